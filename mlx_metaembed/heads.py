@@ -1,0 +1,134 @@
+"""Heads: what stands on the trunk's vector. Frozen dataclasses: fields = JSON, shapes() = weights, call = mathematics.
+
+A head holds no arrays: its weights come in as a dict of names to arrays of whichever engine runs, so that one text
+serves both. `metaembed/heads.json` keeps the fields, `metaembed/heads.safetensors` the weights, `<head>.<weight>`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from mlx_metaembed import weights as files
+from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.folder import SIDE, DenseModule, ModelFolder, read_json, write_json
+from mlx_metaembed.quantizers import fsq, fsq_digits, fsq_values
+from mlx_metaembed.xp import Array, namespace
+
+
+@dataclass(frozen=True)
+class Fsq:
+    """A learned projection, then finite scalar quantization: the vector as K digits."""
+
+    kind: ClassVar[str] = "fsq"
+    in_features: int
+    levels: tuple[int, ...]
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes of one code, each digit in ceil(log2(levels)) bits."""
+        return math.ceil(sum((level - 1).bit_length() for level in self.levels) / 8)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {
+            "projection.weight": (len(self.levels), self.in_features),
+            "projection.bias": (len(self.levels),),
+        }
+
+    def initial(self, seed: int) -> dict[str, np.ndarray]:
+        """Orthonormal rows, scaled so that the features of a unit vector start with variance near 1."""
+        width = max(len(self.levels), self.in_features)
+        rotation, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((width, width)))
+        rows = rotation[: len(self.levels), : self.in_features] * math.sqrt(self.in_features)
+        return {
+            "projection.weight": rows.astype(np.float32),
+            "projection.bias": np.zeros(len(self.levels), np.float32),
+        }
+
+    def __call__(self, weights: Mapping[str, Array], x: Array) -> Array:
+        """Vectors [B, D] to quantized vectors [B, K] with values in [-1, 1]."""
+        xp = namespace(x)
+        return fsq(xp.matmul(x, weights["projection.weight"].T) + weights["projection.bias"], self.levels)
+
+    def digits(self, values: np.ndarray) -> np.ndarray:
+        """The quantized vectors [B, K] as digits int64, 0 .. levels[k] - 1."""
+        return fsq_digits(values, self.levels)
+
+    def dequantize(self, digits: np.ndarray) -> np.ndarray:
+        """Digits [B, K] as the quantized vectors float32 that they stand for."""
+        return fsq_values(digits, self.levels)
+
+
+Head = Fsq
+HEADS = {Fsq.kind: Fsq}
+ACTIVATIONS = {
+    "torch.nn.modules.linear.Identity": lambda x: x,
+    "torch.nn.modules.activation.Tanh": lambda x: namespace(x).tanh(x),
+}
+
+
+def dense_shapes(module: DenseModule) -> dict[str, tuple[int, ...]]:
+    """The weights of a sentence-transformers Dense module."""
+    shapes = {"linear.weight": (module.out_features, module.in_features)}
+    return shapes | ({"linear.bias": (module.out_features,)} if module.bias else {})
+
+
+def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:
+    """A sentence-transformers Dense module on vectors [B, in_features]; gives [B, out_features].
+
+    Raises CallError where its activation is not known.
+    """
+    if module.activation_function not in ACTIVATIONS:
+        raise CallError(
+            f"{module.path}: activation {module.activation_function!r} is not supported; known: {', '.join(ACTIVATIONS)}"
+        )
+    x = namespace(x).matmul(x, weights["linear.weight"].T)
+    x = x + weights["linear.bias"] if module.bias else x
+    return ACTIVATIONS[module.activation_function](x)
+
+
+def parse_levels(text: str) -> tuple[int, ...]:
+    """`"4x64"` (64 digits of 4 levels) or `"8,8,8,5"` as levels. Raises CallError for anything else."""
+    level, times, count = text.partition("x")
+    parts = [level] * int(count) if times and count.strip().isdigit() else text.split(",")
+    if not parts or not all(part.strip().isdigit() and int(part) >= 2 for part in parts):
+        raise CallError(f"fsq = {text!r}: expected levels of 2 or more, like 4x64 (64 digits of 4 levels) or 8,8,8,5")
+    return tuple(int(part) for part in parts)
+
+
+def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
+    """The folder's heads by name, and their weights as `<head>.<weight>`; none is an empty dict.
+
+    Raises CallError where fields or weights are wrong, naming every one.
+    """
+    listing = folder.path / SIDE / "heads.json"
+    if not listing.is_file():
+        return {}, {}
+    heads, wrong = {}, []
+    for name, fields in read_json(listing).items():
+        kind = fields.pop("type", "")
+        if kind not in HEADS:
+            wrong.append(f"{name}: type {kind!r} is not known{nearest(kind, HEADS)}")
+            continue
+        try:
+            heads[name] = HEADS[kind](**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+        except TypeError as error:
+            wrong.append(f"{name}: {error}")
+    if wrong:
+        raise faults(f"{listing} can't be read:", wrong)
+    path = listing.with_name("heads.safetensors")
+    if not path.is_file():
+        raise CallError(f"{listing} names heads, but {path.name} is missing beside it")
+    expected = {f"{name}.{weight}": shape for name, head in heads.items() for weight, shape in head.shapes().items()}
+    files.compare(path, expected, {name: tensor.shape for name, tensor in files.header(path).items()})
+    return heads, files.read(path)
+
+
+def write(heads: Mapping[str, Head], arrays: Mapping[str, np.ndarray], out: Path) -> None:
+    """Write heads and their weights (`<head>.<weight>`) into the side folder of the model folder `out`."""
+    if heads:
+        write_json(out / SIDE / "heads.json", {name: {"type": head.kind, **asdict(head)} for name, head in heads.items()})
+        files.write(out / SIDE / "heads.safetensors", arrays)

@@ -1,0 +1,5 @@
+from pathlib import Path
+
+
+def resolve(model):
+    return Path(model)

@@ -1,0 +1,125 @@
+"""Contrastive and triplet losses: pure functions of vectors, float32, in nats, averaged over the rows.
+
+B rows, N hard negatives a row, D features, C = B + B * N candidates (the positives of all rows, then the negatives of
+row 0, of row 1, ...). One protocol: loss(anchors [B, D], positives [B, D], negatives [B, N, D] or None, mask bool
+[B, C]), where mask[i, c] says that candidate c counts for row i; a row's own positive always does.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mlx_metaembed.xp import Array, constant, logsumexp, masked, namespace, normalize, relu, softplus, stop_gradient
+
+Loss = Callable[[Array, Array, Array | None, Array], Array]
+
+
+def info_nce(
+    anchors: Array,
+    positives: Array,
+    negatives: Array | None,
+    mask: Array,
+    *,
+    temperature: float = 0.05,
+    symmetric: bool = False,
+    false_negative_margin: float | None = None,
+    false_negative_ratio: float | None = None,
+) -> Array:
+    """Cross entropy of each anchor's own positive among all candidates, by cosine / temperature.
+
+    Known as InfoNCE (arXiv:1807.03748, section 2.3) and multiple negatives ranking loss (arXiv:1705.00652, section 4).
+    `symmetric` averages it with the cross entropy of each positive's own anchor among all anchors. A candidate whose
+    cosine exceeds the positive's by more than `false_negative_margin`, or is over `false_negative_ratio` of it, is
+    taken for a false negative and left out (arXiv:2407.15831, section 3.3; arXiv:2506.05176, section 2).
+    """
+    xp = namespace(anchors)
+    anchors, candidates = normalize(anchors), normalize(_candidates(positives, negatives))
+    rows = anchors.shape[0]
+    cosines = xp.matmul(anchors, candidates.T)
+    own = xp.sum(anchors * candidates[:rows], axis=-1, keepdims=True)
+    mask = _without_false_negatives(cosines, own, mask, false_negative_margin, false_negative_ratio)
+    loss = xp.mean(logsumexp(masked(cosines / temperature, mask), axis=1) - own[:, 0] / temperature)
+    if not symmetric:
+        return loss
+    back = masked(cosines[:, :rows].T / temperature, mask[:, :rows].T)
+    return (loss + xp.mean(logsumexp(back, axis=1) - own[:, 0] / temperature)) / 2
+
+
+def triplet(
+    anchors: Array,
+    positives: Array,
+    negatives: Array,
+    mask: Array,
+    *,
+    distance: str = "cosine",
+    margin: float = 0.2,
+    soft_margin: bool = False,
+) -> Array:
+    """Each row's own negatives further than its positive: relu(d(a, p) - d(a, n) + margin), or its softplus.
+
+    `distance` is "cosine" (1 - cosine) or "euclidean". Averaged over the negatives that count; none gives 0.
+    FaceNet, arXiv:1503.03832, section 3.1; the soft margin, arXiv:1703.07737, section 2.
+    """
+    xp = namespace(anchors)
+    rows, count = negatives.shape[:2]
+    near = DISTANCES[distance](anchors, positives)
+    far = DISTANCES[distance](anchors[:, None, :], negatives)
+    # Row i's own negatives stand in the columns from B + i * N.
+    block = xp.astype(mask[:, rows:], xp.float32).reshape(rows, rows, count)
+    counted = xp.sum(block * constant(np.eye(rows, dtype=np.float32)[:, :, None], anchors), axis=1)
+    violation = near[:, None] - far + margin
+    value = softplus(violation) if soft_margin else relu(violation)
+    total = xp.sum(counted)
+    return xp.sum(value * counted) / (total + xp.astype(total == 0, xp.float32))
+
+
+def cosine_distance(x: Array, y: Array) -> Array:
+    """1 - cosine over the last axis."""
+    return 1 - namespace(x).sum(normalize(x) * normalize(y), axis=-1)
+
+
+def euclidean_distance(x: Array, y: Array) -> Array:
+    """The length of the difference over the last axis, with a finite gradient where it is 0."""
+    xp = namespace(x)
+    return xp.sqrt(xp.sum((x - y) * (x - y), axis=-1) + 1e-12)
+
+
+DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}
+
+
+def matryoshka(loss: Loss, dims: Sequence[int]) -> Loss:
+    """The sum of `loss` over prefixes of the vectors, each cut to `dims[k]` features and normalised.
+
+    Matryoshka representation learning, arXiv:2205.13147, section 3, with equal weights.
+    """
+
+    def at_every_width(anchors: Array, positives: Array, negatives: Array | None, mask: Array) -> Array:
+        total = None
+        for width in dims:
+            cut = [None if x is None else normalize(x[..., :width]) for x in (anchors, positives, negatives)]
+            value = loss(*cut, mask)
+            total = value if total is None else total + value
+        return total
+
+    return at_every_width
+
+
+def _candidates(positives: Array, negatives: Array | None) -> Array:
+    """Positives [B, D] and negatives [B, N, D] as one [C, D]."""
+    if negatives is None:
+        return positives
+    xp = namespace(positives)
+    return xp.concatenate([positives, negatives.reshape(-1, negatives.shape[-1])], axis=0)
+
+
+def _without_false_negatives(
+    cosines: Array, own: Array, mask: Array, margin: float | None, ratio: float | None
+) -> Array:
+    """The mask [B, C] without the candidates that look like positives; a row's own positive stays."""
+    is_own = constant(np.eye(*cosines.shape, dtype=np.bool_), cosines)
+    cosines, own = stop_gradient(cosines), stop_gradient(own)
+    if margin is not None:
+        mask = mask & ((cosines <= own + margin) | is_own)
+    if ratio is not None:
+        mask = mask & ((cosines <= own * ratio) | is_own)
+    return mask

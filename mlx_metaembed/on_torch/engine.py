@@ -1,0 +1,161 @@
+"""The engine on torch: NVIDIA GPUs, any processor. Encoders are transformers' own."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from mlx_metaembed import footprint
+from mlx_metaembed.batches import Chunk
+from mlx_metaembed.engine import Objective, Rule
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.heads import Head
+from mlx_metaembed.on_torch import encoder, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, under
+from mlx_metaembed.pooling import vector
+
+
+def load_engine(reason: str) -> "TorchEngine":
+    return TorchEngine(reason)
+
+
+def has_cuda() -> bool:
+    return torch.cuda.is_available()
+
+
+class TorchEngine:
+    """The verbs of engine.py on torch. Parameters are leaves with a `grad`; float32 masters stand beside halves."""
+
+    name = "torch"
+
+    def __init__(self, reason: str):
+        self.reason = reason
+        self._device = torch.device("cuda" if has_cuda() else "cpu")
+        self.device = torch.cuda.get_device_name() if has_cuda() else "cpu"
+
+    def seed(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
+    def array(self, values: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(values, device=self._device)
+
+    def numpy(self, array: torch.Tensor) -> np.ndarray:
+        array = array.detach().cpu()
+        return (array.float() if array.is_floating_point() else array).numpy()
+
+    def load(
+        self,
+        folder: ModelFolder,
+        *,
+        dtype: str,
+        heads: Mapping[str, Head],
+        arrays: Mapping[str, np.ndarray],
+        dropout: float = 0.0,
+        train: bool = False,
+    ) -> None:
+        if folder.quantization:
+            raise CallError(
+                f"{folder.path} is quantized for MLX; load it with --engine mlx, or use the model that it was exported from"
+            )
+        self._folder, self._heads = folder, dict(heads)
+        half = train and dtype != "float32"
+        self._trunk = encoder.load(folder, dtype=torch.float32 if half else getattr(torch, dtype), dropout=dropout)
+        self._trunk.to(self._device)
+        others = dense_arrays(folder) | {f"heads.{name}": values for name, values in arrays.items()}
+        others = {name: self.array(values.astype(np.float32)).requires_grad_(train) for name, values in others.items()}
+        stored = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()}
+        self._masters = {name: tensor.detach().clone() if half else tensor for name, tensor in stored.items()} | others
+        if half:
+            self._trunk.to(getattr(torch, dtype))
+        self._parameters = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()} | others
+        for parameter in self._parameters.values():
+            parameter.requires_grad_(train)
+        self._sums: dict[str, torch.Tensor] = {}
+        self._state: dict[str, list[torch.Tensor]] = {}
+
+    def embed(self, chunk: Chunk, *, seed: int | None = None) -> torch.Tensor:
+        self._draw(seed)
+        with torch.no_grad():
+            return self._vectors(chunk)
+
+    def head(self, name: str, vectors: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
+
+    def grads(self, objective: Objective, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
+        vectors = vectors.detach().requires_grad_()
+        loss = objective(vectors, head_weights(self._heads, self._parameters))
+        loss.backward()
+        self._collect()
+        return loss.item(), vectors.grad
+
+    def backward(self, chunk: Chunk, cotangent: torch.Tensor, *, seed: int) -> None:
+        self._draw(seed)
+        self._vectors(chunk).backward(cotangent)
+        self._collect()
+
+    def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
+        vectors = []
+        for chunk, seed in zip(chunks, seeds, strict=True):
+            self._draw(seed)
+            vectors.append(self._vectors(chunk))
+        loss = objective(torch.cat(vectors), head_weights(self._heads, self._parameters))
+        loss.backward()
+        self._collect()
+        return loss.item()
+
+    @torch.no_grad()
+    def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
+        norm = (torch.stack([(g * g).sum() for g in self._sums.values()]).sum().sqrt() / divide).item()
+        if np.isfinite(norm):
+            factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
+            for name, gradient in self._sums.items():
+                master = self._masters[name]
+                new, self._state[name] = rule(name, master, gradient * factor, self._state.get(name, []))
+                master.copy_(new)
+                if self._parameters[name] is not master:
+                    self._parameters[name].copy_(master)
+        self._sums = {}
+        return norm
+
+    def save(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        state = {f"{name}.{at}": tensor for name, tensors in self._state.items() for at, tensor in enumerate(tensors)}
+        return {name: self.numpy(tensor) for name, tensor in self._masters.items()}, {
+            name: self.numpy(tensor) for name, tensor in state.items()
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self._state = {}
+        for full in sorted(state):
+            name = full.rpartition(".")[0]
+            self._state.setdefault(name, []).append(self.array(state[full].copy()))
+
+    def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
+        if self._device.type == "cpu":
+            return footprint.peak(reset=reset)
+        peak = torch.cuda.max_memory_allocated()
+        if limit is not None:
+            total = torch.cuda.get_device_properties(0).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(limit / total, 1.0))
+        if reset:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        return peak
+
+    def _vectors(self, chunk: Chunk) -> torch.Tensor:
+        ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
+        states = self._trunk(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters))
+
+    def _draw(self, seed: int | None) -> None:
+        self._trunk.train(seed is not None)
+        if seed is not None:
+            torch.manual_seed(seed)
+
+    def _collect(self) -> None:
+        """Add the parameters' gradients to the float32 sums."""
+        for name, parameter in self._parameters.items():
+            if parameter.grad is not None:
+                gradient, parameter.grad = parameter.grad.float(), None
+                self._sums[name] = self._sums[name].add_(gradient) if name in self._sums else gradient

@@ -1,0 +1,56 @@
+"""torch under the array-API's words: a plain module, so that torch.compile traces through it.
+
+Only what torch spells differently is written here; everything else is torch's own. Importing it makes
+`xp.namespace` know torch's tensors.
+"""
+
+import torch
+from torch import (  # noqa: F401
+    abs,
+    concatenate,
+    exp,
+    float32,
+    int32,
+    log,
+    log1p,
+    matmul,
+    round,
+    sqrt,
+    squeeze,
+    tanh,
+    where,
+    zeros_like,
+)
+
+
+def max(x, axis, keepdims=False):  # noqa: A001
+    return x.amax(axis, keepdim=keepdims)
+
+
+def sum(x, axis=None, keepdims=False):  # noqa: A001
+    return x.sum() if axis is None else x.sum(axis, keepdim=keepdims)
+
+
+def mean(x, axis=None, keepdims=False):
+    return x.mean() if axis is None else x.mean(axis, keepdim=keepdims)
+
+
+def cumsum(x, axis):
+    return x.cumsum(axis)
+
+
+def take(x, indices, axis):
+    """Rows by int indices of one dimension."""
+    return x.index_select(axis, indices)
+
+
+def astype(x, dtype):
+    return x.to(dtype)
+
+
+def stop_gradient(x):
+    return x.detach()
+
+
+def constant(values, like):
+    return torch.as_tensor(values, device=like.device)

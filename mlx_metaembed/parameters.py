@@ -1,0 +1,40 @@
+"""The names of a model's parameters in one flat dict: trunk.<checkpoint name>, dense.<path>.<name>, heads.<head>.<name>."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from mlx_metaembed import weights
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.heads import dense_shapes
+from mlx_metaembed.xp import Array
+
+TRUNK = "trunk."
+
+
+def under(parameters: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """The parameters whose name begins with the prefix, without it."""
+    return {name[len(prefix) :]: array for name, array in parameters.items() if name.startswith(prefix)}
+
+
+def head_weights(heads: Iterable[str], parameters: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+    """Each head's weights by their own names."""
+    return {name: under(parameters, f"heads.{name}.") for name in heads}
+
+
+def dense_weights(folder: ModelFolder, parameters: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+    """Each Dense module's weights by its path."""
+    return {module.path: under(parameters, f"dense.{module.path}.") for module in folder.dense}
+
+
+def dense_arrays(folder: ModelFolder) -> dict[str, np.ndarray]:
+    """The folder's Dense weights by full name. Raises CallError where a file is missing or does not fit."""
+    found: dict[str, np.ndarray] = {}
+    for module in folder.dense:
+        path = folder.path / module.path / "model.safetensors"
+        if not path.is_file():
+            raise CallError(f"{path} is missing; bring the model in with: metaembed convert {folder.path} OUT")
+        weights.compare(path, dense_shapes(module), {name: tensor.shape for name, tensor in weights.header(path).items()})
+        found |= {f"dense.{module.path}.{name}": array for name, array in weights.read(path).items()}
+    return found

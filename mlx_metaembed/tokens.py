@@ -1,0 +1,127 @@
+"""Texts to token ids, once, in a memory-mapped store.
+
+A store is two files: all ids in a row (int32), and where each text starts (int64). It is complete or absent.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import ModelFolder
+
+TEXTS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Store:
+    """Token ids of texts: `ids` int32 [total], `starts` int64 [texts + 1], prompt tokens to leave out of the pooling."""
+
+    ids: np.ndarray
+    starts: np.ndarray
+    prompts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, text: int) -> np.ndarray:
+        return self.ids[self.starts[text] : self.starts[text + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each text, int64."""
+        return np.diff(self.starts)
+
+
+class Tokenizer:
+    """A folder's `tokenizer.json`, cutting at a length; padding is the batches' business."""
+
+    def __init__(self, folder: ModelFolder, max_seq_length: int | None = None):
+        """Raises CallError where tokenizer.json is missing or broken, or gives ids that the embedding has no row for."""
+        from tokenizers import Tokenizer as Fast
+
+        path = folder.tokenizer()
+        try:
+            self._fast = Fast.from_file(str(path))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise CallError(f"{path} is no tokenizer file: {error}") from None
+        rows = folder.config.get("vocab_size")
+        largest = max(self._fast.get_vocab(with_added_tokens=True).values(), default=0)
+        if rows is not None and largest >= rows:
+            raise CallError(
+                f"{path} gives ids up to {largest}, but the word embedding has {rows} rows; "
+                "the tokenizer belongs to another model"
+            )
+        self.max_seq_length = max_seq_length or folder.max_seq_length
+        if self.max_seq_length > folder.max_seq_length and max_seq_length:
+            longest = folders.positions(folder.config)
+            if self.max_seq_length > longest:
+                raise CallError(f"max_seq_length = {max_seq_length}, but the model has {longest} positions")
+        self._fast.no_padding()
+        self._fast.enable_truncation(self.max_seq_length)
+        self._lower = folder.do_lower_case
+        self.pad_id = folder.config.get("pad_token_id") or 0
+        self.include_prompt = folder.include_prompt
+        self.special_tokens = self._fast.num_special_tokens_to_add(is_pair=False)
+
+    def __call__(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut at `max_seq_length`."""
+        texts = [text.lower() for text in texts] if self._lower else list(texts)
+        return [encoding.ids for encoding in self._fast.encode_batch_fast(texts)]
+
+    def prompt_tokens(self, prompt: str) -> int:
+        """How many leading tokens the pooling leaves out for a prompt; 0 where prompts are pooled."""
+        if self.include_prompt or not prompt:
+            return 0
+        return len(self([prompt])[0]) - (1 if self.special_tokens else 0)
+
+
+def tokenize(
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    prompts: Sequence[str] | str = "",
+    advance: Callable[[int], None] = lambda count: None,
+) -> Store:
+    """A store in memory. `prompts`: one for all texts or one a text, put before it."""
+    each = [prompts] * len(texts) if isinstance(prompts, str) else prompts
+    leading = {prompt: tokenizer.prompt_tokens(prompt) for prompt in set(each)}
+    rows: list[np.ndarray] = []
+    for first in range(0, len(texts), TEXTS_AT_ONCE):
+        part = slice(first, first + TEXTS_AT_ONCE)
+        joined = [prompt + text for prompt, text in zip(each[part], texts[part], strict=True)]
+        rows += [np.array(ids, np.int32) for ids in tokenizer(joined)]
+        advance(len(joined))
+    starts = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=starts[1:])
+    ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+    return Store(ids, starts, np.array([leading[prompt] for prompt in each], np.int32))
+
+
+def stored(
+    path: Path,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    prompts: Sequence[str],
+    advance: Callable[[int], None] = lambda count: None,
+) -> Store:
+    """The memory-mapped store in the folder `path`, tokenised and written first where it is not there yet."""
+    if not path.is_dir():
+        store = tokenize(tokenizer, texts, prompts, advance)
+        with folders.replacing(path) as partial:
+            np.save(partial / "ids.npy", store.ids)
+            np.save(partial / "starts.npy", store.starts)
+            np.save(partial / "prompts.npy", store.prompts)
+    return Store(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in ("ids", "starts", "prompts")))
+
+
+def fingerprint(tokenizer_file: Path, max_seq_length: int, texts: Sequence[str], prompts: Sequence[str]) -> str:
+    """A key of 16 hex digits for what a store holds: the tokenizer, the length, every text and its prompt."""
+    digest = hashlib.sha256(tokenizer_file.read_bytes())
+    digest.update(str(max_seq_length).encode())
+    for prompt, text in zip(prompts, texts, strict=True):
+        digest.update(f"{len(prompt)}:{prompt}{len(text)}:{text}".encode())
+    return digest.hexdigest()[:16]

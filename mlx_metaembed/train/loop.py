@@ -1,0 +1,193 @@
+"""The one loop: rows in a seeded order, a gradient, an update, a checkpoint; on either engine.
+
+The order is a function of the seed and the step alone, so a run that was killed goes on as if it had not been.
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
+
+from mlx_metaembed import batches
+from mlx_metaembed.batches import Batch
+from mlx_metaembed.errors import JobError
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train import checkpoint, metrics
+from mlx_metaembed.train.gradcache import gradient
+from mlx_metaembed.train.objective import objective
+from mlx_metaembed.train.optimizer import Optimizer
+from mlx_metaembed.train.setup import Parts, prepare
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the caller is told, and how it stops a run: `stopped` is asked after every step."""
+
+    note: Callable[[str], None] = lambda text: None
+    step: Callable[[dict], None] = lambda row: None
+    stopped: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: steps, the last loss (nats), seconds, padding share of the computed tokens, peak bytes."""
+
+    out: str
+    steps: int
+    loss: float | None
+    seconds: float
+    padding: float
+    shapes: int
+    peak_memory_bytes: int
+    memory_bytes: int
+    engine: str
+    device: str
+    dtype: str
+
+
+def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> Result:
+    """Run a recipe to its end; `resume` continues the unfinished run in `recipe.out` to the same weights.
+
+    Raises CallError for a wrong recipe, model or data, and nothing is written; JobError where the run fails or is
+    stopped: the last checkpoint stays, and the message says how to go on.
+    """
+    watch = watch or Watch()
+    return _Loop(prepare(recipe, resume=resume, note=watch.note), watch).run()
+
+
+class _Loop:
+    """The state that changes while a run goes."""
+
+    def __init__(self, parts: Parts, watch: Watch):
+        self.parts, self.watch, self.recipe = parts, watch, parts.recipe
+        self.position, self.saved = parts.position, parts.start
+        self.real, self.padded, self.shapes = 0, 0, set()
+
+    def run(self) -> Result:
+        parts, recipe = self.parts, self.recipe
+        log = metrics.path_in(parts.out)
+        began = time.perf_counter() - metrics.keep_until(log, self.position.step)
+        group_size = recipe.grad_accumulation_steps
+        stream = islice(self._batches(), self.position.step * group_size, None)
+        row: dict = {"loss": None}
+        for step in range(self.position.step + 1, parts.steps + 1):
+            row = self._step(step, list(islice(stream, group_size)))
+            row["elapsed_s"] = time.perf_counter() - began
+            if step % recipe.steps_per_report == 0 or step == parts.steps:
+                metrics.append(log, row)
+            self.watch.step(row)
+            self._keep_within_budget(row["peak_memory_bytes"])
+            stopped = self.watch.stopped()
+            if step < parts.steps and (stopped or step % recipe.save_every == 0):
+                self._save()
+            if step < parts.steps and stopped:
+                raise JobError(f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}")
+        self._save()
+        checkpoint.finish(parts.out, self.saved)
+        for store in parts.out.glob("tokens-*"):
+            shutil.rmtree(store)
+        return Result(
+            out=str(parts.out),
+            steps=parts.steps,
+            loss=row["loss"],
+            seconds=time.perf_counter() - began,
+            padding=batches.padding_share(self.real, self.padded),
+            shapes=len(self.shapes),
+            peak_memory_bytes=parts.engine.memory(),
+            memory_bytes=recipe.memory_bytes,
+            engine=parts.engine.name,
+            device=parts.engine.device,
+            dtype=parts.dtype,
+        )
+
+    def _batches(self) -> Iterator[Callable[[], Batch]]:
+        """All the batches of the run, epoch after epoch, each made when it is called for."""
+        parts, recipe = self.parts, self.recipe
+        columns, store = parts.rows.columns, parts.rows.store
+        tokens = columns.tokens(store.lengths)
+        for number in count():
+            for rows in batches.epoch(tokens, recipe.batch_size, seed=recipe.seed, number=number):
+                yield lambda rows=rows: batches.batch(
+                    store, columns, rows, pad_id=parts.pad_id, chunk_tokens=parts.plan.chunk_tokens
+                )
+
+    def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
+        """One update from a group of batches, and its row of metrics."""
+        parts, recipe, scale = self.parts, self.recipe, self.position.scale
+        at, tokens, losses = time.perf_counter(), 0, []
+        optimizer = Optimizer(recipe, step=step, steps=parts.steps)
+        for number, make in enumerate(group):
+            batch = make()
+            padded = sum(chunk.ids.size for chunk in batch.chunks)
+            tokens += sum(chunk.tokens for chunk in batch.chunks)
+            self.padded += padded
+            self.shapes |= {chunk.ids.shape for chunk in batch.chunks}
+            losses.append(
+                gradient(
+                    parts.engine,
+                    batch,
+                    objective(recipe, parts.heads, parts.engine, batch, scale.factor),
+                    seed=(recipe.seed * 1_000_003 + step) * len(group) + number,
+                    cached=self._cached(padded, len(batch.chunks)),
+                )
+                / scale.factor
+            )
+        loss = sum(losses) / len(losses)
+        if not math.isfinite(loss):
+            raise JobError(self._diverged(step, f"the loss is {loss}"))
+        norm = parts.engine.update(optimizer, divide=len(group) * scale.factor, max_norm=recipe.max_grad_norm)
+        finite = math.isfinite(norm)
+        scale = scale.after(finite)
+        if not finite and scale.hopeless:
+            raise JobError(self._diverged(step, "the gradient is not finite"))
+        self.position = replace(self.position, step=step, scale=scale)
+        self.real += tokens
+        return {
+            "step": step,
+            "steps": parts.steps,
+            "epoch": round(step * recipe.grad_accumulation_steps / self._batches_an_epoch, 4),
+            "loss": loss,
+            "learning_rate": optimizer.learning_rate,
+            "grad_norm": norm if finite else None,
+            "tokens_per_second": tokens / (time.perf_counter() - at),
+            "peak_memory_bytes": parts.engine.memory(),
+            "padding": batches.padding_share(self.real, self.padded),
+        }
+
+    @property
+    def _batches_an_epoch(self) -> int:
+        return batches.steps_per_epoch(len(self.parts.rows.columns), self.recipe.batch_size)
+
+    def _cached(self, padded: int, chunks: int) -> bool:
+        """Whether a batch goes through GradCache: asked for, or too large to hold at once."""
+        if self.recipe.grad_cache == "auto":
+            return chunks > 1 and not self.parts.plan.holds(padded)
+        return self.recipe.grad_cache == "on"
+
+    def _save(self) -> None:
+        parts = self.parts
+        masters, state = parts.engine.save()
+        self.saved = checkpoint.save(parts.out, parts.folder, self.recipe, parts.heads, self.position, masters, state)
+
+    def _keep_within_budget(self, peak: int) -> None:
+        if peak > self.recipe.memory_bytes:
+            raise JobError(
+                f"Step {self.position.step} held {peak / 1e9:.2f} GB, over the budget of {self.recipe.memory}. "
+                f"Give a smaller --chunk-tokens (now {self.parts.plan.chunk_tokens}), a smaller --max-seq-length "
+                f"or a larger --memory. {self._kept()}"
+            )
+
+    def _diverged(self, step: int, what: str) -> str:
+        return (
+            f"Step {step}: {what}. Likely causes: a learning rate that is too high ({self.recipe.learning_rate:g}), "
+            f"a temperature that is too low ({self.recipe.temperature:g}), or {self.parts.dtype} overflowing "
+            f"(try --dtype float32). {self._kept()}"
+        )
+
+    def _kept(self) -> str:
+        return f"The last good checkpoint is {self.saved}." if self.saved else "No checkpoint had been written yet."
+
+    def _onward(self) -> str:
+        return f"Go on with: metaembed train --resume --out {self.parts.out}"

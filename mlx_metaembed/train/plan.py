@@ -1,0 +1,64 @@
+"""How many tokens the model may hold at once within the memory budget.
+
+Bytes = parameters (masters, gradient sums, two moments, and the half copy with its gradient) + the activations of one
+chunk that the backward pass needs + slack for the allocator.
+"""
+
+from dataclasses import dataclass
+
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import ModelFolder
+
+MOST_TOKENS = 8_192
+"""Longer chunks gain nothing: the matrices are large enough to keep a laptop's GPU busy."""
+LEAST_ROWS = 8
+USABLE = 0.8
+"""The share of the budget that is planned for; the rest is the allocator's and the system's."""
+ITEM = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bytes that stay, bytes a token of activations, and the tokens that fit at once."""
+
+    fixed_bytes: int
+    token_bytes: int
+    chunk_tokens: int
+    held_tokens: int
+
+    def holds(self, padded_tokens: int) -> bool:
+        """Whether a whole batch fits without GradCache."""
+        return padded_tokens <= self.held_tokens
+
+
+def plan(folder: ModelFolder, *, memory_bytes: int, dtype: str, max_seq_length: int, chunk_tokens: int | None) -> Plan:
+    """The plan for full training. Raises CallError naming the least budget where not even the smallest chunk fits."""
+    parameters = sum(_size(tensor.shape) for tensor in folder.trunk().values())
+    fixed = parameters * (16 if dtype == "float32" else 20)
+    token = activation_bytes(folder.config, max_seq_length, ITEM[dtype])
+    room = int(memory_bytes * USABLE) - fixed
+    least = LEAST_ROWS * max_seq_length
+    if room < least * token:
+        needed = (fixed + least * token) / USABLE
+        raise CallError(
+            f"memory = {memory_bytes / 1e9:.2f} GB is too little to train {folder.path.name} at {max_seq_length} tokens: "
+            f"parameters and optimizer take {fixed / 1e9:.2f} GB; the least is {needed / 1e9:.2f} GB. "
+            "Give a larger --memory or a smaller --max-seq-length"
+        )
+    held = room // token
+    return Plan(fixed, token, min(chunk_tokens or MOST_TOKENS, held), held)
+
+
+def activation_bytes(config: dict, length: int, item: int) -> int:
+    """Bytes a token that the backward pass of the trunk needs, at texts of `length` tokens."""
+    hidden, wide = config["hidden_size"], config.get("intermediate_size", 4 * config["hidden_size"])
+    # A layer keeps its input, q, k, v, the context, two sums and norms; the wide part before, inside and after the
+    # activation; and scores and weights of each attention head.
+    return config["num_hidden_layers"] * item * (10 * hidden + 4 * wide + 3 * config["num_attention_heads"] * length)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size
