@@ -1,0 +1,102 @@
+"""What a reader gives: pairs, scored pairs, labelled texts, or queries with a corpus. Columns of Python lists.
+
+No arrays and no engine: the token store turns texts into numbers, and it wants them one by one.
+"""
+
+from dataclasses import dataclass
+
+from mlx_metaembed.errors import CallError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """An anchor and its positive a row, with hard negatives where there are any (as many as a row has)."""
+
+    anchors: list[str]
+    positives: list[str]
+    negatives: list[tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+    def retrieval(self) -> "Retrieval":
+        """The pairs as a search task: equal anchors are one query, equal texts one row of the corpus."""
+        corpus: dict[str, int] = {}
+        queries: dict[str, dict[int, float]] = {}
+        for anchor, positive in zip(self.anchors, self.positives, strict=True):
+            queries.setdefault(anchor, {})[corpus.setdefault(positive, len(corpus))] = 1.0
+        for negatives in self.negatives:
+            for negative in negatives:
+                corpus.setdefault(negative, len(corpus))
+        return Retrieval(
+            queries=list(queries),
+            corpus=list(corpus),
+            relevant=list(queries.values()),
+            query_ids=[str(row) for row in range(len(queries))],
+            corpus_ids=[str(row) for row in range(len(corpus))],
+        )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Two sentences and their similarity a row, in the file's own scale."""
+
+    sentence1: list[str]
+    sentence2: list[str]
+    scores: list[float]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A text and the name of its class a row."""
+
+    texts: list[str]
+    labels: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Queries, a corpus, and for each query the corpus rows that answer it with their grade (above 0)."""
+
+    queries: list[str]
+    corpus: list[str]
+    relevant: list[dict[int, float]]
+    query_ids: list[str]
+    corpus_ids: list[str]
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def pairs(self) -> Pairs:
+        """One row a query and relevant text, whatever the grade; no negatives."""
+        rows = [(query, row) for query, grades in zip(self.queries, self.relevant, strict=True) for row in grades]
+        return Pairs([query for query, _ in rows], [self.corpus[row] for _, row in rows], [()] * len(rows))
+
+
+Rows = Pairs | Scored | Labelled | Retrieval
+
+
+def require_trainable(rows: Rows, source: object) -> Pairs:
+    """The rows as training pairs. Raises CallError where they hold none, or too few for in-batch negatives."""
+    if isinstance(rows, Retrieval):
+        rows = rows.pairs()
+    if not isinstance(rows, Pairs):
+        found = {Scored: "sentence1, sentence2, score", Labelled: "text, label"}[type(rows)]
+        raise CallError(
+            f"{source} has the columns {found}; training needs pairs: anchor, positive [, negative]. "
+            f"Such rows serve `metaembed eval`."
+        )
+    if len(rows) < 2:
+        raise CallError(f"{source} has one row; in-batch negatives need at least two, and a real run thousands")
+    if len(set(rows.positives)) < 2 and not any(rows.negatives):
+        raise CallError(
+            f"{source} has {len(rows):,} rows with one and the same positive; in-batch negatives are the other rows' "
+            f"positives, so they must differ"
+        )
+    return rows
