@@ -1,0 +1,166 @@
+"""Pairs out of a tree of Python source: what a function's docstring says, and the function without it.
+
+Functions inside functions are left in the outer one: their docstrings would be found in its text.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mlx_metaembed.data.faults import Faults
+from mlx_metaembed.data.rows import Pairs
+from mlx_metaembed.data.table import Table
+from mlx_metaembed.errors import CallError
+
+TESTS = ("test", "tests", "idle_test")
+OTHERS = ("idlelib", "turtledemo", "lib2to3", "site-packages", "dist-packages", "node_modules", "__pycache__", "venv")
+FEWEST_WORDS = 3
+FEWEST_EXPRESSIONS = 5
+
+
+@dataclass(frozen=True)
+class Record:
+    """A docstring's first paragraph, the function's source without the docstring, its file and first line."""
+
+    anchor: str
+    positive: str
+    file: str
+    line: int
+
+
+def read(path: Path, faults: Faults) -> Pairs:
+    """The pairs of a folder or of one file. Raises CallError where there are none."""
+    found = pairs(path)
+    if not found:
+        raise CallError(
+            f"{path} has no function with a docstring of {FEWEST_WORDS} words or more and more in its body than "
+            f"one simple statement; expected Python source with documented functions"
+        )
+    table = Table(faults)
+    for record in found:
+        table.add(f"{record.file}, line {record.line}", {"anchor": record.anchor, "positive": record.positive})
+    return table.rows()
+
+
+def pairs(root: str | Path) -> list[Record]:
+    """The records of every file under `root` (or of the file `root`), in the order of file names, without repeats.
+
+    Left out: test folders and files, installed packages, files of a folder that do not parse, functions whose
+    docstring has fewer than 3 words in its first paragraph or whose body is one simple statement.
+    Raises CallError where `root` is one file that does not parse.
+    """
+    root = Path(root)
+    records: dict[tuple[str, str], Record] = {}
+    for path in [root] if root.is_file() else _files(root):
+        name = path.name if path == root else path.relative_to(root).as_posix()
+        try:
+            found = list(_records(path.read_bytes(), name))
+        except (SyntaxError, ValueError, RecursionError) as error:
+            if path != root:
+                continue
+            raise CallError(f"{path} is not Python that this interpreter can parse ({error})") from None
+        for record in found:
+            records.setdefault((record.anchor, record.positive), record)
+    return list(records.values())
+
+
+def split(records: Sequence[Record], held_out: float = 0.1, seed: int = 0) -> tuple[list[Record], list[Record]]:
+    """Training and held-out records, cut by file: `held_out` is the share of the files.
+
+    No anchor and no positive is in both parts: a training record that repeats one is dropped. Files are ordered by a
+    hash of seed and name, so the same files are held out on every machine and Python.
+    Raises CallError where a part would be empty.
+    """
+    if not 0 < held_out < 1:
+        raise CallError(f"held_out={held_out}: expected a share of the files between 0 and 1")
+    files = sorted({record.file for record in records}, key=lambda file: _order(seed, file))
+    chosen = set(files[: max(1, round(held_out * len(files)))])
+    kept = [record for record in records if record.file in chosen]
+    anchors, positives = {record.anchor for record in kept}, {record.positive for record in kept}
+    train = [
+        record
+        for record in records
+        if record.file not in chosen and record.anchor not in anchors and record.positive not in positives
+    ]
+    if not train or not kept:
+        raise CallError(
+            f"{len(records):,} functions of {len(files):,} files can't be split by file; expected more files"
+        )
+    return train, kept
+
+
+def write_jsonl(records: Sequence[Record], path: str | Path) -> None:
+    """Write records as JSON lines with the columns anchor, positive, file, line."""
+    with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+        for record in records:
+            out.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+
+
+def _order(seed: int, file: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{file}".encode("utf-8", "surrogateescape")).digest()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in TESTS + OTHERS and not name.startswith("."))
+        for name in sorted(names):
+            if name.endswith(".py") and not name.startswith("test_") and not name.endswith("_test.py"):
+                yield Path(folder, name)
+
+
+def _records(source: bytes, file: str) -> Iterator[Record]:
+    text = importlib.util.decode_source(source)
+    with warnings.catch_warnings():
+        # An invalid escape in somebody's source is not the caller's concern.
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text)
+    lines = text.split("\n")
+    for function in _functions(tree):
+        docstring = ast.get_docstring(function, clean=False)
+        anchor = " ".join(inspect.cleandoc(docstring or "").split("\n\n")[0].split())
+        if len(anchor.split()) < FEWEST_WORDS or anchor.startswith(">>>"):
+            continue
+        if _is_trivial(function.body[1:]):
+            continue
+        positive = _without_docstring(function, lines)
+        if positive:
+            yield Record(anchor, positive, file, function.lineno)
+
+
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield child
+        elif isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
+            yield from _functions(child)
+
+
+def _is_trivial(body: list[ast.stmt]) -> bool:
+    """Whether a body has nothing to search for: empty, a bare `raise`, or one statement like `return self._name`."""
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    if sum(isinstance(node, ast.stmt) for node in nodes) != 1:
+        return not body
+    return isinstance(body[0], ast.Raise) or sum(isinstance(node, ast.expr) for node in nodes) < FEWEST_EXPRESSIONS
+
+
+def _without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> str:
+    """Signature and body, dedented; empty where the docstring shares a line with code."""
+    docstring = function.body[0]
+    before = lines[docstring.lineno - 1].encode()[: docstring.col_offset]
+    after = lines[docstring.end_lineno - 1].encode()[docstring.end_col_offset :].strip()
+    if before.strip() or (after and not after.startswith(b"#")):
+        return ""
+    body = lines[docstring.end_lineno : function.end_lineno]
+    while body and not body[0].strip():
+        body.pop(0)
+    kept = lines[function.lineno - 1 : docstring.lineno - 1] + body
+    # Not textwrap.dedent: a string over several lines may start in the first column.
+    margin = lines[function.lineno - 1][: function.col_offset]
+    return "\n".join(line.removeprefix(margin).rstrip() for line in kept)
