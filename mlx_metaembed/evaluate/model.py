@@ -1,0 +1,154 @@
+"""A model measured on rows of data: each text encoded once at full width, then a line per width and per code.
+
+The kind of the rows decides the measures: retrieval (pairs too), similarity of scored pairs, classification.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlx_metaembed.codes.packing import bytes_per_vector
+from mlx_metaembed.data.rows import Labelled, Pairs, Retrieval, Scored
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.evaluate import classification, retrieval, similarity_kept, sts
+from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_head
+from mlx_metaembed.search.exact import rankings, score_blocks
+
+if TYPE_CHECKING:
+    from mlx_metaembed.embedder import Embedder
+
+K = 10
+Rows = Pairs | Scored | Labelled | Retrieval
+Progress = Callable[[int], object]
+Sides = tuple[np.ndarray, np.ndarray]
+"""Vectors of the queries and of what is stored; of scored pairs the two sentences; of labelled texts twice the same."""
+
+
+def _silent(count: int) -> None:
+    """No progress."""
+
+
+def measure_model(
+    embedder: "Embedder",
+    rows: Rows,
+    dims: Sequence[int] | None = None,
+    codes: Sequence[str] = (),
+    progress: Progress = _silent,
+) -> list[dict]:
+    """One dict per width (`"384"`), code and width (`"int8@384"`) and code head (its name).
+
+    Each has name, dimensions, bytes_per_vector and the task's measures; retrieval adds what is kept of the full-width
+    float32 vectors: kept_spearman, kept_r10, kept_ndcg. `dims` None is the full width; `progress` hears of each step
+    how many of the `texts_to_encode` are done. Raises CallError before anything is encoded where a width or code is
+    not there.
+    """
+    widths = tuple(dims or (embedder.dimensions,))
+    check_request(embedder, widths, codes)
+    rows = rows.retrieval() if isinstance(rows, Pairs) else rows
+    sides = encode(embedder, rows, progress=progress)
+    declared = embedder.folder
+    # Vectors that the folder leaves at their own length are cut as they are: their length is part of the score.
+    renormalize = declared.normalize or declared.similarity_fn_name == "cosine"
+    settings = {"similarity": declared.similarity_fn_name, "renormalize": renormalize}
+    measure = _measure(rows, at_width(*sides, embedder.dimensions, **settings))
+    lines = []
+    for width in widths:
+        plain = at_width(*sides, width, **settings)
+        lines.append(measure(plain))
+        lines += [measure(as_code(name, plain)) for name in codes if name in CODES]
+    lines += [measure(coded) for coded in _heads(embedder, rows, codes, progress)]
+    return lines
+
+
+def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[str]) -> None:
+    """Raise CallError for a width past the model's, or a code that neither the kit nor the model knows."""
+    wrong = [str(width) for width in widths if not 1 <= width <= embedder.dimensions]
+    if wrong:
+        raise CallError(
+            f"Width {', '.join(wrong)}: the model gives {embedder.dimensions} dimensions; expected at most that"
+        )
+    check_codes(codes, embedder.heads)
+
+
+def task(rows: Rows) -> str:
+    """`"retrieval"`, `"sts"` or `"classification"`."""
+    return {Scored: "sts", Labelled: "classification"}.get(type(rows), "retrieval")
+
+
+def counts(rows: Rows) -> dict[str, int]:
+    """How much the rows hold, in the task's own words."""
+    if isinstance(rows, Scored):
+        return {"pairs": len(rows.scores)}
+    if isinstance(rows, Labelled):
+        return {"texts": len(rows.texts), "labels": len(set(rows.labels))}
+    found = rows.retrieval() if isinstance(rows, Pairs) else rows
+    return {"queries": len(found.queries), "corpus": len(found.corpus)}
+
+
+def texts_to_encode(rows: Rows, codes: Sequence[str] = ()) -> int:
+    """How many texts `measure_model` encodes: each distinct one once, and once more for each code head."""
+    if isinstance(rows, Scored):
+        distinct = len({*rows.sentence1, *rows.sentence2})
+    elif isinstance(rows, Labelled):
+        distinct = len(set(rows.texts))
+    else:
+        found = rows.retrieval() if isinstance(rows, Pairs) else rows
+        distinct = len(set(found.queries)) + len(set(found.corpus))
+    return distinct * (1 + sum(name not in CODES for name in codes))
+
+
+def encode(embedder: "Embedder", rows: Rows, *, head: str | None = None, progress: Progress = _silent) -> Sides:
+    """Both sides of the rows as vectors, each distinct text encoded once."""
+
+    def vectors(texts: Sequence[str], prompt: str | None = None) -> np.ndarray:
+        distinct = list(dict.fromkeys(texts))
+        place = {text: at for at, text in enumerate(distinct)}
+        found = embedder.encode(distinct, prompt_name=prompt, head=head, progress=progress)
+        return found[[place[text] for text in texts]]
+
+    if isinstance(rows, Retrieval):
+        return vectors(rows.queries, "query"), vectors(rows.corpus, "document")
+    if isinstance(rows, Labelled):
+        found = vectors(rows.texts)
+        return found, found
+    both = vectors([*rows.sentence1, *rows.sentence2])
+    return both[: len(rows.sentence1)], both[len(rows.sentence1) :]
+
+
+def _heads(embedder: "Embedder", rows: Rows, codes: Sequence[str], progress: Progress) -> Iterator[Coded]:
+    for name in codes:
+        if name not in CODES:
+            sides = encode(embedder, rows, head=name, progress=progress)
+            yield of_head(name, *sides, bytes_per_vector(embedder.heads[name].levels))
+
+
+def _measure(rows: Rows, full: Coded) -> Callable[[Coded], dict]:
+    """The function from a `Coded` to its line; for retrieval it holds the full-width result to compare with."""
+    if isinstance(rows, Scored):
+        return lambda coded: _facts(coded) | sts.measure(coded.queries, coded.stored, rows.scores)
+    if isinstance(rows, Labelled):
+        return lambda coded: _facts(coded) | classification.measure(coded.queries, coded.stored, rows.labels, K)
+
+    def of(coded: Coded) -> tuple[np.ndarray, dict[str, float]]:
+        blocks = score_blocks(coded.queries, coded.stored, similarity=coded.similarity)
+        ranked = rankings(blocks, K)[0]
+        return ranked, retrieval.measure_ranked(ranked, rows.relevant, K)
+
+    nearest, best = of(full)
+    sides = (full.queries, full.stored)
+
+    def line(coded: Coded) -> dict:
+        ranked, found = (nearest, best) if coded.name == full.name else of(coded)
+        kept = {
+            "kept_spearman": similarity_kept.cosine_spearman(sides, (coded.queries, coded.stored)),
+            "kept_r10": similarity_kept.neighbours_kept(nearest, ranked),
+            "kept_ndcg": similarity_kept.ndcg_ratio(best[f"ndcg@{K}"], found[f"ndcg@{K}"]),
+        }
+        return _facts(coded) | found | kept
+
+    return line
+
+
+def _facts(coded: Coded) -> dict:
+    return {"name": coded.name, "dimensions": coded.dimensions, "bytes_per_vector": coded.bytes_per_vector}
