@@ -1,0 +1,99 @@
+"""index.json: how an index was made, and the size and checksum of each file beside it.
+
+usearch ends the process on a damaged graph instead of raising, so no file is handed to it before its checksum fits.
+"""
+
+import zlib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from mlx_metaembed import folder
+from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.search import corpus, scalars
+
+FORMAT = "metaembed-index-1"
+ABOUT, GRAPH = "index.json", "vectors.usearch"
+FILES = (GRAPH, corpus.TEXTS, corpus.OFFSETS)
+EXACT_ROWS = 10_000
+"""Up to so many rows every one is compared."""
+AGAIN = "Build it again with: metaembed index MODEL CORPUS OUT"
+
+
+@dataclass(frozen=True)
+class About:
+    """Which model gave the vectors, their width, how they are stored and compared, how many, and the prompts."""
+
+    model: str
+    dims: int
+    dtype: str
+    metric: str
+    count: int
+    prompts: dict[str, str]
+
+    @property
+    def exact(self) -> bool:
+        """Whether a search compares every row rather than walk the graph."""
+        return self.count <= EXACT_ROWS
+
+
+def write(about: About, where: Path) -> None:
+    """Write index.json beside the other files, which must be complete."""
+    files = {name: fingerprint(where / name) for name in FILES}
+    folder.write_json(where / ABOUT, {"format": FORMAT, **asdict(about), "files": files})
+
+
+def read(where: Path) -> About:
+    """Read index.json and check every file against it. Raises CallError with all that is wrong."""
+    if not where.is_dir():
+        raise CallError(f"There is no index {where}; build one with: metaembed index MODEL CORPUS {where}")
+    if not (where / ABOUT).is_file():
+        raise CallError(f"{where} is no index: it has no {ABOUT}. Build one with: metaembed index MODEL CORPUS OUT")
+    found = folder.read_json(where / ABOUT)
+    if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
+        raise CallError(f"{where / ABOUT} is not of the format {FORMAT!r}. {AGAIN}")
+    files = found.pop("files", None)
+    if wrong := _wrong_fields(found, files):
+        raise faults(f"{where / ABOUT} can't be read:", wrong, AGAIN)
+    scalars.check(found["dtype"], found["metric"])
+    if wrong := [f"{name}: {what}" for name in FILES if (what := _damage(where / name, files.get(name)))]:
+        raise faults(f"The index {where} is damaged:", wrong, AGAIN)
+    return About(**found)
+
+
+def fingerprint(path: Path) -> dict[str, int]:
+    """Bytes and CRC-32 of a file: enough against a torn or damaged one, not against malice."""
+    check = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            check = zlib.crc32(chunk, check)
+        return {"bytes": file.tell(), "crc32": check}
+
+
+def _wrong_fields(found: dict, files: object) -> list[str]:
+    kinds = {field.name: dict if field.name == "prompts" else field.type for field in fields(About)}
+    wrong = [f"{name}: missing" for name in kinds if name not in found]
+    wrong += [f"{name}: no field of an index" for name in found if name not in kinds]
+    wrong += [
+        f"{name}: {found[name]!r}; expected {kind.__name__}"
+        for name, kind in kinds.items()
+        if name in found and type(found[name]) is not kind
+    ]
+    wrong += [
+        f"{name}: {found[name]}; expected 1 or more"
+        for name in ("dims", "count")
+        if type(found.get(name)) is int and found[name] < 1
+    ]
+    return wrong if isinstance(files, dict) else [*wrong, "files: missing"]
+
+
+def _damage(path: Path, expected: object) -> str:
+    """What is wrong with a file; nothing where it is as it was written."""
+    if not path.is_file():
+        return "missing"
+    found = fingerprint(path)
+    if found == expected:
+        return ""
+    size = expected.get("bytes") if isinstance(expected, dict) else None
+    if type(size) is int and size != found["bytes"]:
+        return f"{found['bytes']:,} bytes, {size:,} were written"
+    return "its content changed"
