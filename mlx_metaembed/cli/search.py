@@ -1,0 +1,84 @@
+"""`metaembed search`: questions in words, answers from an index."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlx_metaembed.cli.options import answer, engine_option, json_option, note
+
+if TYPE_CHECKING:
+    from mlx_metaembed.search.index import Hit
+
+
+EPILOG = """\b
+Example:
+  metaembed search notes.index "where did I put the keys" -k 3
+  cat questions.txt | metaembed search notes.index - --json
+"""
+
+
+@click.command("search", epilog=EPILOG)
+@click.argument("index", type=click.Path(path_type=Path))
+@click.argument("query", nargs=-1, required=True)
+@click.option("-k", "--count", "k", type=click.IntRange(1), default=10, show_default=True, help="Hits for each query.")
+@click.option("--model", help="The model, where it is no longer where the index was built with it.")
+@engine_option
+@json_option
+def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engine: str, as_json: bool) -> None:
+    """Ask INDEX each QUERY; `-` reads queries from stdin, one a line.
+
+    Every hit has its rank, its score (larger is nearer), its id and the first line of its text.
+    """
+    from mlx_metaembed import embedder
+    from mlx_metaembed.search import index as indexes
+
+    texts = _queries(query)
+    opened = indexes.open(index)
+    about = opened.about
+    loaded = embedder.load(model or about.model, engine=engine)
+    note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
+    opened.require_model(loaded.dimensions, loaded.folder.prompts)
+    opened.require_same(loaded.encode([opened.probe()], prompt_name="document", truncate_dim=about.dims)[0])
+    vectors = loaded.encode(texts, prompt_name="query", truncate_dim=about.dims)
+    results = [
+        {"query": text, "hits": [_hit(rank, hit) for rank, hit in enumerate(hits, start=1)]}
+        for text, hits in zip(texts, opened.search(vectors, k), strict=True)
+    ]
+    lines = [line for result in results for line in ["", result["query"], *_lines(result["hits"])]]
+    facts = {"index": str(index), "model": model or about.model, "engine": loaded.engine.name}
+    answer(facts | {"results": results}, as_json, lines[1:])
+
+
+def _hit(rank: int, hit: "Hit") -> dict:
+    return {"rank": rank, "score": hit.score, "id": hit.id, "text": hit.text}
+
+
+def _lines(hits: list[dict]) -> list[str]:
+    """Rank, score, id and the text's first line, in columns."""
+    width = max((len(hit["id"]) for hit in hits), default=0)
+    return [f"{hit['rank']:>4}  {hit['score']:7.4f}  {hit['id']:<{width}}  {_first_line(hit['text'])}" for hit in hits]
+
+
+def _queries(given: tuple[str, ...]) -> list[str]:
+    """The queries as texts. Raises CallError for an empty one, or an empty stdin."""
+    from mlx_metaembed.errors import CallError
+
+    texts = []
+    for text in given:
+        if text == "-":
+            read = [line.strip() for line in click.get_text_stream("stdin", encoding="utf-8", errors="replace")]
+            texts += [line for line in read if line]
+        elif not text.strip():
+            raise CallError("A query is empty; expected words")
+        else:
+            texts.append(text)
+    if not texts:
+        raise CallError("stdin holds no query; expected one a line")
+    return texts
+
+
+def _first_line(text: str, width: int = 100) -> str:
+    """The first line with words in it, cut to a terminal's width."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= width else line[: width - 1] + "…"
