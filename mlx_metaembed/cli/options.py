@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import click
 
@@ -23,13 +24,13 @@ def dims_option(text: str) -> Callable:
     return click.option("--dims", callback=lambda _context, _option, value: widths(value), help=text)
 
 
-def widths(text: str | None) -> tuple[int, ...] | None:
+def widths(text: str | None, option: str = "--dims") -> tuple[int, ...] | None:
     """`"384,96"` as (384, 96). Raises CallError for anything but positive whole numbers."""
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdigit() and int(part) for part in parts):
-        raise CallError(f"--dims {text!r}: expected whole numbers of 1 or more, like 384,96")
+        raise CallError(f"{option} {text!r}: expected whole numbers of 1 or more, like 384,96")
     return tuple(int(part) for part in parts)
 
 
@@ -64,7 +65,7 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def progress(length: int, label: str, **settings: object) -> click._termui_impl.ProgressBar:
+def progress(length: int, label: str, **settings: object) -> AbstractContextManager:
     """A progress bar with time left on stderr; silent where stderr is no terminal."""
     return click.progressbar(
         length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), show_eta=True, **settings

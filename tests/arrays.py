@@ -1,0 +1,35 @@
+"""Shared text called on an engine's own arrays, results back as NumPy."""
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+
+
+def on(engine_name: str, array: np.ndarray):
+    """A NumPy array as the engine's."""
+    if engine_name == "mlx":
+        import mlx.core as mx
+
+        return mx.array(array)
+    importlib.import_module("mlx_metaembed.on_torch.words")
+    import torch
+
+    return torch.as_tensor(array)
+
+
+def value_of(engine_name: str, function: Callable, *arrays: np.ndarray) -> np.ndarray:
+    value = function(*(on(engine_name, array) for array in arrays))
+    return value.detach().numpy() if engine_name == "torch" else np.array(value)
+
+
+def gradient_of(engine_name: str, function: Callable, *arrays: np.ndarray) -> np.ndarray:
+    """The gradient of a scalar function at its first argument."""
+    inputs = [on(engine_name, array) for array in arrays]
+    if engine_name == "mlx":
+        import mlx.core as mx
+
+        return np.array(mx.grad(lambda first: function(first, *inputs[1:]))(inputs[0]))
+    inputs[0].requires_grad_()
+    function(*inputs).backward()
+    return inputs[0].grad.numpy()

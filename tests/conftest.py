@@ -1,0 +1,64 @@
+"""Tiny models and the engines under test.
+
+METAEMBED_TEST_ENGINES ("mlx,torch") names engines that must be tested: an absent one is an error. Unset, those that
+are installed are tested, and the header says which are left out.
+"""
+
+import os
+
+# Before any engine is imported: full float32, and no compiler runs for tiny models.
+os.environ["MLX_ENABLE_TF32"] = "0"
+os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import TEXTS, tiny_folder
+
+from mlx_metaembed.engine import installed
+
+ENGINES = ("mlx", "torch")
+NAMED = [name for name in os.environ.get("METAEMBED_TEST_ENGINES", "").split(",") if name]
+TESTED = NAMED or [name for name in ENGINES if installed(name)]
+
+
+def pytest_configure() -> None:
+    absent = [name for name in TESTED if name not in ENGINES or not installed(name)]
+    if absent:
+        raise pytest.UsageError(f"METAEMBED_TEST_ENGINES names {', '.join(absent)}, which is not installed here")
+
+
+def pytest_report_header() -> str:
+    left_out = [name for name in ENGINES if name not in TESTED]
+    return f"engines tested: {', '.join(TESTED)}; left out: {', '.join(left_out) or 'none'}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine_name" in metafunc.fixturenames:
+        metafunc.parametrize("engine_name", TESTED)
+    if "two_engines" in metafunc.fixturenames:
+        metafunc.parametrize("two_engines", [tuple(TESTED)] if len(TESTED) == 2 else [])
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random two-layer BERT of 32 features with a word tokenizer, as a model folder."""
+    return tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Forty pairs of texts of mixed length."""
+    random = np.random.default_rng(7)
+    path = tmp_path / "pairs.jsonl"
+    words = " ".join(TEXTS).split()
+    lines = []
+    for row in range(40):
+        anchor = " ".join(random.choice(words, 2 + row % 9))
+        positive = " ".join(random.choice(words, 3 + row % 20))
+        lines.append(f'{{"anchor": "{anchor} {row}", "positive": "{positive} {row}"}}\n')
+    path.write_text("".join(lines))
+    return path

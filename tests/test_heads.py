@@ -1,0 +1,58 @@
+"""Heads on disk and off: fields, shapes, bytes, and files that are wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed import heads, weights
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.heads import Fsq, parse_levels
+
+
+def test_bytes_count_bits_a_digit():
+    assert Fsq(384, (4,) * 64).bytes_per_vector == 16
+    assert Fsq(384, (8, 8, 8, 5)).bytes_per_vector == 2
+    assert Fsq(384, (2,) * 9).bytes_per_vector == 2
+
+
+def test_levels_are_read_in_both_spellings():
+    assert parse_levels("4x3") == (4, 4, 4)
+    assert parse_levels("8,8,8,5") == (8, 8, 8, 5)
+    for wrong in ("", "1x4", "4x", "4xz", "a", "8,,5", "4x0"):
+        with pytest.raises(CallError, match="like 4x64"):
+            parse_levels(wrong)
+
+
+def test_new_weights_are_orthonormal_rows_and_the_same_for_a_seed():
+    head = Fsq(16, (4,) * 8)
+    first = head.initial(3)["projection.weight"]
+    np.testing.assert_allclose(first @ first.T, 16 * np.eye(8), atol=1e-4)
+    np.testing.assert_array_equal(first, head.initial(3)["projection.weight"])
+    assert not np.array_equal(first, head.initial(4)["projection.weight"])
+
+
+def test_written_heads_are_read_back(tiny: Path, tmp_path: Path):
+    head = Fsq(32, (4, 8))
+    arrays = {f"codes.{name}": array for name, array in head.initial(0).items()}
+    for name in ("config.json", "modules.json"):
+        (tmp_path / name).write_text((tiny / name).read_text())
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text((tiny / "1_Pooling" / "config.json").read_text())
+    heads.write({"codes": head}, arrays, tmp_path)
+    found, read = heads.read(folders.read(tmp_path))
+    assert found == {"codes": head}
+    np.testing.assert_array_equal(read["codes.projection.weight"], arrays["codes.projection.weight"])
+
+    listing = tmp_path / "metaembed" / "heads.json"
+    listing.write_text(json.dumps({"codes": {"type": "fqs"}, "other": {"type": "fsq", "wide": 1}}))
+    with pytest.raises(CallError, match=r"(?s)'fqs' is not known; did you mean 'fsq'.*other: "):
+        heads.read(folders.read(tmp_path))
+    listing.write_text(json.dumps({"codes": {"type": "fsq", "in_features": 32, "levels": [4, 8, 8]}}))
+    with pytest.raises(CallError, match=r"projection.weight: shape \(2, 32\)"):
+        heads.read(folders.read(tmp_path))
+    weights.write(tmp_path / "metaembed" / "heads.safetensors", {})
+    with pytest.raises(CallError, match="missing"):
+        heads.read(folders.read(tmp_path))
