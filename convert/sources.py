@@ -1,0 +1,64 @@
+"""Where a checkpoint's weights lie, in whichever of the known formats: tensors by the names of the file.
+
+Safetensors go before pickles where a folder has both.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mlx_metaembed import weights
+from mlx_metaembed.convert import pickles
+from mlx_metaembed.convert.names import summary
+from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.folder import DenseModule, ModelFolder, read_json
+from mlx_metaembed.heads import dense_shapes
+from mlx_metaembed.weights import Tensor
+
+PICKLES = (".bin", ".pt", ".pth")
+Tensors = dict[str, Tensor | np.ndarray]
+Note = Callable[[str], None]
+
+
+def file(path: Path, note: Note) -> Tensors:
+    """The tensors of one weights file. Raises CallError for a format that is not known."""
+    if path.suffix == ".safetensors":
+        return dict(weights.header(path))
+    if path.suffix in PICKLES:
+        tensors, others = pickles.read(path)
+        if others:
+            note(f"Left out of {path.name}, being no tensors: {summary(others)}")
+        return tensors
+    raise CallError(f"{path} is no weights file that is known; expected .safetensors, {', '.join(PICKLES)}")
+
+
+def trunk(folder: ModelFolder, note: Note) -> Tensors:
+    """The tensors of a folder's weights: safetensors or torch's pickles, one file or shards."""
+    path = folder.path
+    if not any((path / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
+        if (path / "pytorch_model.bin").is_file():
+            return file(path / "pytorch_model.bin", note)
+        index = path / "pytorch_model.bin.index.json"
+        if index.is_file():
+            shards = sorted(set(read_json(index).get("weight_map", {}).values()))
+            missing = [name for name in shards if not (path / name).is_file()]
+            if missing:
+                raise faults(f"{path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
+            return {name: tensor for shard in shards for name, tensor in file(path / shard, note).items()}
+    return dict(weights.headers(folder.weights()))
+
+
+def dense(folder: ModelFolder, module: DenseModule, note: Note) -> Tensors:
+    """The weights of a Dense module. Raises CallError where they are missing or do not fit its configuration."""
+    candidates = [folder.path / module.path / name for name in ("model.safetensors", "pytorch_model.bin")]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        raise CallError(f"{folder.path / module.path} has no weights; expected {candidates[0].name}")
+    tensors = file(found, note)
+    weights.compare(found, dense_shapes(module), _shapes(tensors))
+    return tensors
+
+
+def _shapes(tensors: Mapping[str, Tensor | np.ndarray]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}

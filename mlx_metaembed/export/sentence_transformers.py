@@ -1,0 +1,48 @@
+"""A clean sentence-transformers folder, in the layout that releases before and after 5.4 load alike.
+
+What a run leaves (recipe, metrics, state) stays behind; code heads come along in a side folder that others ignore.
+"""
+
+from pathlib import Path
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed.convert import checkpoint
+from mlx_metaembed.convert.sources import Note
+from mlx_metaembed.export.folder import card
+from mlx_metaembed.folder import ModelFolder
+
+TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction")
+USAGE = """
+A sentence-transformers model: it maps texts to vectors, so that texts of like meaning lie close.
+
+## Usage
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("{name}")
+vectors = model.encode(["How do I sort a list?", "sorted() returns a new list."])
+print(model.similarity(vectors, vectors))
+```
+"""
+
+
+def export(
+    model: ModelFolder, out: str | Path, *, dtype: str | None = None, note: Note = lambda text: None
+) -> ModelFolder:
+    """Write a model as the new folder `out`, with a model card; `dtype` as in `convert`, None keeps the model's own.
+
+    Raises CallError where the model can't be read or `out` holds something, JobError where it can't be written.
+    """
+    out = Path(out)
+    checkpoint.require_dtype(dtype)
+    folders.require_vacant(out)
+    folder, tensors = checkpoint.read(model.path, note)
+    with folders.replacing(out) as partial:
+        checkpoint.write(folder, tensors, partial, dtype=dtype, note=note)
+        checkpoint.papers(folder, partial)
+        text = card(
+            folder, library="sentence-transformers", tags=TAGS, title=out.name, body=USAGE.format(name=out.name)
+        )
+        (partial / "README.md").write_text(text, encoding="utf-8")
+    return folders.read(out)
