@@ -18,6 +18,7 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.search import about as declared
 from mlx_metaembed.search import corpus, scalars
 from mlx_metaembed.search.about import GRAPH, About
+from mlx_metaembed.search.library import usearch
 
 EXPANSION = 128
 CANDIDATES = 200
@@ -54,13 +55,11 @@ def build(
     `progress` hears of each step how many rows it added. Raises CallError for input that does not fit together,
     JobError where the folder can't be written; `out` is then as it was.
     """
-    from usearch.index import Index as Graph
-
     out, vectors = Path(out), np.asarray(vectors, np.float32)
     scalars.check(dtype, metric)
     _check_rows(vectors, texts, ids)
     folder.require_vacant(out)
-    graph = Graph(ndim=vectors.shape[1], dtype=_kind(dtype), metric=_distance(dtype, metric))
+    graph = usearch().Index(ndim=vectors.shape[1], dtype=_kind(dtype), metric=_distance(dtype, metric))
     for start in range(0, len(vectors), STEP):
         block = scalars.stored(vectors[start : start + STEP], dtype)
         graph.add(np.arange(start, start + len(block)), block, dtype=_input(dtype))
@@ -85,11 +84,9 @@ class Index:
     """An index opened for search; the graph stays on the disk and is mapped into memory."""
 
     def __init__(self, path: Path, about: About) -> None:
-        from usearch.index import Index as Graph
-
         self.path, self.about = path, about
         self.corpus = corpus.Corpus(path, about.count)
-        self._graph = Graph(
+        self._graph = usearch().Index(
             ndim=about.dims,
             dtype=_kind(about.dtype),
             metric=_distance(about.dtype, about.metric),
@@ -171,9 +168,7 @@ class Index:
 
 
 def _kind(dtype: str) -> object:
-    from usearch.index import ScalarKind
-
-    return {"f32": ScalarKind.F32, "f16": ScalarKind.F16, "i8": ScalarKind.I8, "b1": ScalarKind.B1}[dtype]
+    return getattr(usearch().ScalarKind, dtype.upper())
 
 
 def _input(dtype: str) -> object:
