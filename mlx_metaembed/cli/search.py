@@ -1,5 +1,6 @@
 """`metaembed search`: questions in words, answers from an index."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,15 +68,25 @@ def _queries(given: tuple[str, ...]) -> list[str]:
     texts = []
     for text in given:
         if text == "-":
-            read = [line.strip() for line in click.get_text_stream("stdin", encoding="utf-8", errors="replace")]
-            texts += [line for line in read if line]
+            texts += _stdin()
         elif not text.strip():
             raise CallError("A query is empty; expected words")
         else:
             texts.append(text)
-    if not texts:
-        raise CallError("stdin holds no query; expected one a line")
     return texts
+
+
+def _stdin() -> list[str]:
+    """The lines of stdin with words in them. Raises CallError where there are none, or they are not UTF-8."""
+    from mlx_metaembed.errors import CallError
+
+    try:
+        lines = [line.strip() for line in sys.stdin.buffer.read().decode("utf-8").split("\n")]
+    except UnicodeDecodeError as error:
+        raise CallError(f"stdin is not UTF-8 text (byte {error.start})") from None
+    if not any(lines):
+        raise CallError("stdin holds no query; expected one a line")
+    return [line for line in lines if line]
 
 
 def _first_line(text: str, width: int = 100) -> str:
