@@ -1,7 +1,7 @@
 """Rows in a seeded order, texts in few shapes: what the loop and the embedder feed to an engine.
 
 Rows of like length share a batch (sorted inside a window of batches, then the batches are shuffled). A batch's
-distinct texts are sorted by length and cut into chunks of 2^k * 8 rows, padded to a few lengths.
+distinct texts are sorted by length and cut into chunks whose rows are powers of two, padded to a few lengths.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from mlx_metaembed.tokens import Store
 
 WINDOW = 50
 """Batches inside which rows are sorted by length."""
-ROWS = 8
-"""Chunks have 8, 16, 32, ... rows."""
+LEAST_TOKENS = 256
+"""A chunk is not cut smaller than about this, however the lengths fall."""
 WASTE = 0.03
-"""A shorter group joins a chunk where that adds at most this share of padding."""
+"""Shorter texts join a chunk where that makes at most this share of it padding."""
 
 
 @dataclass(frozen=True)
@@ -124,23 +124,30 @@ def candidates_mask(anchors: np.ndarray, positives: np.ndarray, negatives: np.nd
 def chunks(store: Store, texts: Sequence[int], *, pad_id: int, chunk_tokens: int) -> tuple[list[Chunk], np.ndarray]:
     """Cut texts into padded chunks of few shapes; also each text's row among all rows of all chunks, int32.
 
-    A chunk holds at most `chunk_tokens` tokens with padding, but at least 8 rows.
+    A chunk holds at most `chunk_tokens` tokens with padding, but at least `least_rows` of its length.
     """
     texts = np.asarray(texts)
     lengths = store.lengths[texts]
     order = np.argsort(-lengths, kind="stable")
-    groups = [order[first : first + ROWS] for first in range(0, len(order), ROWS)]
-    padded = [bucket(int(lengths[group[0]])) for group in groups]
+    padded = np.array([bucket(int(length)) for length in lengths[order]], np.int64)
     places = np.zeros(len(texts), np.int32)
     made: list[Chunk] = []
     first, row = 0, 0
-    while first < len(groups):
-        count = _groups_together(padded[first:], max(chunk_tokens // (ROWS * padded[first]), 1))
-        members = np.concatenate(groups[first : first + count])
-        made.append(_chunk(store, texts[members], (count * ROWS, padded[first]), pad_id))
+    while first < len(order):
+        count = _rows_together(padded[first:], chunk_tokens)
+        members = order[first : first + count]
+        made.append(_chunk(store, texts[members], (count, int(padded[first])), pad_id))
         places[members] = row + np.arange(len(members))
-        first, row = first + count, row + count * ROWS
+        first, row = first + count, row + count
     return made, places
+
+
+def least_rows(length: int) -> int:
+    """The fewest rows of a chunk of so many tokens a row: a power of two, 8 up to 32 tokens, 1 from 256 on."""
+    rows = 8
+    while rows > 1 and rows * length > LEAST_TOKENS:
+        rows //= 2
+    return rows
 
 
 def bucket(length: int) -> int:
@@ -154,12 +161,11 @@ def padding_share(real: int, padded: int) -> float:
     return 1 - real / padded if padded else 0.0
 
 
-def _groups_together(padded: list[int], most: int) -> int:
-    """How many leading groups of 8 rows make one chunk: a power of two, within the budget and with little waste."""
-    count = 1
-    while count * 2 <= min(most, len(padded)):
-        longest, wider = padded[0], padded[: count * 2]
-        if 1 - sum(wider) / (longest * len(wider)) > WASTE:
+def _rows_together(padded: np.ndarray, most: int) -> int:
+    """How many leading texts make one chunk: a power of two, within the budget and with little waste."""
+    count = least_rows(int(padded[0]))
+    while count * 2 <= len(padded) and count * 2 * padded[0] <= most:
+        if 1 - padded[: count * 2].sum() / (padded[0] * count * 2) > WASTE:
             break
         count *= 2
     return count

@@ -6,12 +6,12 @@ chunk that the backward pass needs + slack for the allocator.
 
 from dataclasses import dataclass
 
+from mlx_metaembed import batches
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 
 MOST_TOKENS = 8_192
 """Longer chunks gain nothing: the matrices are large enough to keep a laptop's GPU busy."""
-LEAST_ROWS = 8
 USABLE = 0.8
 """The share of the budget that is planned for; the rest is the allocator's and the system's."""
 ITEM = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -37,7 +37,7 @@ def plan(folder: ModelFolder, *, memory_bytes: int, dtype: str, max_seq_length: 
     fixed = parameters * (16 if dtype == "float32" else 20)
     token = activation_bytes(folder.config, max_seq_length, ITEM[dtype])
     room = int(memory_bytes * USABLE) - fixed
-    least = LEAST_ROWS * max_seq_length
+    least = batches.least_rows(max_seq_length) * batches.bucket(max_seq_length)
     if room < least * token:
         needed = (fixed + least * token) / USABLE
         raise CallError(

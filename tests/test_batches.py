@@ -1,0 +1,111 @@
+"""Batches: order, shapes, masks, padding."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from mlx_metaembed import batches
+from mlx_metaembed.batches import Columns
+from mlx_metaembed.tokens import Store
+
+
+def store(lengths: list[int]) -> Store:
+    """Texts whose tokens all are their own number plus one."""
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    ids = np.concatenate([np.full(length, text + 1, np.int32) for text, length in enumerate(lengths)])
+    return Store(ids, starts, np.zeros(len(lengths), np.int32))
+
+
+def test_an_epoch_has_every_row_once_and_depends_on_seed_and_number():
+    tokens = np.arange(103)
+    made = batches.epoch(tokens, 10, seed=1, number=0)
+    assert sorted(np.concatenate(made).tolist()) == list(range(103))
+    assert sorted(len(rows) for rows in made) == [3] + [10] * 10
+    again = batches.epoch(tokens, 10, seed=1, number=0)
+    assert all((x == y).all() for x, y in zip(made, again, strict=True))
+    for other in (batches.epoch(tokens, 10, seed=2, number=0), batches.epoch(tokens, 10, seed=1, number=1)):
+        assert any((x != y).any() for x, y in zip(made, other, strict=True) if len(x) == len(y))
+
+
+def test_rows_of_like_length_share_a_batch():
+    tokens = np.random.default_rng(0).integers(5, 500, 1000)
+    spread = [np.ptp(tokens[rows]) for rows in batches.epoch(tokens, 10, seed=0, number=0)]
+    assert np.median(spread) < 20
+
+
+@pytest.mark.parametrize(("rows", "size", "steps"), [(10, 5, 2), (11, 5, 2), (12, 5, 3), (3, 5, 1), (1, 5, 1)])
+def test_a_last_batch_of_one_row_is_dropped(rows: int, size: int, steps: int):
+    assert batches.steps_per_epoch(rows, size) == steps
+    assert len(batches.epoch(np.ones(rows), size, seed=0, number=0)) == steps
+
+
+@pytest.mark.parametrize(("length", "padded"), [(0, 4), (1, 4), (4, 4), (5, 8), (64, 64), (65, 72), (129, 144), (257, 288), (512, 512)])
+def test_padded_lengths(length: int, padded: int):
+    assert batches.bucket(length) == padded
+
+
+def test_chunks_hold_every_text_where_they_say():
+    lengths = np.random.default_rng(1).integers(2, 60, 77).tolist()
+    made, places = batches.chunks(store(lengths), range(77), pad_id=0, chunk_tokens=512)
+    ids = [row for chunk in made for row in chunk.ids]
+    masks = [row for chunk in made for row in chunk.mask]
+    for text, place in enumerate(places):
+        assert ids[place][: lengths[text]].tolist() == [text + 1] * lengths[text]
+        assert masks[place].tolist() == [True] * lengths[text] + [False] * (len(ids[place]) - lengths[text])
+    assert sum(chunk.tokens for chunk in made) == sum(lengths)
+    for chunk in made:
+        rows, width = chunk.ids.shape
+        assert rows in (4, 8, 16, 32, 64) and rows * width <= 512
+        assert chunk.mask.any(axis=1).all()
+
+
+@pytest.mark.parametrize(("length", "rows"), [(4, 8), (32, 8), (36, 4), (64, 4), (128, 2), (256, 1), (512, 1)])
+def test_a_chunk_is_never_cut_finer(length: int, rows: int):
+    assert batches.least_rows(length) == rows
+    made, _ = batches.chunks(store([length] * rows), range(rows), pad_id=0, chunk_tokens=1)
+    assert [chunk.ids.shape for chunk in made] == [(rows, length)]
+
+
+def test_shapes_are_few_and_padding_is_little_on_mixed_lengths():
+    random = np.random.default_rng(2)
+    lengths = np.minimum(random.lognormal(3.8, 0.8, 20_000), 256).astype(int) + 3
+    texts = store(lengths.tolist())
+    columns = Columns(np.arange(10_000), np.arange(10_000, 20_000), np.zeros((10_000, 0), np.int64))
+    shapes: Counter = Counter()
+    real = padded = 0
+    for rows in batches.epoch(columns.tokens(texts.lengths), 64, seed=0, number=0):
+        for chunk in batches.batch(texts, columns, rows, pad_id=0, chunk_tokens=4096).chunks:
+            shapes[chunk.ids.shape] += 1
+            real, padded = real + chunk.tokens, padded + chunk.ids.size
+    assert batches.padding_share(real, padded) < 0.08
+    assert len(shapes) < 130
+
+
+def test_a_text_that_rows_share_goes_through_once():
+    columns = Columns(np.array([0, 1]), np.array([2, 2]), np.array([[3, -1], [3, 4]]))
+    made = batches.batch(store([3] * 5), columns, np.array([0, 1]), pad_id=0, chunk_tokens=4096)
+    assert sum(chunk.texts for chunk in made.chunks) == 5
+    assert made.positives[0] == made.positives[1]
+    assert made.negatives.shape == (2, 2)
+
+
+def test_negatives_come_first_and_only_as_many_as_the_batch_has():
+    columns = Columns(np.array([0, 1]), np.array([2, 3]), np.array([[-1, 4, -1], [-1, -1, -1]]))
+    made = batches.batch(store([3] * 5), columns, np.array([0, 1]), pad_id=0, chunk_tokens=4096)
+    assert made.negatives.shape == (2, 1)
+    assert made.mask.tolist() == [[True, True, True, False], [True, True, True, False]]
+
+
+def test_what_is_no_negative_is_masked():
+    # Rows: the same anchor twice with two positives; a positive that stands twice; a negative that is row 0's anchor.
+    anchors, positives = np.array([0, 0, 1]), np.array([2, 3, 2])
+    negatives = np.array([[4], [5], [0]])
+    mask = batches.candidates_mask(anchors, positives, negatives)
+    assert mask.astype(int).tolist() == [
+        # own 2; 3 is the same anchor's; 2 again; 4 and 5 count; text 0 is the anchor itself
+        [1, 0, 0, 1, 1, 0],
+        [0, 1, 0, 1, 1, 0],
+        # row 2: 2 is its own positive's text; 3 counts; own; all negatives count
+        [0, 1, 1, 1, 1, 1],
+    ]

@@ -1,0 +1,248 @@
+"""Engines: right vectors, strict loading, one gradient three ways, and the two engines against each other."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import TEXTS, tiny_folder
+
+from mlx_metaembed import batches, heads, tokens, weights
+from mlx_metaembed import engine as engines
+from mlx_metaembed import folder as folders
+from mlx_metaembed.engine import automatic_dtype, preferred
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import DenseModule
+from mlx_metaembed.heads import Fsq
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.train.gradcache import gradient
+from mlx_metaembed.train.objective import objective
+from mlx_metaembed.train.optimizer import Optimizer
+
+MANY = [f"{text} {number}" for number in range(3) for text in TEXTS]
+ROWS = np.arange(9)
+COLUMNS = batches.Columns(ROWS, ROWS + 9, np.zeros((9, 0), np.int64))
+
+
+def loaded(engine_name: str, path: Path, *, dtype: str = "float32", dropout: float = 0.0, fsq: bool = False, train: bool = True):
+    """An engine with a model, and one batch of nine rows in three chunks."""
+    folder = folders.read(path)
+    engine = engines.choose(engine_name)
+    head = {"codes": Fsq(folder.dimensions, (4,) * 8)} if fsq else {}
+    arrays = {f"codes.{name}": array for name, array in head["codes"].initial(0).items()} if fsq else {}
+    engine.load(folder, dtype=dtype, heads=head, arrays=arrays, dropout=dropout, train=train)
+    store = tokens.tokenize(Tokenizer(folder), MANY)
+    return engine, head, batches.batch(store, COLUMNS, ROWS, pad_id=0, chunk_tokens=64)
+
+
+def one_step(engine_name: str, path: Path, *, cached: bool, seed: int = 5, **settings) -> tuple[float, float, dict]:
+    """Loss, gradient norm and new masters after one large step of AdamW."""
+    engine, head, batch = loaded(engine_name, path, **settings)
+    assert len(batch.chunks) == 3
+    recipe = Recipe(matryoshka=(32, 8), learning_rate=1e-2, head_learning_rate=1e-2, warmup_ratio=0.0)
+    loss = gradient(engine, batch, objective(recipe, head, engine, batch), seed=seed, cached=cached)
+    norm = engine.update(Optimizer(recipe, step=1, steps=1), divide=1, max_norm=0)
+    return loss, norm, engine.save()[0]
+
+
+def test_padding_changes_nothing(engine_name: str, tiny: Path):
+    engine, _, _ = loaded(engine_name, tiny, train=False)
+    store = tokens.tokenize(Tokenizer(folders.read(tiny)), TEXTS)
+    together, places = batches.chunks(store, range(6), pad_id=0, chunk_tokens=4096)
+    vectors = np.concatenate([engine.numpy(engine.embed(chunk)) for chunk in together])[places]
+    for text in range(6):
+        ids = store[text][None, :]
+        whole = np.ones_like(ids, dtype=bool)
+        alone = engine.numpy(engine.embed(batches.Chunk(ids, whole, whole, 1)))[0]
+        np.testing.assert_allclose(vectors[text], alone, atol=2e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("fsq", [False, True])
+def test_gradcache_gives_the_plain_gradient(engine_name: str, tiny: Path, fsq: bool):
+    plain, cached = (one_step(engine_name, tiny, cached=cached, fsq=fsq) for cached in (False, True))
+    assert cached[0] == pytest.approx(plain[0], rel=1e-6)
+    assert cached[1] == pytest.approx(plain[1], rel=1e-4)
+
+
+def test_gradcache_draws_the_same_dropout_both_times(engine_name: str, tiny: Path):
+    plain, cached = (one_step(engine_name, tiny, cached=cached, dropout=0.3) for cached in (False, True))
+    assert cached[0] == pytest.approx(plain[0], rel=1e-6)
+    assert cached[1] == pytest.approx(plain[1], rel=1e-4)
+    other = one_step(engine_name, tiny, cached=True, dropout=0.3, seed=6)
+    assert abs(other[0] - cached[0]) > 1e-3
+
+
+def test_the_gradient_is_the_slope_of_the_loss(engine_name: str, tiny: Path):
+    engine, head, batch = loaded(engine_name, tiny)
+    recipe = Recipe()
+    scored = objective(recipe, head, engine, batch)
+    before = gradient(engine, batch, scored, seed=0, cached=True)
+    taken: dict[str, np.ndarray] = {}
+
+    def descend(name: str, parameter, gradient, state):
+        taken[name] = engine.numpy(gradient)
+        return parameter - 1e-3 * gradient, []
+
+    norm = engine.update(descend, divide=1, max_norm=0)
+    after = gradient(engine, batch, scored, seed=0, cached=True)
+    assert norm == pytest.approx(np.sqrt(sum((g**2).sum() for g in taken.values())), rel=1e-5)
+    assert before - after == pytest.approx(1e-3 * norm**2, rel=0.1)
+    assert set(taken) == {f"trunk.{name}" for name in folders.read(tiny).trunk()}
+
+
+def test_clipping_scales_to_the_norm(engine_name: str, tiny: Path):
+    engine, head, batch = loaded(engine_name, tiny)
+    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=True)
+    seen = []
+    engine.update(lambda name, p, g, s: (seen.append((engine.numpy(g) ** 2).sum()), (p, []))[1], divide=1, max_norm=0.5)
+    assert np.sqrt(sum(seen)) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(engine_name: str, tiny: Path):
+    engine, head, batch = loaded(engine_name, tiny)
+    before = {name: array.copy() for name, array in engine.save()[0].items()}
+    scored = objective(Recipe(), head, engine, batch, scale=float("inf"))
+    gradient(engine, batch, scored, seed=0, cached=True)
+    assert not np.isfinite(engine.update(Optimizer(Recipe(), step=1, steps=1), divide=1, max_norm=1.0))
+    for name, array in engine.save()[0].items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_keeps_float32_masters(engine_name: str, tiny: Path, dtype: str):
+    wide = one_step(engine_name, tiny, cached=True)
+    half = one_step(engine_name, tiny, cached=True, dtype=dtype)
+    assert half[0] == pytest.approx(wide[0], rel=0.05)
+    for name, array in half[2].items():
+        assert array.dtype == np.float32, name
+    # A step smaller than half precision resolves still moves the masters.
+    engine, head, batch = loaded(engine_name, tiny, dtype=dtype)
+    recipe = Recipe(learning_rate=1e-7, warmup_ratio=0.0, weight_decay=0.0)
+    before = engine.save()[0]["trunk.embeddings.LayerNorm.weight"].copy()
+    gradient(engine, batch, objective(recipe, head, engine, batch), seed=0, cached=True)
+    engine.update(Optimizer(recipe, step=1, steps=1), divide=1, max_norm=0)
+    moved = np.abs(engine.save()[0]["trunk.embeddings.LayerNorm.weight"] - before)
+    assert 0 < moved.max() < 3e-7
+
+
+@pytest.mark.parametrize("fsq", [False, True])
+def test_both_engines_have_the_same_gradient(two_engines: tuple[str, str], tiny: Path, fsq: bool):
+    found = []
+    for name in two_engines:
+        engine, head, batch = loaded(name, tiny, fsq=fsq)
+        taken: dict[str, np.ndarray] = {}
+
+        def take(name: str, parameter, gradient, state, engine=engine, taken=taken):
+            taken[name] = engine.numpy(gradient)
+            return parameter, []
+
+        loss = gradient(engine, batch, objective(Recipe(matryoshka=(32, 8)), head, engine, batch), seed=0, cached=True)
+        found.append((loss, engine.update(take, divide=1, max_norm=0), taken))
+    (loss, norm, gradients), (other_loss, other_norm, others) = found
+    assert loss == pytest.approx(other_loss, rel=1e-6)
+    assert norm == pytest.approx(other_norm, rel=1e-5)
+    assert set(gradients) == set(others)
+    for name in gradients:
+        np.testing.assert_allclose(gradients[name], others[name], atol=2e-6 * norm, err_msg=name)
+
+
+def test_dense_modules_are_trained_and_kept(engine_name: str, tmp_path: Path):
+    module = DenseModule("2_Dense", 32, 16, True, "torch.nn.modules.activation.Tanh")
+    path = tiny_folder(tmp_path / "m", dense=(module,), pooling="cls", normalize=False)
+    engine, head, batch = loaded(engine_name, path)
+    assert engine.embed(batch.chunks[0]).shape[-1] == 16
+    before = engine.save()[0]["dense.2_Dense.linear.weight"].copy()
+    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=False)
+    engine.update(Optimizer(Recipe(warmup_ratio=0.0), step=1, steps=1), divide=1, max_norm=1.0)
+    assert not np.array_equal(engine.save()[0]["dense.2_Dense.linear.weight"], before)
+    (path / "2_Dense" / "model.safetensors").unlink()
+    with pytest.raises(CallError, match=r"2_Dense/model\.safetensors is missing"):
+        loaded(engine_name, path)
+
+
+def test_every_tensor_that_does_not_fit_is_named(engine_name: str, tiny: Path, tmp_path: Path):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    arrays = weights.read(broken / "model.safetensors")
+    del arrays["embeddings.LayerNorm.bias"]
+    arrays["encoder.layer.0.output.dense.weight"] = np.zeros((32, 65), np.float32)
+    arrays["encoder.layer.7.output.dense.bias"] = np.zeros(32, np.float32)
+    weights.write(broken / "model.safetensors", arrays)
+    with pytest.raises(CallError) as caught:
+        loaded(engine_name, broken)
+    for part in ("embeddings.LayerNorm.bias (32,): missing", "shape (32, 65)", "encoder.layer.7.output.dense.bias"):
+        assert part in str(caught.value)
+
+
+def test_an_unknown_model_type_lists_the_known(engine_name: str, tmp_path: Path):
+    path = tiny_folder(tmp_path / "m", config={"model_type": "bret"})
+    with pytest.raises(CallError, match="model_type 'bret'"):
+        loaded(engine_name, path)
+
+
+def test_optimizer_state_moves_between_engines(two_engines: tuple[str, str], tiny: Path, tmp_path: Path):
+    recipe = Recipe(learning_rate=1e-2, warmup_ratio=0.0)
+    results = []
+    for second in two_engines:
+        engine, head, batch = loaded(two_engines[0], tiny)
+        gradient(engine, batch, objective(recipe, head, engine, batch), seed=0, cached=True)
+        engine.update(Optimizer(recipe, step=1, steps=2), divide=1, max_norm=1.0)
+        masters, state = engine.save()
+        moved = tmp_path / second
+        shutil.copytree(tiny, moved)
+        trunk = {name.removeprefix("trunk."): array for name, array in masters.items()}
+        weights.write(moved / "model.safetensors", trunk)
+        other, head, batch = loaded(second, moved)
+        other.restore(state)
+        gradient(other, batch, objective(recipe, head, other, batch), seed=0, cached=True)
+        other.update(Optimizer(recipe, step=2, steps=2), divide=1, max_norm=1.0)
+        results.append(other.save())
+    for name, array in results[0][1].items():
+        np.testing.assert_allclose(array, results[1][1][name], atol=1e-5, rtol=1e-2)
+
+
+def test_choices_and_their_reasons():
+    def never() -> bool:
+        raise AssertionError("CUDA was asked for without need")
+
+    mac = preferred(system="Darwin", machine="arm64", torch=True, cuda=never, mlx=True)
+    assert mac == ("mlx", "auto: Apple silicon")
+    common = {"system": "Linux", "machine": "x86_64"}
+    assert preferred(**common, torch=True, cuda=lambda: True, mlx=True)[0] == "torch"
+    assert preferred(**common, torch=True, cuda=lambda: False, mlx=True)[0] == "torch"
+    assert preferred(**common, torch=False, cuda=never, mlx=True) == ("mlx", "auto: torch is not installed")
+    assert preferred(**common, torch=False, cuda=never, mlx=False)[0] == "torch"
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype"),
+    [
+        ("Apple M1", "float16"),
+        ("Apple M2 Pro", "float16"),
+        ("Apple M3", "bfloat16"),
+        ("Apple M4 Max", "bfloat16"),
+        ("NVIDIA H200", "bfloat16"),
+        ("cpu", "float32"),
+    ],
+)
+def test_the_arithmetic_of_a_device(device: str, dtype: str):
+    assert automatic_dtype(device)[0] == dtype
+
+
+def test_heads_are_read_with_the_folder(engine_name: str, tiny: Path, tmp_path: Path):
+    path = tmp_path / "m"
+    shutil.copytree(tiny, path)
+    head = Fsq(32, (4, 8))
+    heads.write({"codes": head}, {f"codes.{name}": array for name, array in head.initial(0).items()}, path)
+    folder = replace(folders.read(path))
+    found, arrays = heads.read(folder)
+    engine = engines.choose(engine_name)
+    engine.load(folder, dtype="float32", heads=found, arrays=arrays)
+    vectors = engine.array(np.eye(32, dtype=np.float32)[:3])
+    got = engine.numpy(engine.head("codes", vectors))
+    np.testing.assert_allclose(got, head(head.initial(0), np.eye(32, dtype=np.float32)[:3]), atol=1e-6)
+    assert json.loads((path / "metaembed" / "heads.json").read_text())["codes"]["levels"] == [4, 8]

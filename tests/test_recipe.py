@@ -1,0 +1,85 @@
+"""Recipes: TOML in and out, and every wrong setting named at once."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from mlx_metaembed import recipe as recipes
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.recipe import Recipe, parse_size
+
+
+def test_what_is_written_is_read_back(tmp_path: Path):
+    recipe = Recipe(model='a "b" \\c', data="d.jsonl", matryoshka=(384, 96), fsq="4x8", iters=3, symmetric=True)
+    recipes.write(recipe, tmp_path / "recipe.toml")
+    assert Recipe(**recipes.read(tmp_path / "recipe.toml")) == recipe
+
+
+def test_every_field_has_help():
+    assert all(field.metadata["help"] for field in fields(Recipe))
+
+
+def test_unknown_keys_name_the_nearest(tmp_path: Path):
+    path = tmp_path / "r.toml"
+    path.write_text("learning_rat = 1e-5\nbatchsize = 4\n")
+    with pytest.raises(CallError, match=r"(?s)'learning_rat'; did you mean 'learning_rate'.*'batchsize'; did you mean"):
+        recipes.read(path)
+
+
+def test_broken_and_missing_files(tmp_path: Path):
+    with pytest.raises(CallError, match="There is no recipe"):
+        recipes.read(tmp_path / "none.toml")
+    (tmp_path / "r.toml").write_text("a = = 1")
+    with pytest.raises(CallError, match=r"not TOML.*line 1"):
+        recipes.read(tmp_path / "r.toml")
+    (tmp_path / "r.toml").write_bytes(b'model = "\xff"')
+    with pytest.raises(CallError, match="not TOML"):
+        recipes.read(tmp_path / "r.toml")
+
+
+WRONG = {
+    "batch_size": ("8", "expected a whole number"),
+    "learning_rate": (-1.0, "expected more than 0"),
+    "temperature": (float("nan"), "expected more than 0"),
+    "loss": ("info_nec", "did you mean 'info_nce'"),
+    "matryoshka": ((0,), "expected widths of 1 or more"),
+    "fsq": ("4y8", "like 4x64"),
+    "memory": ("lots", "like 8GB"),
+    "warmup_ratio": (1.5, "less than 1"),
+    "iters": (0, "expected 1 or more"),
+    "symmetric": (1, "expected true or false"),
+    "chunk_tokens": (True, "expected a whole number or nothing"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_settings_say_what_was_expected(name: str):
+    value, message = WRONG[name]
+    with pytest.raises(CallError, match=rf"(?s){name}.*{message}"):
+        Recipe(**{name: value})
+
+
+def test_all_faults_come_at_once():
+    with pytest.raises(CallError, match=r"(?s)epochs.*seed") as caught:
+        Recipe(epochs=0.5, seed="x", temperature=1)
+    assert str(caught.value).count("\n") == 2
+
+
+def test_a_single_row_has_no_negatives_in_its_batch():
+    with pytest.raises(CallError, match="InfoNCE takes the other rows"):
+        Recipe(batch_size=1)
+    assert Recipe(batch_size=1, loss="triplet").batch_size == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("8GB", 8 * 10**9), ("1.5 gib", 3 * 2**29), ("500MB", 5 * 10**8), ("7KiB", 7 * 1024)]
+)
+def test_sizes(text: str, size: int):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "8", "8 apples", "-1GB", "0GB", "nanGB", "infGB", "1e30GB"])
+def test_what_is_no_size(text: str):
+    with pytest.raises(CallError, match="is no size"):
+        parse_size(text)

@@ -1,0 +1,85 @@
+"""Tokenising: lengths, prompts, stores on disk, and tokenizers that do not fit."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import TEXTS, tiny_folder
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed import tokens
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.tokens import Tokenizer
+
+
+def test_special_tokens_and_the_cut(tiny: Path):
+    tokenizer = Tokenizer(folders.read(tiny), 6)
+    short, long = tokenizer(["open a", TEXTS[4]])
+    assert short[0] == 2 and short[-1] == 3 and len(short) == 4
+    assert len(long) == 6 and long[-1] == 3
+
+
+def test_lower_case_where_declared(tmp_path: Path):
+    tokenizer = Tokenizer(folders.read(tiny_folder(tmp_path / "m", do_lower_case=True)))
+    assert tokenizer(["OPEN A"]) == tokenizer(["open a"])
+
+
+def test_a_stored_text_is_the_tokenised_one(tiny: Path, tmp_path: Path):
+    tokenizer = Tokenizer(folders.read(tiny))
+    texts = TEXTS * 300
+    counted: list[int] = []
+    store = tokens.stored(tmp_path / "store", tokenizer, texts, [""] * len(texts), counted.append)
+    assert len(store) == len(texts) and sum(counted) == len(texts)
+    assert [store[at].tolist() for at in (0, 4, 1799)] == tokenizer([TEXTS[0], TEXTS[4], TEXTS[5]])
+    assert isinstance(store.ids, np.memmap)
+    again = tokens.stored(tmp_path / "store", tokenizer, ["something else"], [""], counted.append)
+    assert len(again) == len(texts)
+
+
+def test_a_killed_write_leaves_no_store(tiny: Path, tmp_path: Path):
+    def killed(count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tokens.stored(tmp_path / "store", Tokenizer(folders.read(tiny)), TEXTS, [""] * 6, killed)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_prompts_go_before_the_text_and_out_of_the_pooling_where_declared(tmp_path: Path):
+    tokenizer = Tokenizer(folders.read(tiny_folder(tmp_path / "m", include_prompt=False)))
+    store = tokens.tokenize(tokenizer, ["a socket", "a socket"], ["", "open "])
+    assert store[1].tolist() == tokenizer(["open a socket"])[0]
+    # [CLS] and "open" are left out.
+    assert store.prompts.tolist() == [0, 2]
+    included = Tokenizer(folders.read(tiny_folder(tmp_path / "n")))
+    assert tokens.tokenize(included, ["a"], "open ").prompts.tolist() == [0]
+
+
+def test_the_key_changes_with_anything_that_changes_the_ids(tiny: Path):
+    file = folders.read(tiny).tokenizer()
+    keys = {
+        tokens.fingerprint(file, 32, ["a", "b"], ["", ""]),
+        tokens.fingerprint(file, 31, ["a", "b"], ["", ""]),
+        tokens.fingerprint(file, 32, ["ab", ""], ["", ""]),
+        tokens.fingerprint(file, 32, ["a", "b"], ["p", ""]),
+        tokens.fingerprint(file, 32, ["b", "a"], ["", ""]),
+    }
+    assert len(keys) == 5
+
+
+def test_tokenizers_that_do_not_fit(tiny: Path, tmp_path: Path):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    (broken / "tokenizer.json").write_text("{")
+    with pytest.raises(CallError, match="is no tokenizer file"):
+        Tokenizer(folders.read(broken))
+    (broken / "tokenizer.json").unlink()
+    with pytest.raises(CallError, match=r"no tokenizer\.json"):
+        Tokenizer(folders.read(broken))
+    small = tiny_folder(tmp_path / "small", config={"vocab_size": 20})
+    with pytest.raises(CallError, match=r"gives ids up to \d+, but the word embedding has 20 rows"):
+        Tokenizer(folders.read(small))
+    with pytest.raises(CallError, match="the model has 48 positions"):
+        Tokenizer(folders.read(tiny), 49)
+    assert Tokenizer(folders.read(tiny), 48).max_seq_length == 48
