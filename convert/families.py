@@ -17,7 +17,7 @@ def require(folder: ModelFolder) -> None:
     """Raise CallError where no encoder is written for the folder's model type."""
     known = supported()
     if folder.model_type.replace("_", "-") not in known:
+        close = nearest(folder.model_type, known) or "."
         raise CallError(
-            f"{folder.path}: model_type {folder.model_type!r} is not supported{nearest(folder.model_type, known)}. "
-            f"Supported: {', '.join(known)}"
+            f"{folder.path}: model_type {folder.model_type!r} is not supported{close} Supported: {', '.join(known)}"
         )

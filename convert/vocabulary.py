@@ -45,6 +45,9 @@ def _make(source: Path, out: Path) -> None:
     logging.set_verbosity_error()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(source), local_files_only=True, trust_remote_code=False)
+        # Where it does not know the file, transformers 5 makes a tokenizer of special tokens alone and says nothing.
+        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+            raise ValueError(f"no words were found for a {type(tokenizer).__name__}")
         with tempfile.TemporaryDirectory() as scratch:
             tokenizer.save_pretrained(scratch)
             for name in ("tokenizer.json", "tokenizer_config.json"):

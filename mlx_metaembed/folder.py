@@ -30,6 +30,7 @@ def unused(name: str) -> bool:
     return name.startswith("pooler.") or name.endswith("position_ids")
 
 
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
 
@@ -99,7 +100,7 @@ class ModelFolder:
             if missing:
                 raise faults(f"{self.path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
             return [self.path / name for name in shards]
-        others = [name for name in ("pytorch_model.bin", "model.onnx") if (self.path / name).is_file()]
+        others = [name for name in PICKLED if (self.path / name).is_file()]
         if others:
             raise CallError(
                 f"{self.path} has its weights as {others[0]}, not as safetensors; a pickle is never loaded as weights. "

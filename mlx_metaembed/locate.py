@@ -21,7 +21,8 @@ def resolve(model: str | Path) -> Path:
     Raises CallError where there is none, naming the nearest that is installed, or what the hub answered.
     """
     path = Path(model).expanduser()
-    if path.is_dir():
+    # An empty name would be the folder that one stands in.
+    if str(model) and path.is_dir():
         return path
     if path.is_file():
         raise CallError(
@@ -35,7 +36,7 @@ def resolve(model: str | Path) -> Path:
     known = encoders()
     listed = f" Installed from PyPI: {', '.join(known)}." if known else ""
     raise CallError(
-        f"There is no model folder {name}, and no installed encoder of that name"
+        f"There is no model folder {name or repr(name)}, and no installed encoder of that name"
         f"{nearest(name, [*known, *_beside(path)]) or '.'}{listed} A model is a folder, a hub id like "
         "intfloat/e5-small-v2, or an encoder installed from PyPI"
     )

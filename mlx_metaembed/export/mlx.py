@@ -112,7 +112,7 @@ def _for_others(folder: ModelFolder, tensors: Tensors, note: Note) -> None:
         note("mlx-embeddings knows no Dense modules and will not load it (this kit does)")
     if folder.model_type == "bert" and folder.pooling != "mean":
         note(
-            f"mlx-embeddings takes the mean for every BERT, this model wants {folder.pooling}: read its last_hidden_state"
+            f"mlx-embeddings means over every BERT, this model wants {folder.pooling}: read its last_hidden_state"
         )
 
 

@@ -1,0 +1,142 @@
+"""Quantized folders: which tensors are packed, what the configuration says, and that they come back close."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tiny import tiny_folder
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed import weights
+from mlx_metaembed.cli.export import command
+from mlx_metaembed.convert import convert
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.export import sentence_transformers
+from mlx_metaembed.export.mlx import export, matrices
+from mlx_metaembed.folder import DenseModule
+
+LINEAR = {
+    f"encoder.layer.{layer}.{name}"
+    for layer in range(2)
+    for name in (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    )
+}
+
+
+def test_linear_layers_and_words_are_packed_the_rest_is_float16(tiny: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    found = export(folders.read(tiny), tmp_path / "out", bits=4, group_size=32, note=heard.append)
+    tensors = weights.header(tmp_path / "out/model.safetensors")
+    packed = {name.removesuffix(".scales") for name in tensors if name.endswith(".scales")}
+    assert packed == LINEAR | {"embeddings.word_embeddings"}
+    for name in packed:
+        rows, columns = weights.header(tiny / "model.safetensors")[f"{name}.weight"].shape
+        assert (tensors[f"{name}.weight"].dtype, tensors[f"{name}.weight"].shape) == ("U32", (rows, columns * 4 // 32))
+        for part in ("scales", "biases"):
+            assert (tensors[f"{name}.{part}"].dtype, tensors[f"{name}.{part}"].shape) == ("F16", (rows, columns // 32))
+    assert {tensor.dtype for name, tensor in tensors.items() if name.removesuffix(".weight") not in packed} == {"F16"}
+    settings = {"group_size": 32, "bits": 4, "mode": "affine"}
+    assert found.config["quantization"] == found.config["quantization_config"] == settings
+    assert found.config["dtype"] == "float16"
+    assert heard == []
+
+
+@pytest.mark.parametrize(("bits", "far"), [(4, 0.08), (6, 0.02), (8, 0.005)])
+def test_convert_reads_it_back_close(tiny: Path, tmp_path: Path, bits: int, far: float) -> None:
+    export(folders.read(tiny), tmp_path / "packed", bits=bits, group_size=32, dtype="float32")
+    heard: list[str] = []
+    found = convert(tmp_path / "packed", tmp_path / "plain", note=heard.append)
+    assert heard == [f"Its {bits}-bit weights became plain ones, with what quantization took off them"]
+    assert found.quantization is None
+    assert "quantization_config" not in found.config
+    expected = weights.read(tiny / "model.safetensors")
+    arrays = weights.read(tmp_path / "plain/model.safetensors")
+    assert arrays.keys() == expected.keys()
+    worst = max(np.abs(arrays[name] - array).max() for name, array in expected.items())
+    assert far / 8 < worst < far
+    np.testing.assert_array_equal(arrays["pooler.dense.weight"], expected["pooler.dense.weight"])
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_mlx_loads_the_names_that_it_expects(tiny: Path, tmp_path: Path, bits: int) -> None:
+    from mlx_metaembed.embedder import load
+
+    texts = ["sort a list", "open a socket and read a file line by line"]
+    export(folders.read(tiny), tmp_path / "packed", bits=bits, group_size=32, dtype="float32")
+    found = load(str(tmp_path / "packed"), engine="mlx", dtype="float32").encode(texts)
+    convert(tmp_path / "packed", tmp_path / "plain")
+    # The packed weights and their NumPy expansion are one model.
+    np.testing.assert_allclose(
+        found, load(str(tmp_path / "plain"), engine="mlx", dtype="float32").encode(texts), atol=1e-5
+    )
+    far = 1 - (found * load(str(tiny), engine="mlx", dtype="float32").encode(texts)).sum(axis=1)
+    assert (far < {4: 0.1, 8: 1e-3}[bits]).all()
+
+
+def test_what_does_not_divide_is_left_and_named(tmp_path: Path) -> None:
+    source = tiny_folder(tmp_path / "source", config={"intermediate_size": 40})
+    heard: list[str] = []
+    export(folders.read(source), tmp_path / "out", bits=8, group_size=32, note=heard.append)
+    assert heard == [
+        "Not quantized, their rows being no multiple of 32: encoder.layer.0.output.dense.weight, "
+        "encoder.layer.1.output.dense.weight; no group size takes all of them"
+    ]
+    assert weights.header(tmp_path / "out/model.safetensors")["encoder.layer.0.output.dense.weight"].dtype == "F16"
+
+
+def test_a_matrix_whose_size_peers_skip_is_left() -> None:
+    tensors = {"a.weight": np.zeros((3, 32), np.float32), "b.weight": np.zeros((4, 32), np.float32)}
+    assert matrices(tensors, 32) == (["b.weight"], ["a.weight"])
+
+
+def test_a_group_size_that_nothing_fits_offers_the_one_that_does(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(CallError, match="can be quantized in groups of 128; all are with --group-size 32"):
+        export(folders.read(tiny), tmp_path / "out", bits=4, group_size=128)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_peer_would_not_load_is_said(tmp_path: Path) -> None:
+    source = tiny_folder(tmp_path / "source", dense=(DenseModule("2_Dense", 32, 6),), pooling="cls")
+    arrays = {name: array for name, array in weights.read(source / "model.safetensors").items() if "pooler" not in name}
+    weights.write(source / "model.safetensors", arrays)
+    heard: list[str] = []
+    export(folders.read(source), tmp_path / "out", bits=8, group_size=32, note=heard.append)
+    assert [text.split(";")[0].split(",")[0] for text in heard] == [
+        "The model has no pooler",
+        "mlx-embeddings knows no Dense modules and will not load it (this kit does)",
+        "mlx-embeddings means over every BERT",
+    ]
+
+
+@pytest.mark.parametrize(("bits", "group_size"), [(5.5, 64), (1, 64), (16, 64), (4, 16), (4, 48)])
+def test_bits_and_groups_that_mlx_has_not(tiny: Path, tmp_path: Path, bits: int, group_size: int) -> None:
+    with pytest.raises(CallError, match=f"{bits} bits in groups of {group_size}: MLX has 2, 3, 4, 5, 6, 8 bits"):
+        export(folders.read(tiny), tmp_path / "out", bits=bits, group_size=group_size)
+
+
+def test_a_quantized_model_is_not_quantized_again_but_becomes_plain(tiny: Path, tmp_path: Path) -> None:
+    packed = export(folders.read(tiny), tmp_path / "packed", bits=8, group_size=32)
+    with pytest.raises(CallError, match="is quantized to 8 bits; export the model it was made from"):
+        export(packed, tmp_path / "again", bits=4, group_size=32)
+    assert sentence_transformers.export(packed, tmp_path / "plain").quantization is None
+    assert not (tmp_path / "again").exists()
+
+
+def test_the_verb_reports_bytes(tiny: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(tiny, tmp_path / "source"))
+    arguments = [str(source), str(tmp_path / "out"), "--to", "mlx", "--bits", "4", "--group-size", "32", "--json"]
+    found = json.loads(CliRunner().invoke(command, arguments, catch_exceptions=False).stdout)
+    assert (found["bits"], found["group_size"], found["dtype"]) == (4, 32, "float16")
+    assert found["weights_bytes"] == (tmp_path / "out/model.safetensors").stat().st_size
+    assert found["bytes_on_disk"] > found["weights_bytes"]
+    assert found["weights_bytes"] < 0.4 * found["model_weights_bytes"]
+    assert "library_name: mlx" in (tmp_path / "out/README.md").read_text()
