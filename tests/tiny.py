@@ -17,6 +17,7 @@ TEXTS = [
     "walk a tree of folders and yield every file that ends in a given suffix, deepest first",
     "join two paths",
 ]
+BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 CONFIG = {
     "model_type": "bert",
     "vocab_size": 120,
@@ -84,13 +85,13 @@ def bert_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def tokenizer() -> Tokenizer:
-    """Words of TEXTS and numbers up to 40, with BERT's special tokens."""
+def tokenizer(specials: tuple[str, ...] = BERT_SPECIALS, template: str = "[CLS] $A [SEP]") -> Tokenizer:
+    """Words of TEXTS and numbers up to 40, after the special tokens, one of which means unknown."""
+    unknown = next(token for token in specials if "unk" in token.lower())
     words = sorted({word for text in TEXTS for word in text.replace(",", "").split()})
-    vocabulary = {token: at for at, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words, *map(str, range(40))])}
-    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    vocabulary = {token: at for at, token in enumerate([*specials, *words, *map(str, range(40))])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
-    made.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
+    around = [(token, vocabulary[token]) for token in template.split() if token in specials]
+    made.post_processor = processors.TemplateProcessing(single=template, special_tokens=around)
     return made

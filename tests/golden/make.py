@@ -1,0 +1,122 @@
+"""Writes the tiny checkpoints beside it, with the states that transformers computes for them.
+
+    python tests/golden/make.py [FAMILY ...]     # all of FAMILIES, where none is named; needs torch and transformers
+
+A folder FAMILY is a whole model folder (random weights, the kit's own tokenizer) and `expected.npz`: ids int32 [B, L]
+padded on the right, mask bool [B, L], states float32 [B, L, hidden], zero on padding. The tests read only the folders.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from tiny import BERT_SPECIALS, tokenizer  # noqa: E402
+
+from mlx_metaembed import folder as folders  # noqa: E402
+from mlx_metaembed import weights  # noqa: E402
+from mlx_metaembed.folder import ModelFolder  # noqa: E402
+
+LENGTHS = (24, 1, 2, 3, 7, 8, 9, 16, 17)
+"""Tokens of each text: the longest, a single one, an empty text's two, around powers of two."""
+BERT = {
+    "vocab_size": 120,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 32,
+    "type_vocab_size": 2,
+    "layer_norm_eps": 1e-12,
+    "hidden_act": "gelu",
+    "pad_token_id": 0,
+}
+
+
+def transformers_trunk(config: dict) -> torch.nn.Module:
+    """transformers' trunk of a configuration: called with input_ids and attention_mask, it gives last_hidden_state."""
+    from transformers import AutoConfig, AutoModel
+
+    settings = {name: value for name, value in config.items() if name != "model_type"}
+    return AutoModel.from_config(
+        AutoConfig.for_model(config["model_type"], **settings), attn_implementation="eager", dtype=torch.float32
+    )
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is special about a family: config.json, in the form that its checkpoints on the hub have it."""
+
+    config: dict
+    pooling: str = "mean"
+    specials: tuple[str, ...] = BERT_SPECIALS
+    """The tokenizer's first ids; one of them holds "unk"."""
+    template: str = "[CLS] $A [SEP]"
+    lengths: tuple[int, ...] = LENGTHS
+    reference: Callable[[dict], torch.nn.Module] = transformers_trunk
+
+
+FAMILIES = {
+    "bert": Family(BERT | {"model_type": "bert"}),
+}
+"""One entry a folder; its name is the folder's."""
+
+
+def main(names: list[str]) -> None:
+    for name in names or FAMILIES:
+        make(name, FAMILIES[name])
+        size = sum(path.stat().st_size for path in (HERE / name).rglob("*") if path.is_file())
+        print(f"{name}: {size:,} bytes")
+
+
+def make(name: str, family: Family) -> None:
+    """Write one folder anew."""
+    random = np.random.default_rng(0)
+    trunk = family.reference(family.config).eval()
+    arrays = {key: draw(random, key, tuple(tensor.shape)) for key, tensor in trunk.state_dict().items()}
+    trunk.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
+    ids, mask = texts(random, family)
+    with torch.inference_mode():
+        states = trunk(
+            input_ids=torch.from_numpy(ids.astype(np.int64)), attention_mask=torch.from_numpy(mask.astype(np.int64))
+        )
+    out = HERE / name
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    folders.write(ModelFolder(out, family.config, max_seq_length=24, pooling=family.pooling, normalize=True), out)
+    weights.write(out / "model.safetensors", arrays)
+    tokenizer(family.specials, family.template).save(str(out / "tokenizer.json"))
+    states = states.last_hidden_state.numpy() * mask[:, :, None]
+    np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states)
+
+
+def draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Random weights wide enough that every part of the encoder matters; vectors named weight are norms' scales."""
+    values = random.standard_normal(shape).astype(np.float32) * (0.1 if name.endswith("bias") else 0.15)
+    return values + 1 if len(shape) == 1 and name.endswith("weight") else values
+
+
+def texts(random: np.random.Generator, family: Family) -> tuple[np.ndarray, np.ndarray]:
+    """Random words inside the template; ids int32 and mask bool [B, L]."""
+    before, after = ([family.specials.index(token) for token in part.split()] for part in family.template.split("$A"))
+    mask = np.arange(max(family.lengths)) < np.array(family.lengths)[:, None]
+    words = tokenizer(family.specials, family.template).get_vocab_size()
+    ids = np.where(
+        mask, random.integers(len(family.specials), words, mask.shape), family.config.get("pad_token_id") or 0
+    )
+    for row, length in zip(ids, family.lengths, strict=True):
+        row[: len(before)] = before
+        if length >= len(before) + len(after):
+            row[length - len(after) : length] = after
+    return ids.astype(np.int32), mask
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,111 @@
+"""Every family of encoders against the states stored in tests/golden, and its gradient on both engines.
+
+golden/make.py wrote the folders with the reference implementation; nothing here needs it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_engine import loaded
+
+from mlx_metaembed import engine as engines
+from mlx_metaembed import folder as folders
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train.gradcache import gradient
+from mlx_metaembed.train.objective import objective
+
+GOLDEN = Path(__file__).with_name("golden")
+FAMILIES = sorted(path.parent.name for path in GOLDEN.glob("*/expected.npz"))
+ON_TORCH = [name for name in FAMILIES if name not in ("new",)]
+"""Folders that transformers has the architecture of."""
+
+
+def expected(family: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The stored ids int32 [B, L], mask bool [B, L] and states float32 [B, L, D]."""
+    arrays = np.load(GOLDEN / family / "expected.npz")
+    return arrays["ids"], arrays["mask"], arrays["states"]
+
+
+def encoder(engine_name: str, path: Path, dtype: str = "float32"):
+    """A function of ids [B, L] and mask [B, L] that gives the trunk's states float32 [B, L, D]."""
+    engine = engines.choose(engine_name)
+    folder = folders.read(path)
+    if engine_name == "mlx":
+        import mlx.core as mx
+
+        from mlx_metaembed.on_mlx import trunk
+
+        encode = trunk.load(folder)
+        encode.set_dtype(getattr(mx, dtype))
+        return lambda ids, mask: engine.numpy(encode(mx.array(ids), mx.array(mask)))
+    import torch
+
+    from mlx_metaembed.on_torch import encoder
+
+    encode = encoder.load(folder, dtype=getattr(torch, dtype), dropout=0.0).requires_grad_(False)
+    return lambda ids, mask: (
+        encode(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state.float().numpy()
+    )
+
+
+def lowest_cosine(found: np.ndarray, wanted: np.ndarray) -> float:
+    """Of any two rows [n, D]; NaN where anything is."""
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+    return float(((found * wanted).sum(axis=1) / lengths).min())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_padded_batch_has_the_references_states(engine_name: str, family: str):
+    ids, mask, states = expected(family)
+    found = encoder(engine_name, GOLDEN / family)(ids, mask)
+    assert found.shape == states.shape
+    np.testing.assert_allclose(found[mask], states[mask], rtol=0, atol=1e-5)
+    # Padding is not pooled, but its states take part in 0 * state: NaN there would spread.
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_text_alone_has_the_same_states(engine_name: str, family: str):
+    encode = encoder(engine_name, GOLDEN / family)
+    for ids, mask, states in zip(*expected(family), strict=True):
+        alone = encode(ids[None, mask], mask[None, mask])
+        np.testing.assert_allclose(alone[0], states[mask], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_more_padding_changes_nothing(engine_name: str, family: str):
+    ids, mask, states = expected(family)
+    pad = folders.read(GOLDEN / family).config.get("pad_token_id") or 0
+    wider = np.pad(ids, ((0, 0), (0, 5)), constant_values=pad), np.pad(mask, ((0, 0), (0, 5)))
+    found = encoder(engine_name, GOLDEN / family)(*wider)
+    np.testing.assert_allclose(found[:, : ids.shape[1]][mask], states[mask], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_float16_keeps_the_direction_and_has_no_nan(engine_name: str, family: str):
+    ids, mask, states = expected(family)
+    found = encoder(engine_name, GOLDEN / family, "float16")(ids, mask)
+    assert np.isfinite(found).all()
+    assert lowest_cosine(found[mask], states[mask]) > 0.9999
+
+
+@pytest.mark.parametrize("family", ON_TORCH)
+def test_both_engines_have_the_same_gradient(two_engines: tuple[str, str], family: str):
+    found = []
+    for name in two_engines:
+        engine, head, batch = loaded(name, GOLDEN / family)
+        taken: dict[str, np.ndarray] = {}
+
+        def take(name: str, parameter, gradient, state, engine=engine, taken=taken):
+            taken[name] = engine.numpy(gradient)
+            return parameter, []
+
+        loss = gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=True)
+        found.append((loss, engine.update(take, divide=1, max_norm=0), taken))
+    (loss, norm, gradients), (other_loss, other_norm, others) = found
+    assert loss == pytest.approx(other_loss, rel=1e-5)
+    assert norm == pytest.approx(other_norm, rel=1e-4)
+    assert set(gradients) == set(others)
+    for name in gradients:
+        np.testing.assert_allclose(gradients[name], others[name], atol=1e-5 * norm, err_msg=name)
