@@ -27,7 +27,25 @@ POOLING_FLAGS = {
 
 def unused(name: str) -> bool:
     """Whether a tensor of the file is a buffer or the pooler, which no embedder uses."""
-    return name.startswith("pooler.") or name.endswith("position_ids")
+    return name.startswith("pooler.") or name.endswith(("position_ids", "token_type_ids", "rotary_emb.inv_freq"))
+
+
+ALIASES = {
+    "hidden_size": ("dim", "n_embd", "d_model"),
+    "num_hidden_layers": ("n_layers", "n_layer", "num_layers"),
+    "num_attention_heads": ("n_heads", "n_head", "num_heads"),
+    "intermediate_size": ("hidden_dim", "n_inner", "d_ff"),
+    "max_position_embeddings": ("n_positions",),
+    "layer_norm_eps": ("layer_norm_epsilon",),
+    "hidden_act": ("activation", "hidden_activation", "activation_function"),
+}
+"""What BERT's configuration calls a thing, and what other families do."""
+
+
+def unified(config: dict) -> dict:
+    """A configuration with BERT's names beside the family's own."""
+    found = {name: next((config[key] for key in keys if key in config), None) for name, keys in ALIASES.items()}
+    return {name: value for name, value in found.items() if value is not None} | config
 
 
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -67,8 +85,13 @@ class ModelFolder:
         return self.config["model_type"]
 
     @property
+    def architecture(self) -> dict:
+        """The configuration with BERT's names beside the family's own."""
+        return unified(self.config)
+
+    @property
     def hidden_size(self) -> int:
-        return self.config["hidden_size"]
+        return self.architecture["hidden_size"]
 
     @property
     def dimensions(self) -> int:
@@ -132,7 +155,7 @@ def read(path: str | Path) -> ModelFolder:
         raise CallError(f"{path} is no model folder: it has no config.json{hint}")
     config = read_json(path / "config.json")
     for name, kind in (("model_type", str), ("hidden_size", int)):
-        if not isinstance(config, dict) or not isinstance(config.get(name), kind):
+        if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
             raise CallError(f"{path / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
     settings = _optional(path / "sentence_bert_config.json")
     tokenizer = _optional(path / "tokenizer_config.json")
@@ -272,7 +295,7 @@ def _unfinished(path: Path) -> str:
 
 def positions(config: dict) -> int:
     """Tokens that the trunk has positions for."""
-    found = config.get("max_position_embeddings", 512)
+    found = unified(config).get("max_position_embeddings", 512)
     # RoBERTa's positions start after the padding index.
     return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found
 

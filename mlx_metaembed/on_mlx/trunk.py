@@ -25,18 +25,23 @@ def build(folder: ModelFolder, *, dropout: float = 0.0) -> nn.Module:
 
     Raises CallError for an unknown model type, or a configuration with keys missing or out of reach.
     """
-    if folder.model_type not in supported():
+    if folder.model_type.replace("_", "-") not in supported():
         raise CallError(
             f"{folder.path}: model_type {folder.model_type!r} is not supported{nearest(folder.model_type, supported())}. "
             f"Supported: {', '.join(supported())}"
         )
     encoder = importlib.import_module(f"mlx_metaembed.on_mlx.encoders.{folder.model_type.replace('-', '_')}")
     known = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(encoder.Config)}
-    missing = [f"{name} is missing" for name, required in known.items() if required and name not in folder.config]
-    missing += [f"{name} = {folder.config[name]!r} is not supported" for name, reach in encoder.REACH.items() if folder.config.get(name, reach[0]) not in reach]
+    config = folder.architecture
+    missing = [f"{name} is missing" for name, required in known.items() if required and name not in config]
+    missing += [
+        f"{name} = {config[name]!r} is not supported"
+        for name, reach in encoder.REACH.items()
+        if config.get(name, reach[0]) not in reach
+    ]
     if missing:
         raise faults(f"{folder.path / 'config.json'}:", missing)
-    trunk = encoder.Encoder(encoder.Config(**{name: folder.config[name] for name in known if name in folder.config}), dropout)
+    trunk = encoder.Encoder(encoder.Config(**{name: config[name] for name in known if name in config}), dropout)
     if folder.quantization:
         quantized = {name.removesuffix(".scales") for name in folder.trunk() if name.endswith(".scales")}
         nn.quantize(

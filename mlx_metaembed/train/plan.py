@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mlx_metaembed import batches
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.sizes import format_size
 
 MOST_TOKENS = 8_192
 """Longer chunks gain nothing: the matrices are large enough to keep a laptop's GPU busy."""
@@ -35,14 +36,14 @@ def plan(folder: ModelFolder, *, memory_bytes: int, dtype: str, max_seq_length: 
     """The plan for full training. Raises CallError naming the least budget where not even the smallest chunk fits."""
     parameters = sum(_size(tensor.shape) for tensor in folder.trunk().values())
     fixed = parameters * (16 if dtype == "float32" else 20)
-    token = activation_bytes(folder.config, max_seq_length, ITEM[dtype])
+    token = activation_bytes(folder.architecture, max_seq_length, ITEM[dtype])
     room = int(memory_bytes * USABLE) - fixed
     least = batches.least_rows(max_seq_length) * batches.bucket(max_seq_length)
     if room < least * token:
         needed = (fixed + least * token) / USABLE
         raise CallError(
-            f"memory = {memory_bytes / 1e9:.2f} GB is too little to train {folder.path.name} at {max_seq_length} tokens: "
-            f"parameters and optimizer take {fixed / 1e9:.2f} GB; the least is {needed / 1e9:.2f} GB. "
+            f"memory = {format_size(memory_bytes)} is too little to train {folder.path.name} at {max_seq_length} tokens: "
+            f"parameters and optimizer take {format_size(fixed)}, the least is {format_size(int(needed))}. "
             "Give a larger --memory or a smaller --max-seq-length"
         )
     held = room // token
