@@ -50,6 +50,14 @@ def transformers_trunk(config: dict) -> torch.nn.Module:
     )
 
 
+def t5_encoder(config: dict) -> torch.nn.Module:
+    """T5 without its decoder, as sentence-t5 and gtr are stored; AutoModel has no word for it."""
+    from transformers import T5Config, T5EncoderModel
+
+    settings = {name: value for name, value in config.items() if name != "model_type"}
+    return T5EncoderModel._from_config(T5Config(**settings), attn_implementation="eager", dtype=torch.float32)
+
+
 @dataclass(frozen=True)
 class Family:
     """What is special about a family: config.json, in the form that its checkpoints on the hub have it."""
@@ -63,8 +71,101 @@ class Family:
     reference: Callable[[dict], torch.nn.Module] = transformers_trunk
 
 
+# A table of 30 positions after the padding index, as RoBERTa's 514 are 512.
+ROBERTA = BERT | {"pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+ROBERTA_TOKENS = {"specials": ("<s>", "<pad>", "</s>", "<unk>"), "template": "<s> $A </s>"}
+DISTILBERT = {
+    "model_type": "distilbert",
+    "activation": "gelu",
+    "dim": 32,
+    "hidden_dim": 64,
+    "max_position_embeddings": 32,
+    "n_heads": 4,
+    "n_layers": 2,
+    "pad_token_id": 0,
+    "vocab_size": 120,
+}
+
+DECODER = {
+    "vocab_size": 120,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+    "rms_norm_eps": 1e-6,
+    "hidden_act": "silu",
+    "pad_token_id": None,
+    "rope_theta": 10000.0,
+}
+T5 = {
+    "model_type": "t5",
+    "vocab_size": 120,
+    "d_model": 32,
+    "d_kv": 12,
+    "d_ff": 48,
+    "num_layers": 2,
+    "num_heads": 4,
+    "relative_attention_num_buckets": 16,
+    "relative_attention_max_distance": 20,
+    "layer_norm_epsilon": 1e-6,
+    "pad_token_id": 0,
+}
+SENTENCEPIECE = {"specials": ("<pad>", "</s>", "<unk>", "<s>"), "template": "$A </s>"}
+LAST = SENTENCEPIECE | {"pooling": "lasttoken"}
+
+
 FAMILIES = {
     "bert": Family(BERT | {"model_type": "bert"}),
+    "gemma3_text": Family(
+        DECODER
+        | {
+            "model_type": "gemma3_text",
+            "head_dim": 12,
+            "num_key_value_heads": 1,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "query_pre_attn_scalar": 20,
+            # Both sides together: seven tokens on each.
+            "sliding_window": 12,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "use_bidirectional_attention": True,
+            "rope_theta": 1000000.0,
+            "rope_local_base_freq": 10000.0,
+            "pad_token_id": 0,
+        },
+        **SENTENCEPIECE,
+    ),
+    "llama": Family(
+        DECODER
+        | {
+            "model_type": "llama",
+            "rope_theta": 500.0,
+            "rope_scaling": {
+                "rope_type": "llama3",
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 32,
+            },
+        },
+        **LAST,
+    ),
+    "mistral": Family(DECODER | {"model_type": "mistral", "sliding_window": 8, "head_dim": 12}, **LAST),
+    "qwen2": Family(DECODER | {"model_type": "qwen2", "sliding_window": 8, "use_sliding_window": False}, **LAST),
+    "qwen3": Family(DECODER | {"model_type": "qwen3", "head_dim": 12, "attention_bias": False}, **LAST),
+    "t5": Family(T5 | {"feed_forward_proj": "relu"}, reference=t5_encoder, **SENTENCEPIECE),
+    "t5_gated": Family(T5 | {"feed_forward_proj": "gated-gelu"}, reference=t5_encoder, **SENTENCEPIECE),
+    "roberta": Family(ROBERTA | {"model_type": "roberta"}, **ROBERTA_TOKENS),
+    "xlm-roberta": Family(ROBERTA | {"model_type": "xlm-roberta"}, **ROBERTA_TOKENS, pooling="cls"),
+    "camembert": Family(ROBERTA | {"model_type": "camembert"}, **ROBERTA_TOKENS),
+    "distilbert": Family(DISTILBERT),
+    "mpnet": Family(
+        {key: value for key, value in ROBERTA.items() if key != "type_vocab_size"}
+        | {"model_type": "mpnet", "max_position_embeddings": 160, "relative_attention_num_buckets": 32},
+        **ROBERTA_TOKENS,
+        lengths=(150, *LENGTHS),
+    ),
 }
 """One entry a folder; its name is the folder's."""
 
@@ -80,8 +181,9 @@ def make(name: str, family: Family) -> None:
     """Write one folder anew."""
     random = np.random.default_rng(0)
     trunk = family.reference(family.config).eval()
-    arrays = {key: draw(random, key, tuple(tensor.shape)) for key, tensor in trunk.state_dict().items()}
-    trunk.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
+    arrays = {key: draw(random, key, tuple(tensor.shape)) for key, tensor in trunk.named_parameters()}
+    # Not strict: a second name of a tied tensor is not among them.
+    trunk.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()}, strict=False)
     ids, mask = texts(random, family)
     with torch.inference_mode():
         states = trunk(

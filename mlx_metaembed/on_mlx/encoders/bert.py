@@ -116,6 +116,11 @@ class Layers(nn.Module):
         super().__init__()
         self.layer = [Layer(config, dropout) for _ in range(config.num_hidden_layers)]
 
+    def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
+        for layer in self.layer:
+            x = layer(x, mask[:, None, None, :])
+        return x
+
 
 class Encoder(nn.Module):
     """Token ids int32 [B, L] and mask bool [B, L] to states [B, L, hidden_size]."""
@@ -126,7 +131,4 @@ class Encoder(nn.Module):
         self.encoder = Layers(config, dropout)
 
     def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
-        x = self.embeddings(ids)
-        for layer in self.encoder.layer:
-            x = layer(x, mask[:, None, None, :])
-        return x
+        return self.encoder(self.embeddings(ids), mask)
