@@ -9,7 +9,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from mlx_metaembed.errors import faults, CallError, nearest
+from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.weights import compare
 
@@ -27,8 +27,8 @@ def build(folder: ModelFolder, *, dropout: float = 0.0) -> nn.Module:
     """
     if folder.model_type.replace("_", "-") not in supported():
         raise CallError(
-            f"{folder.path}: model_type {folder.model_type!r} is not supported{nearest(folder.model_type, supported())}. "
-            f"Supported: {', '.join(supported())}"
+            f"{folder.path}: model_type {folder.model_type!r} is not supported"
+            f"{nearest(folder.model_type, supported())}. Supported: {', '.join(supported())}"
         )
     encoder = importlib.import_module(f"mlx_metaembed.on_mlx.encoders.{folder.model_type.replace('-', '_')}")
     known = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(encoder.Config)}
@@ -41,7 +41,10 @@ def build(folder: ModelFolder, *, dropout: float = 0.0) -> nn.Module:
     ]
     if missing:
         raise faults(f"{folder.path / 'config.json'}:", missing)
-    trunk = encoder.Encoder(encoder.Config(**{name: config[name] for name in known if name in config}), dropout)
+    read = encoder.Config(**{name: config[name] for name in known if name in config})
+    if wrong := read.faults() if hasattr(read, "faults") else []:
+        raise faults(f"{folder.path / 'config.json'}:", wrong)
+    trunk = encoder.Encoder(read, dropout)
     if folder.quantization:
         quantized = {name.removesuffix(".scales") for name in folder.trunk() if name.endswith(".scales")}
         nn.quantize(

@@ -69,6 +69,8 @@ class Family:
     template: str = "[CLS] $A [SEP]"
     lengths: tuple[int, ...] = LENGTHS
     reference: Callable[[dict], torch.nn.Module] = transformers_trunk
+    norm: float = 1.0
+    """What the norms' weights lie around."""
 
 
 # A table of 30 positions after the padding index, as RoBERTa's 514 are 512.
@@ -134,6 +136,7 @@ FAMILIES = {
             "rope_local_base_freq": 10000.0,
             "pad_token_id": 0,
         },
+        norm=0.0,
         **SENTENCEPIECE,
     ),
     "llama": Family(
@@ -181,7 +184,7 @@ def make(name: str, family: Family) -> None:
     """Write one folder anew."""
     random = np.random.default_rng(0)
     trunk = family.reference(family.config).eval()
-    arrays = {key: draw(random, key, tuple(tensor.shape)) for key, tensor in trunk.named_parameters()}
+    arrays = {key: draw(random, key, tuple(tensor.shape), family.norm) for key, tensor in trunk.named_parameters()}
     # Not strict: a second name of a tied tensor is not among them.
     trunk.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()}, strict=False)
     ids, mask = texts(random, family)
@@ -199,10 +202,10 @@ def make(name: str, family: Family) -> None:
     np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states)
 
 
-def draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def draw(random: np.random.Generator, name: str, shape: tuple[int, ...], norm: float) -> np.ndarray:
     """Random weights wide enough that every part of the encoder matters; vectors named weight are norms' scales."""
     values = random.standard_normal(shape).astype(np.float32) * (0.1 if name.endswith("bias") else 0.15)
-    return values + 1 if len(shape) == 1 and name.endswith("weight") else values
+    return values + norm if len(shape) == 1 and name.endswith("weight") else values
 
 
 def texts(random: np.random.Generator, family: Family) -> tuple[np.ndarray, np.ndarray]:
