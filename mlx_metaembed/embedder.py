@@ -8,6 +8,7 @@ import numpy as np
 from mlx_metaembed import batches, locate, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
+from mlx_metaembed.codes.prefix import cut
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -19,7 +20,9 @@ WINDOW = 8_192
 CHUNK_TOKENS = 8_192
 
 
-def load(model: str | Path, *, engine: str = "auto", dtype: str = "auto", max_seq_length: int | None = None) -> "Embedder":
+def load(
+    model: str | Path, *, engine: str = "auto", dtype: str = "auto", max_seq_length: int | None = None
+) -> "Embedder":
     """A model by folder, hub id or the name of an encoder installed from PyPI, ready to encode.
 
     Raises CallError where the model or the engine can't be had.
@@ -39,6 +42,11 @@ class Embedder:
         engine.load(folder, dtype=self.dtype, heads=self.heads, arrays=arrays)
 
     @property
+    def max_seq_length(self) -> int:
+        """Tokens at which a text is cut."""
+        return self._tokenizer.max_seq_length
+
+    @property
     def dimensions(self) -> int:
         """Features of a vector at full width."""
         return self.folder.dimensions
@@ -49,10 +57,11 @@ class Embedder:
         *,
         prompt_name: str | None = None,
         truncate_dim: int | None = None,
+        normalize_embeddings: bool | None = None,
         head: str | None = None,
         progress: Callable[[int], None] = lambda count: None,
     ) -> np.ndarray:
-        """Vectors float32 [texts, truncate_dim or all], of unit length where the folder compares by cosine.
+        """Vectors float32 [texts, truncate_dim or all]; by default of unit length where the folder compares by cosine.
 
         `prompt_name` ("query", "document", or another that the folder declares) puts that prompt before each text;
         a folder without such a prompt puts none. `head` gives a code head's quantized vectors instead. `progress` is
@@ -63,37 +72,39 @@ class Embedder:
             known = ", ".join(self.heads) or "none"
             raise CallError(f"{self.folder.path} has no head {head!r}{nearest(head, self.heads)}. Its heads: {known}")
         if truncate_dim is not None and not 1 <= truncate_dim <= self.dimensions:
-            raise CallError(f"A width of {truncate_dim} was asked for; the model's vectors have {self.dimensions} features")
+            raise CallError(
+                f"A width of {truncate_dim} was asked for; the model's vectors have {self.dimensions} features"
+            )
         prompt = self.folder.prompts.get(prompt_name or self.folder.default_prompt_name or "", "")
         parts = [
-            self._window(texts[first : first + WINDOW], prompt, head, progress) for first in range(0, len(texts), WINDOW)
+            self._window(texts[first : first + WINDOW], prompt, progress) for first in range(0, len(texts), WINDOW)
         ]
         vectors = np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
         if head is not None:
-            return vectors
-        vectors = vectors[:, :truncate_dim]
-        return unit(vectors) if self.folder.normalize or self.folder.similarity_fn_name == "cosine" else vectors
+            return self.apply(head, vectors)
+        unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings
+        return cut(vectors, truncate_dim or self.dimensions, renormalize=unit)
+
+    def apply(self, head: str, vectors: np.ndarray) -> np.ndarray:
+        """A head's output for vectors that `encode` gave with `normalize_embeddings=False`, at full width."""
+        return self.engine.numpy(self.engine.head(head, self.engine.array(vectors)))
+
+    @property
+    def compares_by_cosine(self) -> bool:
+        """Whether the length of a vector says nothing."""
+        return self.folder.normalize or self.folder.similarity_fn_name == "cosine"
 
     def digits(self, texts: Sequence[str], *, head: str, prompt_name: str | None = None) -> np.ndarray:
         """The code head's digits int64 [texts, K]."""
         return self.heads[head].digits(self.encode(texts, prompt_name=prompt_name, head=head))
 
-    def _window(
-        self, texts: Sequence[str], prompt: str, head: str | None, progress: Callable[[int], None]
-    ) -> np.ndarray:
+    def _window(self, texts: Sequence[str], prompt: str, progress: Callable[[int], None]) -> np.ndarray:
         store = tokens.tokenize(self._tokenizer, texts, prompt)
         pieces, places = batches.chunks(
             store, range(len(texts)), pad_id=self._tokenizer.pad_id, chunk_tokens=CHUNK_TOKENS
         )
         rows = []
         for chunk in pieces:
-            vectors = self.engine.embed(chunk)
-            rows.append(self.engine.numpy(self.engine.head(head, vectors) if head else vectors))
+            rows.append(self.engine.numpy(self.engine.embed(chunk)))
             progress(chunk.texts)
         return np.concatenate(rows)[places]
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors [n, D] at unit length; a zero vector stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)

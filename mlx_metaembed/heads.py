@@ -27,11 +27,6 @@ class Fsq:
     in_features: int
     levels: tuple[int, ...]
 
-    @property
-    def bytes_per_vector(self) -> int:
-        """Bytes of one code, each digit in ceil(log2(levels)) bits."""
-        return math.ceil(sum((level - 1).bit_length() for level in self.levels) / 8)
-
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {
             "projection.weight": (len(self.levels), self.in_features),
@@ -114,7 +109,9 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
             wrong.append(f"{name}: type {kind!r} is not known{nearest(kind, HEADS)}")
             continue
         try:
-            heads[name] = HEADS[kind](**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+            heads[name] = HEADS[kind](
+                **{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+            )
         except TypeError as error:
             wrong.append(f"{name}: {error}")
     if wrong:
@@ -130,5 +127,7 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
 def write(heads: Mapping[str, Head], arrays: Mapping[str, np.ndarray], out: Path) -> None:
     """Write heads and their weights (`<head>.<weight>`) into the side folder of the model folder `out`."""
     if heads:
-        write_json(out / SIDE / "heads.json", {name: {"type": head.kind, **asdict(head)} for name, head in heads.items()})
+        write_json(
+            out / SIDE / "heads.json", {name: {"type": head.kind, **asdict(head)} for name, head in heads.items()}
+        )
         files.write(out / SIDE / "heads.safetensors", arrays)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.sizes import parse_size
 
 
 def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:
@@ -23,7 +24,9 @@ class Recipe:
     """What to train, on what, how. Sizes are texts and tokens, rates a step, `memory` a size like 8GB."""
 
     model: str = setting("", "Model to start from: a folder, a hub id, or an encoder installed from PyPI.")
-    data: str = setting("", "Pairs or triplets: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source.")
+    data: str = setting(
+        "", "Pairs or triplets: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source."
+    )
     out: str = setting("", "Folder that the run writes: checkpoints, then the model.")
     loss: str = setting("info_nce", "Loss on the vectors.", ("info_nce", "triplet"))
     temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
@@ -52,7 +55,9 @@ class Recipe:
     max_grad_norm: float = setting(1.0, "Gradients are scaled down to this length; 0 turns it off.")
     grad_accumulation_steps: int = setting(1, "Batches whose gradients are averaged before an update.")
     dropout: float = setting(0.0, "Dropout of hidden states.")
-    dtype: str = setting("auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16"))
+    dtype: str = setting(
+        "auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16")
+    )
     memory: str = setting("8GB", "Budget: picks the chunk of texts that is held at once, and is never exceeded.")
     grad_cache: str = setting("auto", "Embed twice, hold one chunk (arXiv:2101.06983).", ("auto", "on", "off"))
     chunk_tokens: int | None = setting(None, "Tokens a chunk. Default: from the memory budget.")
@@ -74,22 +79,6 @@ class Recipe:
     @property
     def memory_bytes(self) -> int:
         return parse_size(self.memory)
-
-
-SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-def parse_size(text: str) -> int:
-    """`"8GB"` as bytes. Raises CallError for anything that is no size."""
-    number = text.rstrip("BbGgIiKkMm ")
-    unit = text[len(number) :].strip().upper()
-    try:
-        size = float(number) * SIZES[unit]
-    except (ValueError, KeyError):
-        size = 0
-    if not 0 < size < 2**60:
-        raise CallError(f"memory = {text!r} is no size; expected a number and one of {', '.join(SIZES)}, like 8GB")
-    return int(size)
 
 
 def read(path: str | Path) -> dict:
@@ -142,7 +131,16 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
             yield f"{each.name} = {value!r}: expected one of {', '.join(each.metadata['choices'])}{nearest(value, each.metadata['choices'])}"
     if not typed:
         return
-    for name in ("batch_size", "epochs", "iters", "max_seq_length", "grad_accumulation_steps", "chunk_tokens", "save_every", "steps_per_report"):
+    for name in (
+        "batch_size",
+        "epochs",
+        "iters",
+        "max_seq_length",
+        "grad_accumulation_steps",
+        "chunk_tokens",
+        "save_every",
+        "steps_per_report",
+    ):
         value = getattr(recipe, name)
         if value is not None and value < 1:
             yield f"{name} = {value}: expected 1 or more"

@@ -40,7 +40,9 @@ def test_a_last_batch_of_one_row_is_dropped(rows: int, size: int, steps: int):
     assert len(batches.epoch(np.ones(rows), size, seed=0, number=0)) == steps
 
 
-@pytest.mark.parametrize(("length", "padded"), [(0, 4), (1, 4), (4, 4), (5, 8), (64, 64), (65, 72), (129, 144), (257, 288), (512, 512)])
+@pytest.mark.parametrize(
+    ("length", "padded"), [(0, 4), (1, 4), (4, 4), (5, 8), (64, 64), (65, 72), (129, 144), (257, 288), (512, 512)]
+)
 def test_padded_lengths(length: int, padded: int):
     assert batches.bucket(length) == padded
 

@@ -45,7 +45,8 @@ def test_views_of_one_storage(tmp_path: Path) -> None:
         "one row": tensor("0", "float32", 12, 2, (1, 3), (99, 1)),
         "empty": tensor("0", "float32", 12, 0, (0, 3), (3, 1)),
     }
-    found = arrays_of(archive(tmp_path / "w.bin", state_dict(views), {"0": row.tobytes()}))
+    path = archive(tmp_path / "w.bin", state_dict(views), {"0": row.tobytes()})
+    found = arrays_of(path)
     np.testing.assert_array_equal(found["shared"], row)
     np.testing.assert_array_equal(found["offset"], [[6, 7, 8], [9, 10, 11]])
     np.testing.assert_array_equal(found["transposed"], row.reshape(4, 3).T)
@@ -53,6 +54,8 @@ def test_views_of_one_storage(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["one row"], [[2, 3, 4]])
     assert found["scalar"] == 7
     assert found["empty"].shape == (0, 3)
+    copied = [name for name, tensor in pickles.read(path)[0].items() if not isinstance(tensor, Tensor)]
+    assert copied == ["transposed", "every other"]
 
 
 def test_a_parameter_a_wrapper_and_what_is_no_tensor(tmp_path: Path) -> None:
@@ -129,7 +132,7 @@ BROKEN = {
     "offset": tensor("0", "float32", 4, 4, (1,), (1,)),
     "negative offset": tensor("0", "float32", 4, -1, (1,), (1,)),
     "negative stride": tensor("0", "float32", 4, 3, (4,), (-1,)),
-    "blown up": tensor("0", "float32", 4, 0, (2**31 - 1, 1000), (0, 0)),
+    "blown up": tensor("0", "float32", 4, 0, (1000, 1000), (0, 0)),
     "more than the storage has": tensor("0", "float32", 5, 0, (5,), (1,)),
     "no storage": tensor("7", "float32", 4, 0, (4,), (1,)),
     "ranks": tensor("0", "float32", 4, 0, (4,), (1, 1)),

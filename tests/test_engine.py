@@ -27,7 +27,9 @@ ROWS = np.arange(9)
 COLUMNS = batches.Columns(ROWS, ROWS + 9, np.zeros((9, 0), np.int64))
 
 
-def loaded(engine_name: str, path: Path, *, dtype: str = "float32", dropout: float = 0.0, fsq: bool = False, train: bool = True):
+def loaded(
+    engine_name: str, path: Path, *, dtype: str = "float32", dropout: float = 0.0, fsq: bool = False, train: bool = True
+):
     """An engine with a model, and one batch of nine rows in three chunks."""
     folder = folders.read(path)
     engine = engines.choose(engine_name)

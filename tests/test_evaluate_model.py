@@ -20,7 +20,7 @@ WIDTH = 64
 
 
 class LetterPairs:
-    """Texts as counts of letter pairs, projected at random; `encoded` keeps every (text, prompt, head) asked for."""
+    """Texts as counts of letter pairs, projected at random; `encoded` keeps every (text, prompt) asked for."""
 
     dimensions = WIDTH
 
@@ -31,13 +31,18 @@ class LetterPairs:
         self._weights = self.heads["fsq"].initial(0)
         self._projection = np.random.default_rng(0).normal(size=(4096, WIDTH)).astype(np.float32)
 
-    def encode(self, texts, *, prompt_name=None, truncate_dim=None, head=None, progress=lambda count: None):
-        self.encoded += [(text, prompt_name, head) for text in texts]
+    @property
+    def compares_by_cosine(self):
+        return self.folder.similarity_fn_name == "cosine"
+
+    def encode(self, texts, *, prompt_name=None, normalize_embeddings=None, progress=lambda count: None):
+        self.encoded += [(text, prompt_name) for text in texts]
         progress(len(texts))
         found = np.stack([self._counts(text) @ self._projection for text in texts])
-        if head:
-            return self.heads[head](self._weights, unit(found))
-        return unit(found) if self.folder.similarity_fn_name == "cosine" else found
+        return unit(found) if normalize_embeddings is None and self.compares_by_cosine else found
+
+    def apply(self, head, vectors):
+        return self.heads[head](self._weights, unit(vectors))
 
     def _counts(self, text):
         pairs = [(ord(one) * 31 + ord(two)) % 4096 for one, two in pairwise(text)]
@@ -116,16 +121,16 @@ def test_each_text_is_encoded_once_with_its_prompt():
     )
     measure_model(model, doubled, (64, 32, 16), ("int8", "binary"), done.append)
     assert sorted(model.encoded) == sorted(
-        [(text, "query", None) for text in TASK.queries] + [(text, "document", None) for text in TASK.corpus]
+        [(text, "query") for text in TASK.queries] + [(text, "document") for text in TASK.corpus]
     )
-    assert sum(done) == texts_to_encode(doubled, ("int8", "binary"))
+    assert sum(done) == texts_to_encode(doubled)
 
 
 def test_a_head_is_asked_for_its_own_vectors():
     model, done = LetterPairs(), []
     (line,) = [line for line in measure_model(model, TASK, None, ("fsq",), done.append) if line["name"] == "fsq"]
-    assert sum(done) == len(model.encoded) == texts_to_encode(TASK, ("fsq",))
-    sides = (unit(model.encode(texts, head="fsq")) for texts in (TASK.queries, TASK.corpus))
+    assert sum(done) == len(model.encoded) == texts_to_encode(TASK)
+    sides = (unit(model.apply("fsq", model.encode(texts))) for texts in (TASK.queries, TASK.corpus))
     assert line["ndcg@10"] == pytest.approx(retrieval.measure(*sides, TASK.relevant)["ndcg@10"])
 
 

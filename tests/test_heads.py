@@ -12,12 +12,6 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.heads import Fsq, parse_levels
 
 
-def test_bytes_count_bits_a_digit():
-    assert Fsq(384, (4,) * 64).bytes_per_vector == 16
-    assert Fsq(384, (8, 8, 8, 5)).bytes_per_vector == 2
-    assert Fsq(384, (2,) * 9).bytes_per_vector == 2
-
-
 def test_levels_are_read_in_both_spellings():
     assert parse_levels("4x3") == (4, 4, 4)
     assert parse_levels("8,8,8,5") == (8, 8, 8, 5)

@@ -7,7 +7,7 @@ import pytest
 
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.recipe import Recipe, parse_size
+from mlx_metaembed.recipe import Recipe
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):
@@ -70,16 +70,3 @@ def test_a_single_row_has_no_negatives_in_its_batch():
     with pytest.raises(CallError, match="InfoNCE takes the other rows"):
         Recipe(batch_size=1)
     assert Recipe(batch_size=1, loss="triplet").batch_size == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("8GB", 8 * 10**9), ("1.5 gib", 3 * 2**29), ("500MB", 5 * 10**8), ("7KiB", 7 * 1024)]
-)
-def test_sizes(text: str, size: int):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "GB", "8", "8 apples", "-1GB", "0GB", "nanGB", "infGB", "1e30GB"])
-def test_what_is_no_size(text: str):
-    with pytest.raises(CallError, match="is no size"):
-        parse_size(text)

@@ -53,7 +53,9 @@ def test_softplus_does_not_overflow(engine_name: str):
 
 
 def test_logsumexp_of_large_numbers(engine_name: str):
-    got = value_of(engine_name, lambda x: xp.logsumexp(x, axis=1), np.array([[1000.0, 1000.0], [-1000.0, 0.0]], np.float32))
+    got = value_of(
+        engine_name, lambda x: xp.logsumexp(x, axis=1), np.array([[1000.0, 1000.0], [-1000.0, 0.0]], np.float32)
+    )
     assert got.tolist() == pytest.approx([1000 + np.log(2), 0.0])
 
 

@@ -44,7 +44,9 @@ def command(as_json: bool) -> None:
         + (f"{memory / 2**30:.1f} GiB" if memory else "memory unknown"),
         f"engine: {chosen.name} on {chosen.device} ({chosen.reason}); arithmetic: {result['dtype']}",
         *_mlx_lines(result["mlx"]),
-        f"torch: {result['torch']['device']}" if result["torch"] else "torch: not installed (pip install 'mlx-metaembed[torch]')",
+        f"torch: {result['torch']['device']}"
+        if result["torch"]
+        else "torch: not installed (pip install 'mlx-metaembed[torch]')",
         *(f"{name}: {version or 'not installed'}" for name, version in result["packages"].items()),
     ]
     answer(result, as_json, lines)

@@ -50,14 +50,20 @@ def command(
         vectors = embedder.encode(found, prompt_name=prompt, truncate_dim=dims, head=head, progress=bar.update)
     if head:
         vectors = embedder.heads[head].digits(vectors)
-    rows = [{"text": text, "codes" if head else "embedding": row.tolist()} for text, row in zip(found, vectors, strict=True)]
+    rows = [
+        {"text": text, "codes" if head else "embedding": row.tolist()} for text, row in zip(found, vectors, strict=True)
+    ]
     if output:
         _write(Path(output), suffix, vectors, rows)
     result = {"model": model, "texts": len(found), "dimensions": vectors.shape[1], "output": output}
     if as_json:
         answer(result | ({} if output else {"rows": rows}), True, [])
     else:
-        answer(result, False, [f"{output}: {len(found)} x {vectors.shape[1]}"] if output else [json.dumps(row) for row in rows])
+        answer(
+            result,
+            False,
+            [f"{output}: {len(found)} x {vectors.shape[1]}"] if output else [json.dumps(row) for row in rows],
+        )
 
 
 def _texts(texts: tuple[str, ...], source: str | None) -> list[str]:

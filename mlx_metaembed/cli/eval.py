@@ -2,7 +2,16 @@
 
 import click
 
-from mlx_metaembed.cli.options import answer, dims_option, engine_option, json_option, note, progress, table
+from mlx_metaembed.cli.options import (
+    answer,
+    dims_option,
+    engine_option,
+    json_option,
+    max_seq_length_option,
+    note,
+    progress,
+    table,
+)
 
 EPILOG = """\b
 Example:
@@ -23,9 +32,19 @@ Example:
 @click.option(
     "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
 )
+@max_seq_length_option
 @engine_option
 @json_option
-def command(model: str, data: str, dims: tuple | None, codes: tuple, max_characters: int, engine: str, as_json: bool):
+def command(
+    model: str,
+    data: str,
+    dims: tuple[int, ...] | None,
+    codes: tuple[str, ...],
+    max_characters: int,
+    max_seq_length: int | None,
+    engine: str,
+    as_json: bool,
+) -> None:
     """Measure MODEL on data: retrieval, similarity or classification, as the data's columns say.
 
     Pairs, triplets and BEIR folders give nDCG@10, recall@10 and MRR@10; scored sentence pairs give Spearman and
@@ -37,11 +56,11 @@ def command(model: str, data: str, dims: tuple | None, codes: tuple, max_charact
     from mlx_metaembed.evaluate.model import check_request, counts, measure_model, task, texts_to_encode
 
     rows = reader.read(data, max_characters=max_characters)
-    loaded = embedder.load(model, engine=engine)
+    loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
     names = tuple(dict.fromkeys(part.strip() for code in codes for part in code.split(",")))
     check_request(loaded, dims or (), names)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
-    with progress(texts_to_encode(rows, names), "Encode") as bar:
+    with progress(texts_to_encode(rows), "Encode") as bar:
         lines = measure_model(loaded, rows, dims, names, progress=bar.update)
     about = {"model": model, "data": data, "task": task(rows), "engine": loaded.engine.name}
     held = ", ".join(f"{count:,} {what}" for what, count in counts(rows).items())

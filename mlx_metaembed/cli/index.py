@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import answer, engine_option, json_option, note, progress
+from mlx_metaembed.cli.options import answer, engine_option, json_option, max_seq_length_option, note, progress
 
 EPILOG = """\b
 Example:
@@ -28,10 +28,19 @@ Example:
 @click.option(
     "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
 )
+@max_seq_length_option
 @engine_option
 @json_option
 def command(
-    model: str, corpus: str, out: Path, dims: int | None, dtype: str, max_characters: int, engine: str, as_json: bool
+    model: str,
+    corpus: str,
+    out: Path,
+    dims: int | None,
+    dtype: str,
+    max_characters: int,
+    max_seq_length: int | None,
+    engine: str,
+    as_json: bool,
 ) -> None:
     """Encode CORPUS with MODEL and write a search index into the new folder OUT.
 
@@ -44,7 +53,7 @@ def command(
 
     folder.require_vacant(out)
     ids, texts = source.read(corpus, max_characters=max_characters)
-    loaded = embedder.load(model, engine=engine)
+    loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
     declared = loaded.folder
     scalars.check(dtype, declared.similarity_fn_name)
     if dims and dims > loaded.dimensions:
@@ -63,6 +72,7 @@ def command(
             dtype=dtype,
             metric=declared.similarity_fn_name,
             prompts=declared.prompts,
+            max_seq_length=loaded.max_seq_length,
             progress=bar.update,
         )
     size = sum(file.stat().st_size for file in out.iterdir())

@@ -19,6 +19,13 @@ engine_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, notes on stderr.")
 
 
+max_seq_length_option = click.option(
+    "--max-seq-length",
+    type=click.IntRange(1),
+    help="Tokens a text; longer ones are cut. Default: what the model declares.",
+)
+
+
 def dims_option(text: str) -> Callable:
     """`--dims 384,96`: widths that vectors are cut to."""
     return click.option("--dims", callback=lambda _context, _option, value: widths(value), help=text)
@@ -50,7 +57,10 @@ def table(rows: Sequence[dict], columns: Sequence[str]) -> list[str]:
     sizes = [max(len(cell) for cell in column) for column in zip(columns, *cells, strict=True)]
     lines = []
     for line in [list(columns), *cells]:
-        first, *others = [cell.ljust(size) if not at else cell.rjust(size) for at, (cell, size) in enumerate(zip(line, sizes, strict=True))]
+        first, *others = [
+            cell.ljust(size) if not at else cell.rjust(size)
+            for at, (cell, size) in enumerate(zip(line, sizes, strict=True))
+        ]
         lines.append("  ".join([first, *others]).rstrip())
     return lines
 

@@ -37,7 +37,7 @@ def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engi
     texts = _queries(query)
     opened = indexes.open(index)
     about = opened.about
-    loaded = embedder.load(model or about.model, engine=engine)
+    loaded = embedder.load(model or about.model, engine=engine, max_seq_length=about.max_seq_length)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
     opened.require_model(loaded.dimensions, loaded.folder.prompts)
     opened.require_same(loaded.encode([opened.probe()], prompt_name="document", truncate_dim=about.dims)[0])

@@ -14,6 +14,7 @@ from mlx_metaembed.cli.options import answer, json_option, note, progress, width
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
+from mlx_metaembed.sizes import format_size
 
 FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens"}
 """Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
@@ -23,7 +24,9 @@ def recipe_options(command: click.Command) -> click.Command:
     """One option a field of Recipe, with its help and default."""
     hints = typing.get_type_hints(Recipe)
     for field in reversed(fields(Recipe)):
-        kind = next(kind for kind in typing.get_args(hints[field.name]) or (hints[field.name],) if kind is not type(None))
+        kind = next(
+            kind for kind in typing.get_args(hints[field.name]) or (hints[field.name],) if kind is not type(None)
+        )
         settings: dict = {"help": field.metadata["help"], "default": None}
         if field.default not in (None, "", (), False, MISSING):
             settings["help"] += f" [default: {field.default}]"
@@ -67,7 +70,7 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
         [
             f"{result.steps} steps in {result.seconds:.1f} s on {result.engine} ({result.device}, {result.dtype})",
             f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
-            f"peak memory: {result.peak_memory_bytes / 1e9:.2f} GB of {result.memory_bytes / 1e9:.2f} GB",
+            f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}",
             f"model: {result.out}",
         ],
     )
@@ -112,8 +115,8 @@ def _bar() -> Iterator:
 def _words(row: dict | None) -> str | None:
     if row is None:
         return None
-    peak = row["peak_memory_bytes"] / 1e9
-    return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak:.2f} GB"
+    peak = format_size(row["peak_memory_bytes"])
+    return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak}"
 
 
 @contextmanager

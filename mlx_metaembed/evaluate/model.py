@@ -47,17 +47,15 @@ def measure_model(
     check_request(embedder, widths, codes)
     rows = rows.retrieval() if isinstance(rows, Pairs) else rows
     sides = encode(embedder, rows, progress=progress)
-    declared = embedder.folder
     # Vectors that the folder leaves at their own length are cut as they are: their length is part of the score.
-    renormalize = declared.normalize or declared.similarity_fn_name == "cosine"
-    settings = {"similarity": declared.similarity_fn_name, "renormalize": renormalize}
+    settings = {"similarity": embedder.folder.similarity_fn_name, "renormalize": embedder.compares_by_cosine}
     measure = _measure(rows, at_width(*sides, embedder.dimensions, **settings))
     lines = []
     for width in widths:
         plain = at_width(*sides, width, **settings)
         lines.append(measure(plain))
         lines += [measure(as_code(name, plain)) for name in codes if name in CODES]
-    lines += [measure(coded) for coded in _heads(embedder, rows, codes, progress)]
+    lines += [measure(coded) for coded in _heads(embedder, sides, codes)]
     return lines
 
 
@@ -86,25 +84,23 @@ def counts(rows: Rows) -> dict[str, int]:
     return {"queries": len(found.queries), "corpus": len(found.corpus)}
 
 
-def texts_to_encode(rows: Rows, codes: Sequence[str] = ()) -> int:
-    """How many texts `measure_model` encodes: each distinct one once, and once more for each code head."""
+def texts_to_encode(rows: Rows) -> int:
+    """How many texts `measure_model` encodes: each distinct one once."""
     if isinstance(rows, Scored):
-        distinct = len({*rows.sentence1, *rows.sentence2})
-    elif isinstance(rows, Labelled):
-        distinct = len(set(rows.texts))
-    else:
-        found = rows.retrieval() if isinstance(rows, Pairs) else rows
-        distinct = len(set(found.queries)) + len(set(found.corpus))
-    return distinct * (1 + sum(name not in CODES for name in codes))
+        return len({*rows.sentence1, *rows.sentence2})
+    if isinstance(rows, Labelled):
+        return len(set(rows.texts))
+    found = rows.retrieval() if isinstance(rows, Pairs) else rows
+    return len(set(found.queries)) + len(set(found.corpus))
 
 
-def encode(embedder: "Embedder", rows: Rows, *, head: str | None = None, progress: Progress = _silent) -> Sides:
-    """Both sides of the rows as vectors, each distinct text encoded once."""
+def encode(embedder: "Embedder", rows: Rows, *, progress: Progress = _silent) -> Sides:
+    """Both sides of the rows as the model's vectors at their own length, each distinct text encoded once."""
 
     def vectors(texts: Sequence[str], prompt: str | None = None) -> np.ndarray:
         distinct = list(dict.fromkeys(texts))
         place = {text: at for at, text in enumerate(distinct)}
-        found = embedder.encode(distinct, prompt_name=prompt, head=head, progress=progress)
+        found = embedder.encode(distinct, prompt_name=prompt, normalize_embeddings=False, progress=progress)
         return found[[place[text] for text in texts]]
 
     if isinstance(rows, Retrieval):
@@ -116,11 +112,11 @@ def encode(embedder: "Embedder", rows: Rows, *, head: str | None = None, progres
     return both[: len(rows.sentence1)], both[len(rows.sentence1) :]
 
 
-def _heads(embedder: "Embedder", rows: Rows, codes: Sequence[str], progress: Progress) -> Iterator[Coded]:
+def _heads(embedder: "Embedder", sides: Sides, codes: Sequence[str]) -> Iterator[Coded]:
     for name in codes:
         if name not in CODES:
-            sides = encode(embedder, rows, head=name, progress=progress)
-            yield of_head(name, *sides, bytes_per_vector(embedder.heads[name].levels))
+            coded = [embedder.apply(name, vectors) for vectors in sides]
+            yield of_head(name, *coded, bytes_per_vector(embedder.heads[name].levels))
 
 
 def _measure(rows: Rows, full: Coded) -> Callable[[Coded], dict]:

@@ -21,7 +21,8 @@ AGAIN = "Build it again with: metaembed index MODEL CORPUS OUT"
 
 @dataclass(frozen=True)
 class About:
-    """Which model gave the vectors, their width, how they are stored and compared, how many, and the prompts."""
+    """Which model gave the vectors, their width, how they are stored and compared, how many, the prompts, and the tokens
+    at which texts were cut."""
 
     model: str
     dims: int
@@ -29,6 +30,7 @@ class About:
     metric: str
     count: int
     prompts: dict[str, str]
+    max_seq_length: int
 
     @property
     def exact(self) -> bool:
@@ -80,7 +82,7 @@ def _wrong_fields(found: dict, files: object) -> list[str]:
     ]
     wrong += [
         f"{name}: {found[name]}; expected 1 or more"
-        for name in ("dims", "count")
+        for name in ("dims", "count", "max_seq_length")
         if type(found.get(name)) is int and found[name] < 1
     ]
     return wrong if isinstance(files, dict) else [*wrong, "files: missing"]

@@ -48,6 +48,7 @@ def build(
     dtype: str = "f16",
     metric: str = "cosine",
     prompts: Mapping[str, str] | None = None,
+    max_seq_length: int = 512,
     progress: Callable[[int], object] = lambda rows: None,
 ) -> About:
     """Write an index of vectors [N, D] with their texts and ids into the folder `out`, which must be new or empty.
@@ -70,7 +71,7 @@ def build(
         except RuntimeError as error:
             raise OSError(f"usearch could not save the graph ({error}); is the disk full?") from error
         corpus.write(partial, ids, texts)
-        about = About(model, vectors.shape[1], dtype, metric, len(texts), dict(prompts or {}))
+        about = About(model, vectors.shape[1], dtype, metric, len(texts), dict(prompts or {}), max_seq_length)
         declared.write(about, partial)
     return about
 

@@ -14,6 +14,7 @@ from mlx_metaembed import batches
 from mlx_metaembed.batches import Batch
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.sizes import format_size
 from mlx_metaembed.train import checkpoint, metrics
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
@@ -169,12 +170,14 @@ class _Loop:
     def _save(self) -> None:
         parts = self.parts
         masters, state = parts.engine.save()
-        self.saved = checkpoint.save(parts.out, parts.folder, self.recipe, parts.heads, self.position, masters, state)
+        # The checkpoint that a resumed run began from goes once there is a newer one.
+        source = replace(parts.folder, path=self.saved or parts.folder.path)
+        self.saved = checkpoint.save(parts.out, source, self.recipe, parts.heads, self.position, masters, state)
 
     def _keep_within_budget(self, peak: int) -> None:
         if peak > self.recipe.memory_bytes:
             raise JobError(
-                f"Step {self.position.step} held {peak / 1e9:.2f} GB, over the budget of {self.recipe.memory}. "
+                f"Step {self.position.step} held {format_size(peak)}, over the budget of {self.recipe.memory}. "
                 f"Give a smaller --chunk-tokens (now {self.parts.plan.chunk_tokens}), a smaller --max-seq-length "
                 f"or a larger --memory. {self._kept()}"
             )

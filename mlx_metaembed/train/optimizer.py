@@ -37,9 +37,9 @@ class Optimizer:
     def learning_rate(self) -> float:
         return self._recipe.learning_rate * self._factor
 
-    def __call__(self, name: str, parameter: Array, gradient: Array, state: Sequence[Array]) -> tuple[Array, list[Array]]:
+    def __call__(
+        self, name: str, parameter: Array, gradient: Array, state: Sequence[Array]
+    ) -> tuple[Array, list[Array]]:
         peak = self._recipe.head_learning_rate if name.startswith("heads.") else self._recipe.learning_rate
         decay = self._recipe.weight_decay if len(parameter.shape) > 1 else 0.0
-        return adamw(
-            parameter, gradient, state, step=self._step, learning_rate=peak * self._factor, weight_decay=decay
-        )
+        return adamw(parameter, gradient, state, step=self._step, learning_rate=peak * self._factor, weight_decay=decay)

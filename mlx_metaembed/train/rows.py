@@ -23,7 +23,11 @@ class Rows:
 
 
 def number(
-    pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer, out: Path, advance: Callable[[int], None] = lambda count: None
+    pairs: Pairs,
+    folder: ModelFolder,
+    tokenizer: Tokenizer,
+    out: Path,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> Rows:
     """Tokenise a run's texts into its folder. Anchors carry the prompt "query", the others "document", where declared."""
     query, document = folder.prompts.get("query", ""), folder.prompts.get("document", "")

@@ -1,7 +1,7 @@
 """A run's parts, made in the order in which they can be refused: nothing is written before all of them fit."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,6 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None]) -> Par
     start = checkpoint.newest(out) if resume else None
     folder = folders.read(start or locate.resolve(recipe.model))
     tokenizer = Tokenizer(folder, recipe.max_seq_length)
-    folder = replace(folder, max_seq_length=tokenizer.max_seq_length)
     if any(width > folder.dimensions for width in recipe.matryoshka):
         raise CallError(
             f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {folder.dimensions} features"
@@ -68,7 +67,7 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None]) -> Par
         folder,
         memory_bytes=recipe.memory_bytes,
         dtype=dtype,
-        max_seq_length=folder.max_seq_length,
+        max_seq_length=tokenizer.max_seq_length,
         chunk_tokens=recipe.chunk_tokens,
     )
     heads, arrays = _heads(recipe, folder)

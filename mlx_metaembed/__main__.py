@@ -1,0 +1,5 @@
+"""`python -m mlx_metaembed` is `metaembed`."""
+
+from mlx_metaembed.cli import main
+
+main()

@@ -1,0 +1,304 @@
+"""Training: it learns, both engines end alike, and a run that was cut short ends as if it had not been."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed import weights
+from mlx_metaembed.embedder import load
+from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train import Result, Watch, train
+
+
+def recipe(tiny: Path, pairs: Path, out: Path, **settings) -> Recipe:
+    common = {
+        "batch_size": 8,
+        "epochs": 2,
+        "learning_rate": 1e-3,
+        "matryoshka": (32, 8),
+        "fsq": "4x8",
+        "chunk_tokens": 64,
+        "save_every": 4,
+        "engine": "mlx",
+    }
+    return Recipe(model=str(tiny), data=str(pairs), out=str(out), **common | settings)
+
+
+def metrics(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "metaembed" / "metrics.jsonl").read_text().splitlines()]
+
+
+def final(out: Path) -> dict[str, np.ndarray]:
+    """Trunk, heads and optimizer of a finished run."""
+    side = out / "metaembed"
+    files = (out / "model.safetensors", side / "heads.safetensors", side / "state.safetensors")
+    return {
+        f"{path.name}:{name}": array for path in files if path.is_file() for name, array in weights.read(path).items()
+    }
+
+
+def stop_after(step: int) -> Watch:
+    """Stop as Ctrl-C would, once the step is done."""
+    seen: list[int] = []
+    return Watch(step=lambda row: seen.append(row["step"]), stopped=lambda: step in seen)
+
+
+def test_it_learns_and_leaves_a_model_folder(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    result = train(recipe(tiny, pairs, out, epochs=12, engine=engine_name))
+    rows = metrics(out)
+    assert isinstance(result, Result) and result.steps == len(rows) == 60
+    assert [row["step"] for row in rows] == list(range(1, 61))
+    assert np.mean([row["loss"] for row in rows[-5:]]) < 0.7 * np.mean([row["loss"] for row in rows[:5]])
+    assert result.padding == rows[-1]["padding"] and 0 < result.peak_memory_bytes < 8e9
+    assert sorted(path.name for path in out.iterdir()) == [
+        "1_Pooling",
+        "2_Normalize",
+        "config.json",
+        "config_sentence_transformers.json",
+        "metaembed",
+        "model.safetensors",
+        "modules.json",
+        "sentence_bert_config.json",
+        "tokenizer.json",
+    ]
+    embedder = load(out, engine=engine_name)
+    assert embedder.encode(["open a socket"]).shape == (1, 32)
+    digits = embedder.digits(["open a socket", "join two paths"], head="codes")
+    assert digits.shape == (2, 8) and digits.min() >= 0 and digits.max() <= 3
+    # The pooler, which training does not touch, is kept for other tools.
+    np.testing.assert_array_equal(
+        weights.read(out / "model.safetensors")["pooler.dense.weight"],
+        weights.read(tiny / "model.safetensors")["pooler.dense.weight"],
+    )
+
+
+def test_both_engines_end_alike(two_engines: tuple[str, str], tiny: Path, pairs: Path, tmp_path: Path):
+    ends = []
+    for name in two_engines:
+        train(recipe(tiny, pairs, tmp_path / name, engine=name, fsq="", learning_rate=1e-4))
+        ends.append(final(tmp_path / name))
+    losses = [[row["loss"] for row in metrics(tmp_path / name)] for name in two_engines]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    texts = ["open a socket", "sort a list of numbers"]
+    vectors = [load(tmp_path / name, engine=name).encode(texts) for name in two_engines]
+    np.testing.assert_allclose(*vectors, atol=1e-3)
+
+
+@pytest.mark.parametrize("at", [2, 4, 5])
+def test_a_stopped_run_resumes_to_the_same_weights(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path, at: int):
+    whole = recipe(tiny, pairs, tmp_path / "whole", engine=engine_name, dropout=0.1)
+    train(whole)
+    parts = replace(whole, out=str(tmp_path / "parts"))
+    with pytest.raises(JobError, match=rf"Stopped after step {at} of 10.*--resume --out"):
+        train(parts, watch=stop_after(at))
+    with pytest.raises(CallError, match="holds an unfinished run"):
+        train(parts)
+    train(parts, resume=True)
+    expected, got = final(tmp_path / "whole"), final(tmp_path / "parts")
+    assert set(expected) == set(got)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array, err_msg=name)
+    assert [row["step"] for row in metrics(tmp_path / "parts")] == list(range(1, 11))
+    with pytest.raises(CallError, match="finished run"):
+        train(parts, resume=True)
+
+
+def test_a_run_moves_to_the_other_engine(two_engines: tuple[str, str], tiny: Path, pairs: Path, tmp_path: Path):
+    first, second = two_engines
+    whole = recipe(tiny, pairs, tmp_path / "whole", engine=first, fsq="", learning_rate=1e-4)
+    train(whole)
+    with pytest.raises(JobError):
+        train(replace(whole, out=str(tmp_path / "parts")), watch=stop_after(5))
+    train(replace(whole, out=str(tmp_path / "parts"), engine=second), resume=True)
+    vectors = [load(tmp_path / name, engine=first).encode(["open a socket"]) for name in ("whole", "parts")]
+    np.testing.assert_allclose(*vectors, atol=1e-3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, pairs: Path, tmp_path: Path, number: signal.Signals):
+    settings = recipe(tiny, pairs, tmp_path / "whole", epochs=12, save_every=3)
+    train(settings)
+    out = tmp_path / "killed"
+    words = (
+        "--batch-size 8 --epochs 12 --learning-rate 1e-3 --matryoshka 32,8 --fsq 4x8 --chunk-tokens 64 --save-every 3"
+    )
+    command = [sys.executable, "-m", "mlx_metaembed", "train"]
+    arguments = ["--model", str(tiny), "--data", str(pairs), "--out", str(out), "--engine", "mlx", *words.split()]
+    process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True)
+    log = out / "metaembed" / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (log.is_file() and log.read_text().count("\n") >= 10):
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.005)
+    process.send_signal(number)
+    stderr = process.communicate(timeout=60)[1]
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 1 and "--resume --out" in stderr
+    assert not (out / "modules.json").exists()
+    done = subprocess.run([*command, "--resume", "--out", str(out)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    expected, got = final(tmp_path / "whole"), final(out)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array, err_msg=name)
+
+
+def test_half_written_checkpoints_are_never_picked_up(tiny: Path, pairs: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    with pytest.raises(JobError):
+        train(recipe(tiny, pairs, out), watch=stop_after(5))
+    assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-5"]
+    half = out / ".checkpoint-9.partial-1"
+    shutil.copytree(out / "checkpoint-5", half)
+    (half / "model.safetensors").write_bytes(b"half")
+    train(recipe(tiny, pairs, out), resume=True)
+    assert len(metrics(out)) == 10
+
+
+def test_an_interrupted_finish_is_finished_by_resume(
+    tiny: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    out = tmp_path / "out"
+    train(recipe(tiny, pairs, out))
+    expected = final(out)
+    # As if the process had died while the last checkpoint was being linked into place.
+    checkpoint = out / "checkpoint-10"
+    shutil.copytree(out, checkpoint, ignore=shutil.ignore_patterns("checkpoint-*"))
+    (out / "modules.json").unlink()
+    (out / "model.safetensors").unlink()
+    train(recipe(tiny, pairs, out), resume=True)
+    assert not checkpoint.exists()
+    for name, array in final(out).items():
+        np.testing.assert_array_equal(expected[name], array, err_msg=name)
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(tiny: Path, pairs: Path, tmp_path: Path):
+    """The limit on a file's size stands in for a full disk: the system's own error, at the same call."""
+    out = tmp_path / "out"
+    with pytest.raises(JobError):
+        train(recipe(tiny, pairs, out), watch=stop_after(5))
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        "from mlx_metaembed.cli import main; main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "train", "--resume", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Could not write" in done.stderr and "untouched" in done.stderr
+    assert [path.name for path in out.glob("*checkpoint-*")] == ["checkpoint-5"]
+    train(recipe(tiny, pairs, out), resume=True)
+
+
+def test_nan_stops_the_run_and_keeps_the_last_checkpoint(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    arrays = weights.read(broken / "model.safetensors")
+    arrays["encoder.layer.1.output.dense.bias"] = np.full(32, np.nan, np.float32)
+    weights.write(broken / "model.safetensors", arrays)
+    with pytest.raises(JobError, match=r"Step 1: the loss is nan. Likely causes: a learning rate .* No checkpoint"):
+        train(recipe(broken, pairs, tmp_path / "out", engine=engine_name))
+    out = tmp_path / "diverges"
+    with pytest.raises(JobError, match=r"(?s)Step \d+: .*last good checkpoint is .*checkpoint-"):
+        train(
+            recipe(
+                tiny, pairs, out, engine=engine_name, learning_rate=1e18, lr_schedule="constant", save_every=1, epochs=9
+            )
+        )
+    assert list(out.glob("checkpoint-*"))
+
+
+def test_accumulation_averages_batches(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    settings = recipe(tiny, pairs, tmp_path / "a", engine=engine_name, grad_accumulation_steps=5, epochs=1)
+    assert train(settings).steps == 1
+    row = metrics(tmp_path / "a")[0]
+    assert row["epoch"] == 1.0
+    alone = recipe(
+        tiny, pairs, tmp_path / "b", engine=engine_name, iters=5, learning_rate=1e-30, head_learning_rate=1e-30
+    )
+    train(alone)
+    assert row["loss"] == pytest.approx(np.mean([row["loss"] for row in metrics(tmp_path / "b")]), rel=1e-5)
+
+
+def test_hard_negatives_and_the_triplet_loss(engine_name: str, tiny: Path, tmp_path: Path):
+    data = tmp_path / "triplets.jsonl"
+    rows = [
+        {"anchor": f"sort {n}", "positive": f"sort a list {n}", "negative_1": f"open {n}", "negative_2": f"join {n}"}
+        for n in range(16)
+    ]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for loss in ("triplet", "info_nce"):
+        out = tmp_path / loss
+        train(recipe(tiny, data, out, engine=engine_name, loss=loss, symmetric=True, epochs=10, fsq="", margin=0.5))
+        losses = [row["loss"] for row in metrics(out)]
+        assert losses[-1] < losses[0]
+
+
+def test_float16_scales_its_loss_and_says_so_in_the_state(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    train(recipe(tiny, pairs, tmp_path / "out", engine=engine_name, dtype="float16"))
+    said = weights.metadata(tmp_path / "out" / "metaembed" / "state.safetensors")
+    assert json.loads(said["loss_scale"])["factor"] > 1
+    assert folders.read(tmp_path / "out").config["dtype"] == "float32"
+
+
+def test_a_budget_too_small_says_the_least(tiny: Path, pairs: Path, tmp_path: Path):
+    with pytest.raises(CallError, match=r"memory = 300 KB is too little.*the least is \d\.\d\d MB"):
+        train(recipe(tiny, pairs, tmp_path / "out", memory="300KB"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_budget_picks_the_chunk(tiny: Path, pairs: Path, tmp_path: Path):
+    wide = train(recipe(tiny, pairs, tmp_path / "wide", chunk_tokens=None, memory="100MB", iters=2))
+    narrow = train(recipe(tiny, pairs, tmp_path / "narrow", chunk_tokens=None, memory="1400KB", iters=2))
+    assert narrow.peak_memory_bytes < wide.peak_memory_bytes
+
+
+def test_changed_data_is_not_resumed(tiny: Path, pairs: Path, tmp_path: Path):
+    settings = recipe(tiny, pairs, tmp_path / "out")
+    with pytest.raises(JobError):
+        train(settings, watch=stop_after(4))
+    pairs.write_text(pairs.read_text().replace("socket", "file"))
+    with pytest.raises(CallError, match="has changed since"):
+        train(settings, resume=True)
+
+
+def test_wrong_runs_write_nothing(tiny: Path, pairs: Path, tmp_path: Path):
+    labelled = tmp_path / "labelled.jsonl"
+    labelled.write_text('{"text": "a", "label": "b"}\n{"text": "c", "label": "d"}\n')
+    one = tmp_path / "one.jsonl"
+    one.write_text('{"anchor": "a", "positive": "b"}\n')
+    occupied = tmp_path / "occupied"
+    occupied.mkdir()
+    (occupied / "mine.txt").write_text("mine")
+    out = tmp_path / "out"
+    for settings, message in (
+        ({"model": "", "data": "x"}, "has no model"),
+        ({"data": str(tmp_path / "none.jsonl")}, r"none\.jsonl"),
+        ({"data": str(labelled)}, "pairs or triplets"),
+        ({"data": str(one)}, "one row"),
+        ({"loss": "triplet"}, "negative"),
+        ({"matryoshka": (64,)}, "have 32 features"),
+        ({"max_seq_length": 400}, "48 positions"),
+        ({"out": str(occupied)}, "already holds something"),
+    ):
+        with pytest.raises(CallError, match=message):
+            train(replace(recipe(tiny, pairs, out), **settings))
+        assert not out.exists(), settings
+    assert os.listdir(occupied) == ["mine.txt"]
