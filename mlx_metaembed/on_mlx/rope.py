@@ -55,8 +55,9 @@ class Rope:
     by the difference of their places, so that padding on the left changes nothing but the last bits.
     """
 
-    def __init__(self, dims: int, found: Mapping):
-        self.dims = dims
+    def __init__(self, dims: int, found: Mapping, *, traditional: bool = False):
+        """`traditional` turns neighbouring features together, not those half a head apart."""
+        self.dims, self.traditional = dims, traditional
         self.base: float | None = found["rope_theta"]
         self.scale = 1 / found["factor"] if found["rope_type"] == "linear" else 1.0
         self.periods = None
@@ -65,7 +66,7 @@ class Rope:
 
     def __call__(self, x: mx.array) -> mx.array:
         return mx.fast.rope(
-            x, self.dims, traditional=False, base=self.base, scale=self.scale, offset=0, freqs=self.periods
+            x, self.dims, traditional=self.traditional, base=self.base, scale=self.scale, offset=0, freqs=self.periods
         )
 
 

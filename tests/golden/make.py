@@ -8,6 +8,7 @@ padded on the right, mask bool [B, L], states float32 [B, L, hidden], zero on pa
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,41 @@ def t5_encoder(config: dict) -> torch.nn.Module:
     return T5EncoderModel._from_config(T5Config(**settings), attn_implementation="eager", dtype=torch.float32)
 
 
+def nomic_trunk(config: dict) -> torch.nn.Module:
+    """transformers' nomic_bert of the configuration that nomic's own checkpoints have."""
+    own = {"swiglu": "silu"}
+    return transformers_trunk(
+        {name: config[name] for name in ("model_type", "vocab_size", "type_vocab_size", "pad_token_id")}
+        | {
+            "hidden_size": config["n_embd"],
+            "num_hidden_layers": config["n_layer"],
+            "num_attention_heads": config["n_head"],
+            "intermediate_size": config["n_inner"],
+            "max_position_embeddings": config["n_positions"],
+            "layer_norm_eps": config["layer_norm_epsilon"],
+            "hidden_act": own[config["activation_function"]],
+            "rope_parameters": {"rope_type": "default", "rope_theta": config["rotary_emb_base"]},
+        }
+    )
+
+
+def new_trunk(config: dict) -> torch.nn.Module:
+    """transformers' gte, which has the architecture of Alibaba's `new` but not its stretching of the angles.
+
+    That is done here as Alibaba's modeling.py does it: the base times the factor, then every frequency by a power of it.
+    """
+    own = {"rope_theta", "rope_scaling", "model_type", "position_embedding_type", "pack_qkv"}
+    trunk = transformers_trunk(
+        {name: value for name, value in config.items() if name not in own}
+        | {"model_type": "gte", "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_theta"]}}
+    )
+    if scaling := config.get("rope_scaling"):
+        dims, factor = config["hidden_size"] // config["num_attention_heads"], scaling["factor"]
+        frequencies = 1.0 / ((config["rope_theta"] * factor) ** (torch.arange(0, dims, 2).float() / dims))
+        trunk.rotary_emb.inv_freq = frequencies / factor ** (2 / dims)
+    return trunk
+
+
 @dataclass(frozen=True)
 class Family:
     """What is special about a family: config.json, in the form that its checkpoints on the hub have it."""
@@ -86,6 +122,68 @@ DISTILBERT = {
     "n_layers": 2,
     "pad_token_id": 0,
     "vocab_size": 120,
+}
+
+MODERNBERT = {
+    "model_type": "modernbert",
+    "vocab_size": 120,
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 24,
+    "max_position_embeddings": 64,
+    "hidden_activation": "gelu",
+    "norm_eps": 1e-5,
+    "norm_bias": False,
+    "attention_bias": False,
+    "mlp_bias": False,
+    # Four tokens on each side.
+    "local_attention": 8,
+    "global_attn_every_n_layers": 3,
+    "global_rope_theta": 160000.0,
+    "local_rope_theta": 100.0,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+    "cls_token_id": 2,
+    "sep_token_id": 3,
+}
+NOMIC = {
+    "model_type": "nomic_bert",
+    "activation_function": "swiglu",
+    "causal": False,
+    "layer_norm_epsilon": 1e-12,
+    "mlp_fc1_bias": False,
+    "mlp_fc2_bias": False,
+    "n_embd": 32,
+    "n_head": 4,
+    "n_inner": 48,
+    "n_layer": 2,
+    "n_positions": 64,
+    "pad_token_id": 0,
+    "parallel_block": False,
+    "prenorm": False,
+    "qkv_proj_bias": False,
+    "rotary_emb_base": 1000,
+    "rotary_emb_fraction": 1.0,
+    "rotary_emb_interleaved": False,
+    "rotary_emb_scale_base": None,
+    "rotary_scaling_factor": None,
+    "type_vocab_size": 2,
+    "use_rms_norm": False,
+    "vocab_size": 120,
+}
+NEW = BERT | {
+    "model_type": "new",
+    "intermediate_size": 48,
+    "layer_norm_type": "layer_norm",
+    "logn_attention_scale": False,
+    "max_position_embeddings": 64,
+    "pack_qkv": True,
+    "position_embedding_type": "rope",
+    "rope_scaling": {"factor": 2.0, "type": "ntk"},
+    "rope_theta": 500.0,
+    "type_vocab_size": 0,
 }
 
 DECODER = {
@@ -169,6 +267,14 @@ FAMILIES = {
         **ROBERTA_TOKENS,
         lengths=(150, *LENGTHS),
     ),
+    "modernbert": Family(MODERNBERT),
+    "nomic_bert": Family(NOMIC, reference=nomic_trunk),
+    "new": Family(NEW, pooling="cls", reference=new_trunk),
+    "gte": Family(
+        NEW | {"model_type": "gte", "type_vocab_size": 1, "rope_scaling": None},
+        pooling="cls",
+        reference=new_trunk,
+    ),
 }
 """One entry a folder; its name is the folder's."""
 
@@ -196,10 +302,17 @@ def make(name: str, family: Family) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     folders.write(ModelFolder(out, family.config, max_seq_length=24, pooling=family.pooling, normalize=True), out)
-    weights.write(out / "model.safetensors", arrays)
+    weights.write(out / "model.safetensors", stored(trunk))
     tokenizer(family.specials, family.template).save(str(out / "tokenizer.json"))
     states = states.last_hidden_state.numpy() * mask[:, :, None]
     np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states)
+
+
+def stored(trunk: torch.nn.Module) -> dict[str, np.ndarray]:
+    """A trunk's weights as transformers saves them: some families' files name and fuse them as the hub does."""
+    with tempfile.TemporaryDirectory() as scratch:
+        trunk.save_pretrained(scratch)
+        return weights.read(Path(scratch) / "model.safetensors")
 
 
 def draw(random: np.random.Generator, name: str, shape: tuple[int, ...], norm: float) -> np.ndarray:
