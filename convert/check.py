@@ -76,7 +76,13 @@ def compare(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
 
 def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]) -> np.ndarray:
     """The vectors float64 [B, D] that transformers and the folder's declarations give, as `Embedder.encode` does."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import (
+        MODEL_FOR_TEXT_ENCODING_MAPPING,
+        AutoConfig,
+        AutoModel,
+        AutoModelForTextEncoding,
+        AutoTokenizer,
+    )
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -84,7 +90,12 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
     prompt = folder.prompts.get(folder.default_prompt_name or "", "")
     texts = [prompt + (text.lower() if folder.do_lower_case else text) for text in texts]
     tokenizer = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
-    trunk, loading = AutoModel.from_pretrained(
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    config = AutoConfig.from_pretrained(str(reference), local_files_only=True)
+    # Of an encoder with a decoder (T5), the encoder alone.
+    auto = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
+    trunk, loading = auto.from_pretrained(
         str(reference), dtype="float32", local_files_only=True, output_loading_info=True
     )
     missing = [name for name in loading["missing_keys"] if "pooler" not in name]

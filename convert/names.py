@@ -25,10 +25,12 @@ TRUNKS = {
 }
 """The prefix that a family's task models give their trunk."""
 HEADS = re.compile(
-    r"(cls|lm_head|classifier|qa_outputs|score|pre_classifier|discriminator_predictions|generator_predictions"
+    r"(cls|decoder|lm_head|classifier|qa_outputs|score|pre_classifier|discriminator_predictions|generator_predictions"
     r"|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
 )
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|rotary_emb\.inv_freq)")
+COPIES = {"encoder.embed_tokens.weight": "shared.weight"}
+"""Second names of a tensor (T5's word embedding) and the trunk's own."""
 WORD_EMBEDDINGS = ("word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight", "shared.weight")
 
 
@@ -54,6 +56,12 @@ def trunk(where: Path, model_type: str, tensors: Mapping[str, Value]) -> tuple[d
             twice.append(f"{name}: {own} is there already")
         else:
             kept[own] = tensor
+    for copy, own in COPIES.items():
+        if own in kept and copy in kept:
+            buffers.append(copy)
+            del kept[copy]
+        elif copy in kept:
+            kept[own] = kept.pop(copy)
     if twice:
         raise faults(f"The weights in {where} hold tensors twice:", twice)
     return kept, heads, buffers

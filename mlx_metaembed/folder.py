@@ -26,8 +26,10 @@ POOLING_FLAGS = {
 
 
 def unused(name: str) -> bool:
-    """Whether a tensor of the file is a buffer or the pooler, which no embedder uses."""
-    return name.startswith("pooler.") or name.endswith(("position_ids", "token_type_ids", "rotary_emb.inv_freq"))
+    """Whether a tensor of the file is no part of a trunk: a pooler, a decoder, a second name of one, a buffer."""
+    return name.startswith(("pooler.", "decoder.", "lm_head.", "encoder.embed_tokens.")) or name.endswith(
+        ("position_ids", "token_type_ids", "rotary_emb.inv_freq")
+    )
 
 
 ALIASES = {
@@ -293,8 +295,14 @@ def _unfinished(path: Path) -> str:
     return f". The run has not finished; its newest checkpoint is {checkpoints[-1]}" if checkpoints else ""
 
 
+ENDLESS = 1 << 20
+"""Tokens, where positions are relative and nothing ends them."""
+
+
 def positions(config: dict) -> int:
     """Tokens that the trunk has positions for."""
+    if config["model_type"] == "t5":
+        return ENDLESS
     found = unified(config).get("max_position_embeddings", 512)
     # RoBERTa's positions start after the padding index.
     return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found
@@ -302,8 +310,10 @@ def positions(config: dict) -> int:
 
 def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
     """The declared length; the older layout has it with the module, the newer with the tokenizer."""
-    declared = settings.get("max_seq_length") or tokenizer.get("model_max_length") or positions(config)
-    return int(min(declared, positions(config)))
+    longest = positions(config)
+    declared = min(settings.get("max_seq_length") or tokenizer.get("model_max_length") or longest, longest)
+    # Undeclared, an endless trunk is cut where it was trained.
+    return int(declared if declared < ENDLESS else unified(config).get("max_position_embeddings", 512))
 
 
 def _with_modules(found: ModelFolder) -> ModelFolder:

@@ -8,7 +8,7 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.weights import compare
 
-DROPOUT = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
+DROPOUT = ("hidden_dropout_prob", "dropout", "dropout_rate", "embedding_dropout", "mlp_dropout")
 """What families call the share of states that is dropped."""
 NEVER_DROPPED = ("attention_probs_dropout_prob", "attention_dropout")
 """Attention weights are never dropped: MLX's fused kernel cannot, and both engines train alike."""
@@ -17,13 +17,15 @@ NEVER_DROPPED = ("attention_probs_dropout_prob", "attention_dropout")
 def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn.Module:
     """The trunk in `dtype`. Raises CallError that lists every tensor that does not fit, or an unknown model type."""
     from safetensors.torch import load_file
-    from transformers import MODEL_MAPPING, AutoConfig, AutoModel
+    from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING, AutoConfig
     from transformers.utils import logging
 
     # The kit checks names and shapes itself, and has its own progress bars.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    settings = {name: value for name, value in folder.config.items() if name not in ("model_type", "dtype", "torch_dtype")}
+    settings = {
+        name: value for name, value in folder.config.items() if name not in ("model_type", "dtype", "torch_dtype")
+    }
     try:
         config = AutoConfig.for_model(folder.model_type, **settings)
     except ValueError:
@@ -37,20 +39,28 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         if hasattr(config, name):
             setattr(config, name, 0.0)
     found = folder.trunk()
+    kind = type(config)
+    # Of an encoder with a decoder (T5), the encoder alone.
+    family = (MODEL_FOR_TEXT_ENCODING_MAPPING if kind in MODEL_FOR_TEXT_ENCODING_MAPPING else MODEL_MAPPING)[kind]
     # Not every family has a pooler that could be left out.
-    known = inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
-    pooler = {"add_pooling_layer": False} if "add_pooling_layer" in known else {}
+    pooler = (
+        {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(family.__init__).parameters else {}
+    )
     with torch.device("meta"):
-        blank = AutoModel.from_config(config, **pooler)
+        blank = family._from_config(config, **pooler)
     compare(
         folder.path,
-        {name: tuple(tensor.shape) for name, tensor in blank.state_dict().items()},
+        {name: tuple(tensor.shape) for name, tensor in blank.named_parameters()},
         {name: tensor.shape for name, tensor in found.items()},
     )
     tensors: dict[str, torch.Tensor] = {}
     for path in folder.weights():
         tensors |= load_file(path)
-    trunk = type(blank).from_pretrained(
+    trunk = family.from_pretrained(
         None, config=config, state_dict={name: tensors[name] for name in found}, dtype=dtype, **pooler
     )
+    for module in trunk.modules():
+        # T5 drops attention weights as it drops states.
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.0
     return trunk.eval()
