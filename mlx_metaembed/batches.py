@@ -50,7 +50,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Columns:
-    """Rows as text numbers into a store: anchors, positives int64 [R]; negatives int64 [R, N], -1 where there is none."""
+    """Rows as text numbers into a store: anchors, positives int64 [R]; negatives int64 [R, N], -1 for none."""
 
     anchors: np.ndarray
     positives: np.ndarray

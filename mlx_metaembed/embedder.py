@@ -12,7 +12,6 @@ from mlx_metaembed.codes.prefix import cut
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.heads import Head
 from mlx_metaembed.tokens import Tokenizer
 
 WINDOW = 8_192

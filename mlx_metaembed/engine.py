@@ -41,9 +41,16 @@ class Engine(Protocol):
         """The device's array as NumPy, floats as float32."""
 
     def load(
-        self, folder: ModelFolder, *, dtype: str, heads: Mapping[str, Head], arrays: Mapping[str, np.ndarray], dropout: float = 0.0, train: bool = False
+        self,
+        folder: ModelFolder,
+        *,
+        dtype: str,
+        heads: Mapping[str, Head],
+        arrays: Mapping[str, np.ndarray],
+        dropout: float = 0.0,
+        train: bool = False,
     ) -> None:
-        """Take a model in; `arrays` are the heads' weights as `<head>.<weight>`. CallError lists all that does not fit."""
+        """Take a model in; `arrays` are the heads' weights, `<head>.<weight>`. CallError lists what does not fit."""
 
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> Array:
         """Vectors of a chunk, without a gradient; with a seed, the dropout that `backward` will draw again."""
@@ -61,7 +68,7 @@ class Engine(Protocol):
         """The loss through all chunks in one graph, adding all gradients: quicker, and holds every activation."""
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
-        """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: nothing changes."""
+        """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: no change."""
 
     def save(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
         """The float32 masters by full name, and the optimizer's state as `<name>.<number>`."""
@@ -82,7 +89,11 @@ def choose(name: str = "auto") -> Engine:
     """The engine asked for, or the best of this machine with its reason. Raises CallError naming a missing extra."""
     if name == "auto":
         name, reason = preferred(
-            system=platform.system(), machine=platform.machine(), torch=installed("torch"), cuda=_cuda, mlx=installed("mlx")
+            system=platform.system(),
+            machine=platform.machine(),
+            torch=installed("torch"),
+            cuda=_cuda,
+            mlx=installed("mlx"),
         )
     else:
         reason = "asked for"
@@ -109,9 +120,9 @@ def preferred(*, system: str, machine: str, torch: bool, cuda: Callable[[], bool
 def automatic_dtype(device: str) -> tuple[str, str]:
     """The arithmetic for a device by its name, and the reason in words."""
     name = device.lower()
-    if name.startswith("apple m1") or name.startswith("apple m2"):
+    if name.startswith(("apple m1", "apple m2")):
         return "float16", f"auto: {device} emulates bfloat16"
-    if name.startswith("apple") or "nvidia" in name or name.startswith("cuda"):
+    if name.startswith(("apple", "cuda")) or "nvidia" in name:
         return "bfloat16", f"auto: {device} computes bfloat16 natively"
     return "float32", f"auto: {device} has no fast half precision"
 

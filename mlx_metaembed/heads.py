@@ -78,7 +78,8 @@ def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:
     """
     if module.activation_function not in ACTIVATIONS:
         raise CallError(
-            f"{module.path}: activation {module.activation_function!r} is not supported; known: {', '.join(ACTIVATIONS)}"
+            f"{module.path}: activation {module.activation_function!r} is not supported; known: "
+            + ", ".join(ACTIVATIONS)
         )
     x = namespace(x).matmul(x, weights["linear.weight"].T)
     x = x + weights["linear.bias"] if module.bias else x

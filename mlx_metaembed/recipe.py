@@ -127,8 +127,8 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
         if not _fits(value, hint):
             typed = False
             yield f"{each.name} = {value!r}: expected {_words(hint)}"
-        elif each.metadata["choices"] and value not in each.metadata["choices"]:
-            yield f"{each.name} = {value!r}: expected one of {', '.join(each.metadata['choices'])}{nearest(value, each.metadata['choices'])}"
+        elif value not in (choices := each.metadata["choices"]) and choices:
+            yield f"{each.name} = {value!r}: expected one of {', '.join(choices)}{nearest(value, choices)}"
     if not typed:
         return
     for name in (

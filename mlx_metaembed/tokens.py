@@ -19,7 +19,7 @@ TEXTS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class Store:
-    """Token ids of texts: `ids` int32 [total], `starts` int64 [texts + 1], prompt tokens to leave out of the pooling."""
+    """Token ids of texts: `ids` int32 [total], `starts` int64 [texts + 1], prompt tokens not to pool."""
 
     ids: np.ndarray
     starts: np.ndarray
@@ -41,7 +41,7 @@ class Tokenizer:
     """A folder's `tokenizer.json`, cutting at a length; padding is the batches' business."""
 
     def __init__(self, folder: ModelFolder, max_seq_length: int | None = None):
-        """Raises CallError where tokenizer.json is missing or broken, or gives ids that the embedding has no row for."""
+        """Raises CallError where tokenizer.json is missing or broken, or gives ids past the embedding."""
         from tokenizers import Tokenizer as Fast
 
         path = folder.tokenizer()

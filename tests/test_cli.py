@@ -1,7 +1,6 @@
 """The command line as a user meets it: exact answers, exact errors, exit statuses, nothing left behind."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -140,7 +139,7 @@ def test_bad_data_is_one_message_and_nothing_is_written(tiny: Path, tmp_path: Pa
     data.write_bytes(content if isinstance(content, bytes) else content.encode())
     message = refused("train", "--model", tiny, "--data", data, "--out", tmp_path / "out", "--engine", "mlx")
     assert expected in message and "data.jsonl" in message
-    assert os.listdir(tmp_path) == ["data.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
 
 
 def bad_model(path: Path, fault: str) -> str:

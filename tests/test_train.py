@@ -1,7 +1,6 @@
 """Training: it learns, both engines end alike, and a run that was cut short ends as if it had not been."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -301,4 +300,4 @@ def test_wrong_runs_write_nothing(tiny: Path, pairs: Path, tmp_path: Path):
         with pytest.raises(CallError, match=message):
             train(replace(recipe(tiny, pairs, out), **settings))
         assert not out.exists(), settings
-    assert os.listdir(occupied) == ["mine.txt"]
+    assert [path.name for path in occupied.iterdir()] == ["mine.txt"]

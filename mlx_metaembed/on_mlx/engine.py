@@ -78,7 +78,7 @@ class MlxEngine:
     ) -> None:
         if train and folder.quantization:
             raise CallError(
-                f"{folder.path} is quantized to {folder.quantization['bits']} bits; quantized weights take no gradient. "
+                f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
                 "Train the model that it was exported from"
             )
         self._folder, self._heads, self._trains = folder, dict(heads), train
@@ -143,7 +143,9 @@ class MlxEngine:
             for name, gradient in self._sums.items():
                 state = self._state.get(name, [])
                 self._masters[name], self._state[name] = rule(name, self._masters[name], gradient * factor, state)
-                self._parameters[name] = self._cast(self._masters[name]) if name.startswith(TRUNK) else self._masters[name]
+                self._parameters[name] = (
+                    self._cast(self._masters[name]) if name.startswith(TRUNK) else self._masters[name]
+                )
                 mx.eval(self._masters[name], self._parameters[name], self._state[name])
         self._sums = {}
         return norm
@@ -175,7 +177,9 @@ class MlxEngine:
         self._fill(parameters)
         return vector(self._trunk(ids, mask), pooled, self._folder, dense_weights(self._folder, parameters))
 
-    def _weighted(self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array, cotangent: mx.array) -> mx.array:
+    def _weighted(
+        self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array, cotangent: mx.array
+    ) -> mx.array:
         return mx.sum(self._vectors(parameters, ids, mask, pooled) * cotangent)
 
     def _scored(self, objective: Objective) -> Callable:
@@ -207,4 +211,3 @@ class MlxEngine:
             gradient = gradients[name].astype(mx.float32)
             self._sums[name] = self._sums[name] + gradient if name in self._sums else gradient
         mx.eval(self._sums)
-

@@ -21,8 +21,7 @@ AGAIN = "Build it again with: metaembed index MODEL CORPUS OUT"
 
 @dataclass(frozen=True)
 class About:
-    """Which model gave the vectors, their width, how they are stored and compared, how many, the prompts, and the tokens
-    at which texts were cut."""
+    """Which model gave the vectors, their width, how they are stored and compared, how many, the prompts, the longest text."""
 
     model: str
     dims: int

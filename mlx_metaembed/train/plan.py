@@ -42,7 +42,7 @@ def plan(folder: ModelFolder, *, memory_bytes: int, dtype: str, max_seq_length: 
     if room < least * token:
         needed = (fixed + least * token) / USABLE
         raise CallError(
-            f"memory = {format_size(memory_bytes)} is too little to train {folder.path.name} at {max_seq_length} tokens: "
+            f"memory = {format_size(memory_bytes)} is too little for {folder.path.name} at {max_seq_length} tokens: "
             f"parameters and optimizer take {format_size(fixed)}, the least is {format_size(int(needed))}. "
             "Give a larger --memory or a smaller --max-seq-length"
         )

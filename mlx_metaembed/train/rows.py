@@ -29,7 +29,7 @@ def number(
     out: Path,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Rows:
-    """Tokenise a run's texts into its folder. Anchors carry the prompt "query", the others "document", where declared."""
+    """Tokenise a run's texts into its folder. Anchors carry the prompt "query", others "document", where declared."""
     query, document = folder.prompts.get("query", ""), folder.prompts.get("document", "")
     numbers: dict[tuple[str, str], int] = {}
 

@@ -59,9 +59,8 @@ class SelfAttention(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
         batch, length, width = x.shape
-        q, k, v = (
-            layer(x).reshape(batch, length, self.heads, -1).swapaxes(1, 2) for layer in (self.query, self.key, self.value)
-        )
+        layers = (self.query, self.key, self.value)
+        q, k, v = (layer(x).reshape(batch, length, self.heads, -1).swapaxes(1, 2) for layer in layers)
         x = mx.fast.scaled_dot_product_attention(q, k, v, scale=(width // self.heads) ** -0.5, mask=mask)
         return x.swapaxes(1, 2).reshape(batch, length, width)
 
