@@ -22,10 +22,13 @@ TRUNKS = {
     "mpnet": "mpnet",
     "distilbert": "distilbert",
     "electra": "electra",
+    "nomic_bert": "bert",
+    "new": "new",
+    "gte": "new",
 }
 """The prefix that a family's task models give their trunk."""
 HEADS = re.compile(
-    r"(cls|decoder|lm_head|classifier|qa_outputs|score|pre_classifier|discriminator_predictions|generator_predictions"
+    r"(cls|head|decoder|lm_head|classifier|qa_outputs|score|pre_classifier|discriminator_predictions|generator_predictions"
     r"|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
 )
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|rotary_emb\.inv_freq)")

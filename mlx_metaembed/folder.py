@@ -304,6 +304,9 @@ def positions(config: dict) -> int:
     if config["model_type"] == "t5":
         return ENDLESS
     found = unified(config).get("max_position_embeddings", 512)
+    if config.get("rotary_scaling_factor"):
+        # nomic_bert changes its angles past the trained length, by the longest text of a batch: not done here.
+        found = min(found, config.get("max_trained_positions", found))
     # RoBERTa's positions start after the padding index.
     return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found
 

@@ -17,8 +17,6 @@ from mlx_metaembed.train.objective import objective
 
 GOLDEN = Path(__file__).with_name("golden")
 FAMILIES = sorted(path.parent.name for path in GOLDEN.glob("*/expected.npz"))
-ON_TORCH = [name for name in FAMILIES if name not in ("new",)]
-"""Folders that transformers has the architecture of."""
 
 
 def expected(family: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,7 +88,7 @@ def test_float16_keeps_the_direction_and_has_no_nan(engine_name: str, family: st
     assert lowest_cosine(found[mask], states[mask]) > 0.9999
 
 
-@pytest.mark.parametrize("family", ON_TORCH)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_both_engines_have_the_same_gradient(two_engines: tuple[str, str], family: str):
     found = []
     for name in two_engines:

@@ -6,6 +6,7 @@ import torch
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.on_torch import renamed
 from mlx_metaembed.weights import compare
 
 DROPOUT = ("hidden_dropout_prob", "dropout", "dropout_rate", "embedding_dropout", "mlp_dropout")
@@ -23,11 +24,12 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     # The kit checks names and shapes itself, and has its own progress bars.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    settings = {
-        name: value for name, value in folder.config.items() if name not in ("model_type", "dtype", "torch_dtype")
-    }
+    kind = folder.model_type
+    settings = {key: value for key, value in folder.config.items() if key not in ("model_type", "dtype", "torch_dtype")}
+    if folder.model_type in renamed.NAMES:
+        kind, settings = renamed.configuration(folder)
     try:
-        config = AutoConfig.for_model(folder.model_type, **settings)
+        config = AutoConfig.for_model(kind, **settings)
     except ValueError:
         raise CallError(
             f"{folder.path}: transformers does not know model_type {folder.model_type!r}; a newer one may"
@@ -48,19 +50,22 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     )
     with torch.device("meta"):
         blank = family._from_config(config, **pooler)
-    compare(
-        folder.path,
-        {name: tuple(tensor.shape) for name, tensor in blank.named_parameters()},
-        {name: tensor.shape for name, tensor in found.items()},
-    )
+    native = dict(blank.named_parameters())
+    expected = {name: tuple(tensor.shape) for name, tensor in native.items()}
+    if folder.model_type in renamed.NAMES:
+        expected = renamed.shapes(folder.model_type, native)
+    compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
     tensors: dict[str, torch.Tensor] = {}
     for path in folder.weights():
         tensors |= load_file(path)
-    trunk = family.from_pretrained(
-        None, config=config, state_dict={name: tensors[name] for name in found}, dtype=dtype, **pooler
-    )
+    state = {name: tensors[name] for name in found}
+    if folder.model_type in renamed.NAMES:
+        state = renamed.parted(folder.model_type, native, tensors)
+    trunk = family.from_pretrained(None, config=config, state_dict=state, dtype=dtype, **pooler)
     for module in trunk.modules():
         # T5 drops attention weights as it drops states.
         if isinstance(getattr(module, "dropout", None), float):
             module.dropout = 0.0
+    if folder.model_type in renamed.NAMES:
+        trunk = renamed.Renamed(folder, trunk, tensors)
     return trunk.eval()

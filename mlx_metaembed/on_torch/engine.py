@@ -56,7 +56,7 @@ class TorchEngine:
     ) -> None:
         if folder.quantization:
             raise CallError(
-                f"{folder.path} is quantized for MLX; load it with --engine mlx, or use the model that it was exported from"
+                f"{folder.path} is quantized for MLX; load it with --engine mlx, or the model that it was exported from"
             )
         self._folder, self._heads = folder, dict(heads)
         half = train and dtype != "float32"
@@ -67,7 +67,9 @@ class TorchEngine:
         stored = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()}
         self._masters = {name: tensor.detach().clone() if half else tensor for name, tensor in stored.items()} | others
         if half:
-            self._trunk.to(getattr(torch, dtype))
+            # Parameters alone: the frequencies of rotary positions are buffers, and wrong in half precision.
+            for parameter in self._trunk.parameters():
+                parameter.data = parameter.data.to(getattr(torch, dtype))
         self._parameters = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()} | others
         for parameter in self._parameters.values():
             parameter.requires_grad_(train)

@@ -80,7 +80,7 @@ def nomic_trunk(config: dict) -> torch.nn.Module:
 def new_trunk(config: dict) -> torch.nn.Module:
     """transformers' gte, which has the architecture of Alibaba's `new` but not its stretching of the angles.
 
-    That is done here as Alibaba's modeling.py does it: the base times the factor, then every frequency by a power of it.
+    That is done here as Alibaba's modeling.py does it: the base times the factor, then every frequency by a power.
     """
     own = {"rope_theta", "rope_scaling", "model_type", "position_embedding_type", "pack_qkv"}
     trunk = transformers_trunk(

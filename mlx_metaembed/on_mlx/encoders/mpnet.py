@@ -107,7 +107,7 @@ class Encoder(nn.Module):
 
 
 def buckets(length: int, count: int = 32) -> mx.array:
-    """Bucket of the distance from query to key, [L, L]: half for keys after the query, each half exact and then wider."""
+    """Bucket of the distance from query to key, [L, L]: half for keys after the query; exact at first, then wider."""
     place = mx.arange(length)
     distance = place[None, :] - place[:, None]
     half = count // 2

@@ -52,7 +52,9 @@ class Config:
         if not (self.rotary_emb_base or self.rope_theta or (self.rope_parameters or {}).get("rope_theta")):
             wrong.append("rotary_emb_base is missing, and so is rope_parameters")
         if self.rotary_dims <= 0 or self.rotary_dims % 2:
-            wrong.append(f"rotary_emb_fraction = {self.rotary_emb_fraction} turns {self.rotary_dims} features of a head")
+            wrong.append(
+                f"rotary_emb_fraction = {self.rotary_emb_fraction} turns {self.rotary_dims} features of a head"
+            )
         return wrong
 
 

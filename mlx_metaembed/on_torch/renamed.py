@@ -1,0 +1,166 @@
+"""Families whose checkpoints name and fuse their weights otherwise than transformers' modules: nomic_bert, new, gte.
+
+A run's masters, its checkpoints and the exchange between engines go by the checkpoint's names, so that here the
+trunk's parameters are the checkpoint's, and transformers' module is called on views of them.
+"""
+
+import re
+from collections.abc import Mapping
+
+import torch
+
+from mlx_metaembed import ntk
+from mlx_metaembed.errors import faults
+from mlx_metaembed.folder import ModelFolder
+
+NOMIC = (
+    (r"^layers\.", "encoder.layers."),
+    (r"^embeddings\.LayerNorm\.", "emb_ln."),
+    (r"\.self_attn\.o_proj\.", ".attn.out_proj."),
+    (r"\.self_attn\.([qkv])_proj\.", ".attn.Wqkv."),
+    (r"\.mlp\.up_proj\.", ".mlp.fc11."),
+    (r"\.mlp\.gate_proj\.", ".mlp.fc12."),
+    (r"\.mlp\.down_proj\.", ".mlp.fc2."),
+    (r"\.post_attention_layernorm\.", ".norm1."),
+    (r"\.post_mlp_layernorm\.", ".norm2."),
+)
+NEW = (
+    (r"^layers\.", "encoder.layer."),
+    (r"\.self_attn\.o_proj\.", ".attention.o_proj."),
+    (r"\.self_attn\.([qkv])_proj\.", ".attention.qkv_proj."),
+    (r"\.mlp\.(up|gate)_proj\.", ".mlp.up_gate_proj."),
+    (r"\.post_attention_layernorm\.", ".attn_ln."),
+    (r"\.post_mlp_layernorm\.", ".mlp_ln."),
+)
+NAMES = {"nomic_bert": NOMIC, "new": NEW, "gte": NEW}
+"""From the module's names to the checkpoint's, by model type; a group is a part of what is fused."""
+PARTS = {"q": (0, 3), "k": (1, 3), "v": (2, 3), "up": (0, 2), "gate": (1, 2)}
+"""Which part of how many each is, along the first axis."""
+FIXED = {
+    "nomic_bert": {
+        "prenorm": False,
+        "causal": False,
+        "parallel_block": False,
+        "use_rms_norm": False,
+        "qkv_proj_bias": False,
+        "mlp_fc1_bias": False,
+        "mlp_fc2_bias": False,
+        "moe_every_n_layers": 0,
+        "rotary_emb_fraction": 1.0,
+        "rotary_emb_interleaved": False,
+        "rotary_emb_scale_base": None,
+        "rotary_head_dim": False,
+    },
+    "new": {
+        "position_embedding_type": "rope",
+        "layer_norm_type": "layer_norm",
+        "pack_qkv": True,
+        "logn_attention_scale": False,
+    },
+}
+FIXED["gte"] = FIXED["new"]
+"""What the hub's configurations may say and transformers' modules do one way."""
+GATES = {"swiglu": "silu", "geglu": "gelu"}
+SHARED = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
+    *("max_position_embeddings", "type_vocab_size", "layer_norm_eps", "pad_token_id", "rope_parameters"),
+)
+
+
+def configuration(folder: ModelFolder) -> tuple[str, dict]:
+    """transformers' model type and settings for the folder's configuration, of the hub's form or transformers' own.
+
+    Raises CallError that lists what transformers' module does not compute.
+    """
+    kind, config = folder.model_type, folder.architecture
+    wrong = [
+        f"{name} = {config[name]!r} is not supported on torch"
+        for name, value in FIXED[kind].items()
+        if config.get(name) not in (None, value)
+    ]
+    settings = {name: config[name] for name in SHARED if config.get(name) is not None}
+    if "hidden_act" in settings:
+        settings["hidden_act"] = GATES.get(settings["hidden_act"], settings["hidden_act"])
+    theta = config.get("rope_theta") or config.get("rotary_emb_base")
+    if "rope_parameters" not in settings:
+        settings["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
+        if theta is None:
+            wrong.append("rope_theta is missing, and so is rope_parameters")
+    if wrong:
+        raise faults(f"{folder.path / 'config.json'}:", wrong)
+    return "nomic_bert" if kind == "nomic_bert" else "gte", settings
+
+
+def stored(kind: str, name: str) -> tuple[str, int, int]:
+    """The checkpoint's name for a module's parameter, and which part of how many of that tensor it is."""
+    part = (0, 1)
+    for pattern, replacement in NAMES[kind]:
+        if found := re.search(pattern, name):
+            part = PARTS[found[1]] if found.groups() else part
+            name = re.sub(pattern, replacement, name)
+    return name, *part
+
+
+def shapes(kind: str, native: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """The checkpoint's tensors, by name, for a module's."""
+    found = {}
+    for name, tensor in native.items():
+        own, _, parts = stored(kind, name)
+        found[own] = (tensor.shape[0] * parts, *tensor.shape[1:])
+    return found
+
+
+def parted(
+    kind: str, native: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The module's tensors as views of the checkpoint's."""
+    places = {name: stored(kind, name) for name in native}
+    return {name: tensors[own].chunk(parts)[part] for name, (own, part, parts) in places.items()}
+
+
+class Renamed(torch.nn.Module):
+    """A trunk of transformers, called as it is, whose parameters are the checkpoint's."""
+
+    def __init__(self, folder: ModelFolder, trunk: torch.nn.Module, tensors: Mapping[str, torch.Tensor]):
+        super().__init__()
+        self._kind = folder.model_type
+        # In a list, so that its parameters are not this module's.
+        self._inner = [trunk]
+        native = dict(trunk.named_parameters())
+        dtype = next(iter(native.values())).dtype
+        for name in shapes(self._kind, native):
+            self._hold(name, torch.nn.Parameter(tensors[name].to(dtype)))
+        for parameter in native.values():
+            parameter.data = parameter.data.new_empty(0)
+        if scaling := ntk.declared(folder.config):
+            head = trunk.config.hidden_size // trunk.config.num_attention_heads
+            theta = trunk.config.rope_parameters["rope_theta"]
+            waves = torch.tensor(ntk.periods(head, theta, scaling["factor"], scaling.get("mixed_b")))
+            trunk.rotary_emb.inv_freq = 1 / waves
+
+    def forward(self, **inputs: torch.Tensor) -> object:
+        trunk = self._inner[0]
+        views = parted(self._kind, dict(trunk.named_parameters()), dict(self.named_parameters()))
+        return torch.func.functional_call(trunk, views, (), inputs)
+
+    def train(self, mode: bool = True) -> "Renamed":
+        self._inner[0].train(mode)
+        return super().train(mode)
+
+    def _apply(self, fn, recurse: bool = True) -> "Renamed":
+        super()._apply(fn, recurse)
+        # The buffers, rotary frequencies, follow to the device and stay float32.
+        device = next(self.parameters()).device
+        for module in self._inner[0].modules():
+            for name, buffer in module.named_buffers(recurse=False):
+                setattr(module, name, buffer.to(device))
+        return self
+
+    def _hold(self, name: str, parameter: torch.nn.Parameter) -> None:
+        *path, last = name.split(".")
+        module: torch.nn.Module = self
+        for step in path:
+            if not hasattr(module, step):
+                module.add_module(step, torch.nn.Module())
+            module = getattr(module, step)
+        module.register_parameter(last, parameter)
