@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed import families, heads, locate, quantized, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed import heads, locate, weights
-from mlx_metaembed.convert import families, names, quantized, sources, vocabulary
+from mlx_metaembed.convert import names, sources, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder

@@ -39,6 +39,8 @@ def pytest_report_header() -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         metafunc.parametrize("engine_name", TESTED)
+    if "mlx_engine" in metafunc.fixturenames:
+        metafunc.parametrize("mlx_engine", [name for name in TESTED if name == "mlx"])
     if "two_engines" in metafunc.fixturenames:
         metafunc.parametrize("two_engines", [tuple(TESTED)] if len(TESTED) == 2 else [])
 

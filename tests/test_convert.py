@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from pickled import archive, save
 from tiny import tiny_folder
 
+from mlx_metaembed import families, heads, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed import heads, weights
 from mlx_metaembed.cli.convert import command
-from mlx_metaembed.convert import convert, families
+from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import DenseModule
 

@@ -53,14 +53,14 @@ def command(as_json: bool) -> None:
 
 
 def _mlx() -> dict:
+    from mlx_metaembed import families
     from mlx_metaembed.on_mlx.engine import FOUND_BLAS, device_name
-    from mlx_metaembed.on_mlx.trunk import supported
 
     return {
         "device": device_name(),
         "blas": FOUND_BLAS,
         "needs_blas": platform.system() == "Linux" and device_name() == "cpu",
-        "encoders": supported(),
+        "encoders": families.supported(),
     }
 
 

@@ -83,7 +83,8 @@ class MlxEngine:
             )
         self._folder, self._heads, self._trains = folder, dict(heads), train
         self._dtype = getattr(mx, dtype)
-        self._trunk = trunks.load(folder, dropout=dropout)
+        # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.
+        self._trunk = trunks.load(folder, dropout=dropout, expand=self.device == "cpu")
         stored = {TRUNK + name: array for name, array in tree_flatten(self._trunk.parameters())}
         others = dense_arrays(folder) | {f"heads.{name}": values for name, values in arrays.items()}
         others = {name: mx.array(values.astype(np.float32)) for name, values in others.items()}

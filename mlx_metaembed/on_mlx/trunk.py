@@ -2,34 +2,25 @@
 
 import dataclasses
 import importlib
-import importlib.util
-from pathlib import Path
 
 import mlx.core as mx
 import mlx.nn as nn
+import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed import families
+from mlx_metaembed import quantized as quantization
+from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.weights import compare
 
 
-def supported() -> list[str]:
-    """The model types that an encoder is written for."""
-    names = (path.stem for path in Path(__file__).with_name("encoders").glob("*.py"))
-    return sorted(name.replace("_", "-") for name in names if name != "__init__")
-
-
-def build(folder: ModelFolder, *, dropout: float = 0.0) -> nn.Module:
-    """The encoder of a folder's configuration, without its weights; quantized where the folder is.
+def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False) -> nn.Module:
+    """The encoder of a folder's configuration, without its weights; its matrices quantized as the folder's are.
 
     Raises CallError for an unknown model type, or a configuration with keys missing or out of reach.
     """
-    if folder.model_type.replace("_", "-") not in supported():
-        raise CallError(
-            f"{folder.path}: model_type {folder.model_type!r} is not supported"
-            f"{nearest(folder.model_type, supported())}. Supported: {', '.join(supported())}"
-        )
+    families.require(folder)
     encoder = importlib.import_module(f"mlx_metaembed.on_mlx.encoders.{folder.model_type.replace('-', '_')}")
     known = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(encoder.Config)}
     config = folder.architecture
@@ -45,26 +36,34 @@ def build(folder: ModelFolder, *, dropout: float = 0.0) -> nn.Module:
     if wrong := read.faults() if hasattr(read, "faults") else []:
         raise faults(f"{folder.path / 'config.json'}:", wrong)
     trunk = encoder.Encoder(read, dropout)
-    if folder.quantization:
-        quantized = {name.removesuffix(".scales") for name in folder.trunk() if name.endswith(".scales")}
+    if quantized:
+        modules = {name.removesuffix(".scales") for name in folder.trunk() if name.endswith(".scales")}
         nn.quantize(
             trunk,
             group_size=folder.quantization["group_size"],
             bits=folder.quantization["bits"],
             mode=folder.quantization.get("mode", "affine"),
-            class_predicate=lambda path, _module: path in quantized,
+            class_predicate=lambda path, _module: path in modules,
         )
     return trunk
 
 
-def load(folder: ModelFolder, *, dropout: float = 0.0) -> nn.Module:
-    """The trunk with its weights, as stored. Raises CallError that lists every tensor that does not fit."""
-    trunk = build(folder, dropout=dropout)
+def load(folder: ModelFolder, *, dropout: float = 0.0, expand: bool = False) -> nn.Module:
+    """The trunk with its weights, as stored; `expand` makes plain matrices of quantized ones.
+
+    Raises CallError that lists every tensor that does not fit.
+    """
+    quantized = bool(folder.quantization) and not expand
+    trunk = build(folder, dropout=dropout, quantized=quantized)
     found = folder.trunk()
+    expanded = quantization.expand(found, folder.quantization) if folder.quantization and expand else found
     expected = {name: tuple(array.shape) for name, array in tree_flatten(trunk.parameters())}
-    compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
-    arrays = {}
+    compare(folder.path, expected, {name: tensor.shape for name, tensor in expanded.items()})
+    stored = {}
     for path in folder.weights():
-        arrays |= mx.load(str(path))
-    trunk.load_weights([(name, arrays[name]) for name in found])
+        stored |= mx.load(str(path))
+    arrays = {
+        name: mx.array(tensor) if isinstance(tensor, np.ndarray) else stored[name] for name, tensor in expanded.items()
+    }
+    trunk.load_weights(list(arrays.items()))
     return trunk

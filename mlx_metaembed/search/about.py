@@ -21,7 +21,7 @@ AGAIN = "Build it again with: metaembed index MODEL CORPUS OUT"
 
 @dataclass(frozen=True)
 class About:
-    """Which model gave the vectors, their width, how they are stored and compared, how many, the prompts, the longest text."""
+    """Which model gave the vectors, their width, how they are stored and compared, how many, prompts, longest text."""
 
     model: str
     dims: int
