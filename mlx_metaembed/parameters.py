@@ -1,4 +1,4 @@
-"""The names of a model's parameters in one flat dict: trunk.<checkpoint name>, dense.<path>.<name>, heads.<head>.<name>."""
+"""A model's parameters in one flat dict: trunk.<checkpoint name>, dense.<path>.<name>, heads.<head>.<name>."""
 
 from collections.abc import Iterable, Mapping
 
@@ -35,6 +35,8 @@ def dense_arrays(folder: ModelFolder) -> dict[str, np.ndarray]:
         path = folder.path / module.path / "model.safetensors"
         if not path.is_file():
             raise CallError(f"{path} is missing; bring the model in with: metaembed convert {folder.path} OUT")
-        weights.compare(path, dense_shapes(module), {name: tensor.shape for name, tensor in weights.header(path).items()})
+        weights.compare(
+            path, dense_shapes(module), {name: tensor.shape for name, tensor in weights.header(path).items()}
+        )
         found |= {f"dense.{module.path}.{name}": array for name, array in weights.read(path).items()}
     return found
