@@ -49,7 +49,7 @@ def faults(found: Mapping) -> list[str]:
 
 
 class Rope:
-    """Turns queries or keys [B, heads, L, dims] by their places 0, 1, ... in the row, computed in float32.
+    """Turns queries or keys [B, heads, L, dims] by their places 0, 1, ... in the row.
 
     A padded row counts its padding too, as transformers does where it is given no positions: turned vectors meet only
     by the difference of their places, so that padding on the left changes nothing but the last bits.

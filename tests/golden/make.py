@@ -253,7 +253,10 @@ FAMILIES = {
         **LAST,
     ),
     "mistral": Family(DECODER | {"model_type": "mistral", "sliding_window": 8, "head_dim": 12}, **LAST),
-    "qwen2": Family(DECODER | {"model_type": "qwen2", "sliding_window": 8, "use_sliding_window": False}, **LAST),
+    "qwen2": Family(
+        DECODER | {"model_type": "qwen2", "sliding_window": 8, "use_sliding_window": False, "max_window_layers": 1},
+        **LAST,
+    ),
     "qwen3": Family(DECODER | {"model_type": "qwen3", "head_dim": 12, "attention_bias": False}, **LAST),
     "t5": Family(T5 | {"feed_forward_proj": "relu"}, reference=t5_encoder, **SENTENCEPIECE),
     "t5_gated": Family(T5 | {"feed_forward_proj": "gated-gelu"}, reference=t5_encoder, **SENTENCEPIECE),
