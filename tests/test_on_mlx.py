@@ -11,8 +11,12 @@ import pytest
 from tiny import TEXTS
 
 from mlx_metaembed import folder as folders
+from mlx_metaembed.embedder import load
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.mlx import export
 from mlx_metaembed.on_mlx import blas
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train import train
 
 
 def test_the_first_blas_that_loads_is_taken(mlx_engine: str, tmp_path: Path):
@@ -58,6 +62,14 @@ def test_a_quantized_trunk_computes_what_its_expansion_does(mlx_engine: str, tin
     assert "scales" in packed.encoder.layer[0].output.dense and "scales" not in plain.encoder.layer[0].output.dense
     states = [np.array(each(ids, mask).astype(mx.float32)) for each in (packed, plain)]
     np.testing.assert_allclose(*states, atol=0.02)
+
+
+def test_a_quantized_folder_encodes_but_does_not_train(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    export(folders.read(tiny), tmp_path / "q", bits=8, group_size=32)
+    vectors = [load(path, engine=engine_name).encode(TEXTS) for path in (tiny, tmp_path / "q")]
+    assert (vectors[0] * vectors[1]).sum(axis=1).min() > 0.999
+    with pytest.raises(CallError, match="quantized to 8 bits, and such weights take no gradient"):
+        train(Recipe(model=str(tmp_path / "q"), data=str(pairs), out=str(tmp_path / "out"), engine=engine_name))
 
 
 PROGRAM = """

@@ -17,7 +17,6 @@ from mlx.utils import tree_flatten, tree_unflatten  # noqa: E402
 
 from mlx_metaembed.batches import Chunk  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
-from mlx_metaembed.errors import CallError  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
@@ -76,11 +75,6 @@ class MlxEngine:
         dropout: float = 0.0,
         train: bool = False,
     ) -> None:
-        if train and folder.quantization:
-            raise CallError(
-                f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
-                "Train the model that it was exported from"
-            )
         self._folder, self._heads, self._trains = folder, dict(heads), train
         self._dtype = getattr(mx, dtype)
         # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.

@@ -2,11 +2,13 @@
 
 import inspect
 
+import numpy as np
 import torch
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.on_torch import renamed
+from mlx_metaembed.quantized import expand
 from mlx_metaembed.weights import compare
 
 DROPOUT = ("hidden_dropout_prob", "dropout", "dropout_rate", "embedding_dropout", "mlp_dropout")
@@ -25,7 +27,11 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     kind = folder.model_type
-    settings = {key: value for key, value in folder.config.items() if key not in ("model_type", "dtype", "torch_dtype")}
+    settings = {
+        key: value
+        for key, value in folder.config.items()
+        if key not in ("model_type", "dtype", "torch_dtype", "quantization", "quantization_config")
+    }
     if folder.model_type in renamed.NAMES:
         kind, settings = renamed.configuration(folder)
     try:
@@ -40,7 +46,7 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     for name in NEVER_DROPPED:
         if hasattr(config, name):
             setattr(config, name, 0.0)
-    found = folder.trunk()
+    found = expand(folder.trunk(), folder.quantization) if folder.quantization else folder.trunk()
     kind = type(config)
     # Of an encoder with a decoder (T5), the encoder alone.
     family = (MODEL_FOR_TEXT_ENCODING_MAPPING if kind in MODEL_FOR_TEXT_ENCODING_MAPPING else MODEL_MAPPING)[kind]
@@ -58,6 +64,9 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     tensors: dict[str, torch.Tensor] = {}
     for path in folder.weights():
         tensors |= load_file(path)
+    for name, array in found.items():
+        if isinstance(array, np.ndarray):
+            tensors[name] = torch.from_numpy(array)
     state = {name: tensors[name] for name in found}
     if folder.model_type in renamed.NAMES:
         state = renamed.parted(folder.model_type, native, tensors)

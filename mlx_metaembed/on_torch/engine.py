@@ -8,7 +8,6 @@ import torch
 from mlx_metaembed import footprint
 from mlx_metaembed.batches import Chunk
 from mlx_metaembed.engine import Objective, Rule
-from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.on_torch import encoder, words  # noqa: F401  (words announces torch's namespace)
@@ -54,10 +53,6 @@ class TorchEngine:
         dropout: float = 0.0,
         train: bool = False,
     ) -> None:
-        if folder.quantization:
-            raise CallError(
-                f"{folder.path} is quantized for MLX; load it with --engine mlx, or the model that it was exported from"
-            )
         self._folder, self._heads = folder, dict(heads)
         half = train and dtype != "float32"
         self._trunk = encoder.load(folder, dtype=torch.float32 if half else getattr(torch, dtype), dropout=dropout)

@@ -23,11 +23,11 @@ from torch import (  # noqa: F401
 )
 
 
-def max(x, axis, keepdims=False):  # noqa: A001
+def max(x, axis, keepdims=False):
     return x.amax(axis, keepdim=keepdims)
 
 
-def sum(x, axis=None, keepdims=False):  # noqa: A001
+def sum(x, axis=None, keepdims=False):
     return x.sum() if axis is None else x.sum(axis, keepdim=keepdims)
 
 

@@ -53,6 +53,11 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None]) -> Par
     out = _checked(recipe, resume)
     start = checkpoint.newest(out) if resume else None
     folder = folders.read(start or locate.resolve(recipe.model))
+    if folder.quantization:
+        raise CallError(
+            f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
+            f"Train the model that it was exported from, or make plain weights: metaembed convert {folder.path} OUT"
+        )
     tokenizer = Tokenizer(folder, recipe.max_seq_length)
     if any(width > folder.dimensions for width in recipe.matryoshka):
         raise CallError(
