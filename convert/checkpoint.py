@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import families, heads, locate, quantized, weights
+from mlx_metaembed import disk, families, heads, locate, quantized, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import names, sources, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
@@ -31,9 +31,9 @@ def convert(
     """
     out = Path(out)
     require_dtype(dtype)
-    folders.require_vacant(out)
+    disk.require_vacant(out)
     folder, tensors = read(source, note)
-    with folders.replacing(out) as partial:
+    with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
         papers(folder, partial, "README.md")
     return folders.read(out)

@@ -4,15 +4,13 @@ A model is a sentence-transformers folder in the layout written before 5.4, whic
 written since is read too. What other tools do not know lies in `metaembed/`.
 """
 
-import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed.errors import CallError, JobError, faults
+from mlx_metaembed.architecture import ENDLESS, positions, unified, unused
+from mlx_metaembed.disk import read_json, write_json
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.weights import Tensor, headers
 
 POOLING_FLAGS = {
@@ -23,33 +21,6 @@ POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-
-
-def unused(name: str) -> bool:
-    """Whether a tensor of the file is no part of a trunk: a pooler, a decoder, a second name of one, a buffer."""
-    return name.startswith(("pooler.", "decoder.", "lm_head.", "encoder.embed_tokens.")) or name.endswith(
-        ("position_ids", "token_type_ids", "rotary_emb.inv_freq")
-    )
-
-
-ALIASES = {
-    "hidden_size": ("dim", "n_embd", "d_model"),
-    "num_hidden_layers": ("n_layers", "n_layer", "num_layers"),
-    "num_attention_heads": ("n_heads", "n_head", "num_heads"),
-    "intermediate_size": ("hidden_dim", "n_inner", "d_ff"),
-    "max_position_embeddings": ("n_positions",),
-    "layer_norm_eps": ("layer_norm_epsilon",),
-    "hidden_act": ("activation", "hidden_activation", "activation_function"),
-}
-"""What BERT's configuration calls a thing, and what other families do."""
-
-
-def unified(config: dict) -> dict:
-    """A configuration with BERT's names beside the family's own."""
-    found = {name: next((config[key] for key in keys if key in config), None) for name, keys in ALIASES.items()}
-    return {name: value for name, value in found.items() if value is not None} | config
-
-
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
@@ -231,59 +202,6 @@ def copy_tokenizer(source: Path, out: Path) -> None:
             shutil.copyfile(source / name, out / name)
 
 
-def read_json(path: Path) -> dict | list:
-    """A JSON file's content. Raises CallError where it is missing or is no JSON (with the line)."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CallError(f"There is no file {path}") from None
-    except UnicodeDecodeError as error:
-        raise CallError(f"{path} is not UTF-8 text (byte {error.start})") from None
-    except json.JSONDecodeError as error:
-        raise CallError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
-
-
-def write_json(path: Path, content: dict | list) -> None:
-    """Write JSON as people read it, making the folder where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def require_vacant(out: Path) -> None:
-    """Raise CallError where `out` exists and holds anything: nothing of the user's is ever overwritten."""
-    if out.is_file():
-        raise CallError(f"{out} is a file; expected the name of a folder that is new or empty")
-    if out.is_dir() and any(out.iterdir()):
-        names = sorted(entry.name for entry in out.iterdir())
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        raise CallError(f"The folder {out} already holds something ({shown}); choose a new name or remove it")
-
-
-@contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """A new folder beside `out` to write into; it takes the name `out` when the block ends well, else it vanishes.
-
-    Raises JobError where the disk is full or can't be written; what stood at `out` before is then untouched.
-    """
-    out = Path(os.path.abspath(out))  # noqa: PTH100 - "." and ".." have a name only then
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # In a container the process that was killed had the same number.
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        yield partial
-        if out.is_dir():
-            out.rmdir()
-        partial.rename(out)
-    except OSError as error:
-        raise JobError(
-            f"Could not write {out}: {error.strerror or error}. What was there before is untouched."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
 def _optional(path: Path) -> dict:
     content = read_json(path) if path.is_file() else {}
     return content if isinstance(content, dict) else {}
@@ -293,22 +211,6 @@ def _unfinished(path: Path) -> str:
     """A hint for the folder of a run that has not finished."""
     checkpoints = sorted(path.glob("checkpoint-*"))
     return f". The run has not finished; its newest checkpoint is {checkpoints[-1]}" if checkpoints else ""
-
-
-ENDLESS = 1 << 20
-"""Tokens, where positions are relative and nothing ends them."""
-
-
-def positions(config: dict) -> int:
-    """Tokens that the trunk has positions for."""
-    if config["model_type"] == "t5":
-        return ENDLESS
-    found = unified(config).get("max_position_embeddings", 512)
-    if config.get("rotary_scaling_factor"):
-        # nomic_bert changes its angles past the trained length, by the longest text of a batch: not done here.
-        found = min(found, config.get("max_trained_positions", found))
-    # RoBERTa's positions start after the padding index.
-    return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found
 
 
 def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:

@@ -13,8 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from mlx_metaembed import weights as files
+from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults, nearest
-from mlx_metaembed.folder import SIDE, DenseModule, ModelFolder, read_json, write_json
+from mlx_metaembed.folder import SIDE, DenseModule, ModelFolder
 from mlx_metaembed.quantizers import fsq, fsq_digits, fsq_values
 from mlx_metaembed.xp import Array, namespace
 

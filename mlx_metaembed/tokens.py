@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import folder as folders
+from mlx_metaembed import architecture, disk
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 
@@ -58,7 +58,7 @@ class Tokenizer:
             )
         self.max_seq_length = max_seq_length or folder.max_seq_length
         if self.max_seq_length > folder.max_seq_length and max_seq_length:
-            longest = folders.positions(folder.config)
+            longest = architecture.positions(folder.config)
             if self.max_seq_length > longest:
                 raise CallError(f"max_seq_length = {max_seq_length}, but the model has {longest} positions")
         self._fast.no_padding()
@@ -111,7 +111,7 @@ def stored(
     """The memory-mapped store in the folder `path`, tokenised and written first where it is not there yet."""
     if not path.is_dir():
         store = tokenize(tokenizer, texts, prompts, advance)
-        with folders.replacing(path) as partial:
+        with disk.replacing(path) as partial:
             np.save(partial / "ids.npy", store.ids)
             np.save(partial / "starts.npy", store.starts)
             np.save(partial / "prompts.npy", store.prompts)

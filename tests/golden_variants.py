@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from test_encoders import GOLDEN
 
-from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
+from mlx_metaembed import disk, weights
 
 
 def altered(
@@ -19,8 +18,8 @@ def altered(
 ) -> Path:
     """A copy of a golden folder as `out`: keys of config.json replaced (`...` takes one out), weights changed."""
     shutil.copytree(GOLDEN / family, out)
-    found = folders.read_json(out / "config.json") | dict(config or {})
-    folders.write_json(out / "config.json", {key: value for key, value in found.items() if value is not ...})
+    found = disk.read_json(out / "config.json") | dict(config or {})
+    disk.write_json(out / "config.json", {key: value for key, value in found.items() if value is not ...})
     if change:
         weights.write(out / "model.safetensors", change(weights.read(out / "model.safetensors")))
     return out

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from pickled import archive, save
 from tiny import tiny_folder
 
-from mlx_metaembed import families, heads, weights
+from mlx_metaembed import disk, families, heads, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
@@ -101,14 +101,14 @@ def test_every_form_of_weights_gives_the_same(source: Path, tiny: Path, tmp_path
         for at, half in enumerate(halves):
             weights.write(source / f"model-{at}.safetensors", half)
         listed = {name: f"model-{at}.safetensors" for at, half in enumerate(halves) for name in half}
-        folders.write_json(source / "model.safetensors.index.json", {"weight_map": listed})
+        disk.write_json(source / "model.safetensors.index.json", {"weight_map": listed})
     elif form == "pickle":
         save(source / "pytorch_model.bin", arrays)
     elif form == "pickled shards":
         for at, half in enumerate(halves):
             save(source / f"pytorch_model-{at}.bin", half)
         listed = {name: f"pytorch_model-{at}.bin" for at, half in enumerate(halves) for name in half}
-        folders.write_json(source / "pytorch_model.bin.index.json", {"weight_map": listed})
+        disk.write_json(source / "pytorch_model.bin.index.json", {"weight_map": listed})
     elif form == "single safetensors":
         given = source / "step-100.safetensors"
         weights.write(given, arrays)
@@ -120,8 +120,8 @@ def test_every_form_of_weights_gives_the_same(source: Path, tiny: Path, tmp_path
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_dtype_is_written_said_and_kept(source: Path, tmp_path: Path, dtype: str) -> None:
-    config = folders.read_json(source / "config.json") | {"torch_dtype": "float32"}
-    folders.write_json(source / "config.json", config)
+    config = disk.read_json(source / "config.json") | {"torch_dtype": "float32"}
+    disk.write_json(source / "config.json", config)
     for name in ("a", "b"):
         found = convert(
             source if name == "a" else tmp_path / "a", tmp_path / name, dtype=dtype if name == "a" else None
@@ -133,9 +133,9 @@ def test_a_dtype_is_written_said_and_kept(source: Path, tmp_path: Path, dtype: s
 
 def test_both_generations_and_a_bare_trunk(source: Path, tmp_path: Path) -> None:
     before = convert(source, tmp_path / "before")
-    folders.write_json(source / "1_Pooling/config.json", {"embedding_dimension": 32, "pooling_mode": "mean"})
-    folders.write_json(source / "sentence_bert_config.json", {"transformer_task": "feature-extraction"})
-    folders.write_json(source / "tokenizer_config.json", {"model_max_length": 32})
+    disk.write_json(source / "1_Pooling/config.json", {"embedding_dimension": 32, "pooling_mode": "mean"})
+    disk.write_json(source / "sentence_bert_config.json", {"transformer_task": "feature-extraction"})
+    disk.write_json(source / "tokenizer_config.json", {"model_max_length": 32})
     listed = json.loads((source / "modules.json").read_text())
     kinds = [
         "base.modules.transformer.Transformer",
@@ -143,7 +143,7 @@ def test_both_generations_and_a_bare_trunk(source: Path, tmp_path: Path) -> None
         "base.modules.normalize.Normalize",
     ]
     since = [module | {"type": f"sentence_transformers.{kind}"} for module, kind in zip(listed, kinds, strict=True)]
-    folders.write_json(source / "modules.json", since)
+    disk.write_json(source / "modules.json", since)
     convert(source, tmp_path / "since")
     for name in ("modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "config.json"):
         assert (tmp_path / "since" / name).read_text() == (tmp_path / "before" / name).read_text()
@@ -201,7 +201,7 @@ def test_a_tokenizer_is_made_from_a_vocabulary(source: Path, tmp_path: Path) -> 
     (source / "tokenizer.json").unlink()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sort", "list", "##s"]
     (source / "vocab.txt").write_text("\n".join(words) + "\n")
-    folders.write_json(source / "tokenizer_config.json", {"do_lower_case": True, "tokenizer_class": "BertTokenizer"})
+    disk.write_json(source / "tokenizer_config.json", {"do_lower_case": True, "tokenizer_class": "BertTokenizer"})
     heard: list[str] = []
     convert(source, tmp_path / "out", note=heard.append)
     assert heard == ["Made tokenizer.json from the older files of the tokenizer"]
@@ -216,7 +216,7 @@ def test_families_are_the_files_that_stand_there() -> None:
 
 
 def config_of(source: Path, **changed: object) -> None:
-    folders.write_json(source / "config.json", folders.read_json(source / "config.json") | changed)
+    disk.write_json(source / "config.json", disk.read_json(source / "config.json") | changed)
 
 
 def no_weights(source: Path) -> None:

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from tiny import tiny_folder
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import check
 from mlx_metaembed.errors import CallError, JobError
@@ -61,15 +61,13 @@ def wordpiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     made.save(str(path / "tokenizer.json"))
-    folders.write_json(path / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "model_max_length": 32})
+    disk.write_json(path / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "model_max_length": 32})
     return path
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "lasttoken"])
 def test_both_engines_hold(wordpiece: Path, tmp_path: Path, two_engines: tuple[str, ...], pooling: str) -> None:
-    folders.write_json(
-        wordpiece / "1_Pooling/config.json", {"pooling_mode": pooling, "include_prompt": pooling == "cls"}
-    )
+    disk.write_json(wordpiece / "1_Pooling/config.json", {"pooling_mode": pooling, "include_prompt": pooling == "cls"})
     for engine in two_engines:
         out = str(tmp_path / engine)
         done = CliRunner().invoke(

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from tiny import tiny_folder
 
+from mlx_metaembed import disk, heads, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed import heads, weights
 from mlx_metaembed.cli.export import command
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.folder import base_model, bytes_on_disk, card, licence
@@ -64,14 +64,14 @@ def test_the_files_are_the_model_and_no_others(trained: Path, tmp_path: Path) ->
 def test_the_declarations_are_those_that_every_release_reads(trained: Path, tmp_path: Path) -> None:
     export(folders.read(trained), tmp_path / "out", dtype="float16")
     out = tmp_path / "out"
-    assert [(module["path"], module["type"]) for module in folders.read_json(out / "modules.json")] == [
+    assert [(module["path"], module["type"]) for module in disk.read_json(out / "modules.json")] == [
         ("", "sentence_transformers.models.Transformer"),
         ("1_Pooling", "sentence_transformers.models.Pooling"),
         ("2_Dense", "sentence_transformers.models.Dense"),
         ("3_Normalize", "sentence_transformers.models.Normalize"),
     ]
-    assert folders.read_json(out / "sentence_bert_config.json") == {"max_seq_length": 32, "do_lower_case": False}
-    pooling = folders.read_json(out / "1_Pooling/config.json")
+    assert disk.read_json(out / "sentence_bert_config.json") == {"max_seq_length": 32, "do_lower_case": False}
+    pooling = disk.read_json(out / "1_Pooling/config.json")
     assert pooling == {
         "word_embedding_dimension": 32,
         "pooling_mode_cls_token": False,
@@ -82,7 +82,7 @@ def test_the_declarations_are_those_that_every_release_reads(trained: Path, tmp_
         "pooling_mode_lasttoken": False,
         "include_prompt": True,
     }
-    assert folders.read_json(out / "config.json")["dtype"] == "float16"
+    assert disk.read_json(out / "config.json")["dtype"] == "float16"
     assert {tensor.dtype for tensor in weights.header(out / "model.safetensors").values()} == {"F16"}
 
 
@@ -121,7 +121,7 @@ def test_the_base_model_is_a_hub_id_or_none(
     path = Path(shutil.copytree(tiny, tmp_path / "m"))
     (path / "metaembed").mkdir()
     (path / "metaembed/recipe.toml").write_text(recipe)
-    folders.write_json(path / "config.json", folders.read_json(path / "config.json") | {"_name_or_path": name})
+    disk.write_json(path / "config.json", disk.read_json(path / "config.json") | {"_name_or_path": name})
     found = folders.read(path)
     assert base_model(found) == expected
     assert ("base_model" in card(found, library="l", tags=(), title="t", body="b")) == (expected is not None)

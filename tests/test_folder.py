@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlx_metaembed import disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.folder import DenseModule, ModelFolder
@@ -182,7 +183,7 @@ def test_a_shard_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_nothing_stands_at_out_after_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match="No space left"), folders.replacing(tmp_path / "deep" / "out") as partial:
+    with pytest.raises(JobError, match="No space left"), disk.replacing(tmp_path / "deep" / "out") as partial:
         (partial / "half").write_text("half")
         raise OSError(28, "No space left on device")
     assert list((tmp_path / "deep").iterdir()) == []
@@ -191,18 +192,18 @@ def test_nothing_stands_at_out_after_a_failure(tmp_path: Path) -> None:
 def test_a_folder_named_by_a_dot_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with folders.replacing(Path()) as partial:
+    with disk.replacing(Path()) as partial:
         (partial / "a").write_text("a")
     assert [file.name for file in (tmp_path / "here").iterdir()] == ["a"]
 
 
 def test_what_a_killed_process_left_is_no_hindrance(tmp_path: Path) -> None:
-    with folders.replacing(tmp_path / "out") as partial:
+    with disk.replacing(tmp_path / "out") as partial:
         name = partial.name
     (tmp_path / "out").rmdir()
     (tmp_path / name).mkdir()
     (tmp_path / name / "old").write_text("old")
-    with folders.replacing(tmp_path / "out") as partial:
+    with disk.replacing(tmp_path / "out") as partial:
         (partial / "new").write_text("new")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["new"]
 
@@ -210,7 +211,7 @@ def test_what_a_killed_process_left_is_no_hindrance(tmp_path: Path) -> None:
 def test_an_occupied_place_is_refused(tmp_path: Path) -> None:
     files(tmp_path, {"out/a": "a", "file": "f"})
     with pytest.raises(CallError, match=r"already holds something \(a\)"):
-        folders.require_vacant(tmp_path / "out")
+        disk.require_vacant(tmp_path / "out")
     with pytest.raises(CallError, match="is a file"):
-        folders.require_vacant(tmp_path / "file")
-    folders.require_vacant(tmp_path / "absent")
+        disk.require_vacant(tmp_path / "file")
+    disk.require_vacant(tmp_path / "absent")

@@ -8,6 +8,7 @@ from golden_variants import altered
 from test_encoders import GOLDEN, encoder, expected, lowest_cosine
 from test_engine import loaded, one_step
 
+from mlx_metaembed import disk
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 
@@ -92,10 +93,10 @@ def test_a_decoder_and_second_names_are_left_out(engine_name: str, tmp_path: Pat
 
 def test_the_length_has_no_end_but_the_declared_one(tmp_path: Path):
     path = altered(tmp_path / "long", "t5")
-    folders.write_json(path / "sentence_bert_config.json", {"max_seq_length": 2048})
+    disk.write_json(path / "sentence_bert_config.json", {"max_seq_length": 2048})
     assert folders.read(path).max_seq_length == 2048
     (path / "sentence_bert_config.json").unlink()
     assert folders.read(path).max_seq_length == 512
-    folders.write_json(path / "tokenizer_config.json", {"model_max_length": 1e30})
+    disk.write_json(path / "tokenizer_config.json", {"model_max_length": 1e30})
     assert folders.read(path).max_seq_length == 512
     assert folders.read(altered(tmp_path / "said", "t5", {"n_positions": 1024})).max_seq_length == 24

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mlx_metaembed import disk
 from mlx_metaembed.cli.options import answer, engine_option, json_option, max_seq_length_option, note, progress
 
 EPILOG = """\b
@@ -47,11 +48,11 @@ def command(
     CORPUS is any data that `eval` reads (its positives, corpus or texts are taken), a .txt file with one text a line,
     or a .jsonl file with a text and, where you like, an id on each line.
     """
-    from mlx_metaembed import embedder, folder
+    from mlx_metaembed import embedder
     from mlx_metaembed.errors import CallError
     from mlx_metaembed.search import index, scalars, source
 
-    folder.require_vacant(out)
+    disk.require_vacant(out)
     ids, texts = source.read(corpus, max_characters=max_characters)
     loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
     declared = loaded.folder

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed import disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint, names
 from mlx_metaembed.convert.sources import Note, Tensors
@@ -64,7 +65,7 @@ def export(
         raise CallError(
             f"{model.path} is quantized to {model.quantization['bits']} bits; export the model it was made from"
         )
-    folders.require_vacant(out)
+    disk.require_vacant(out)
     folder, tensors = checkpoint.read(model.path, note)
     chosen, left = matrices(tensors, group_size)
     if left:
@@ -75,7 +76,7 @@ def export(
     settings = {"group_size": group_size, "bits": bits, "mode": "affine"}
     config = folder.config | {"quantization": settings, "quantization_config": settings}
     packed = _packed(tensors, chosen, bits, group_size)
-    with folders.replacing(out) as partial:
+    with disk.replacing(out) as partial:
         checkpoint.write(replace(folder, config=config), packed, partial, dtype=dtype, note=note)
         checkpoint.papers(folder, partial)
         body = USAGE.format(bits=bits, group_size=group_size, name=out.name)
@@ -111,9 +112,7 @@ def _for_others(folder: ModelFolder, tensors: Tensors, note: Note) -> None:
     if folder.dense:
         note("mlx-embeddings knows no Dense modules and will not load it (this kit does)")
     if folder.model_type == "bert" and folder.pooling != "mean":
-        note(
-            f"mlx-embeddings means over every BERT, this model wants {folder.pooling}: read its last_hidden_state"
-        )
+        note(f"mlx-embeddings means over every BERT, this model wants {folder.pooling}: read its last_hidden_state")
 
 
 def _packed(tensors: Tensors, chosen: list[str], bits: int, group_size: int) -> Tensors:

@@ -5,6 +5,7 @@ What a run leaves (recipe, metrics, state) stays behind; code heads come along i
 
 from pathlib import Path
 
+from mlx_metaembed import disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
@@ -36,9 +37,9 @@ def export(
     """
     out = Path(out)
     checkpoint.require_dtype(dtype)
-    folders.require_vacant(out)
+    disk.require_vacant(out)
     folder, tensors = checkpoint.read(model.path, note)
-    with folders.replacing(out) as partial:
+    with disk.replacing(out) as partial:
         checkpoint.write(folder, tensors, partial, dtype=dtype, note=note)
         checkpoint.papers(folder, partial)
         text = card(

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mlx_metaembed import folder
+from mlx_metaembed import disk
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.search import corpus, scalars
 
@@ -40,7 +40,7 @@ class About:
 def write(about: About, where: Path) -> None:
     """Write index.json beside the other files, which must be complete."""
     files = {name: fingerprint(where / name) for name in FILES}
-    folder.write_json(where / ABOUT, {"format": FORMAT, **asdict(about), "files": files})
+    disk.write_json(where / ABOUT, {"format": FORMAT, **asdict(about), "files": files})
 
 
 def read(where: Path) -> About:
@@ -49,7 +49,7 @@ def read(where: Path) -> About:
         raise CallError(f"There is no index {where}; build one with: metaembed index MODEL CORPUS {where}")
     if not (where / ABOUT).is_file():
         raise CallError(f"{where} is no index: it has no {ABOUT}. Build one with: metaembed index MODEL CORPUS OUT")
-    found = folder.read_json(where / ABOUT)
+    found = disk.read_json(where / ABOUT)
     if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
         raise CallError(f"{where / ABOUT} is not of the format {FORMAT!r}. {AGAIN}")
     files = found.pop("files", None)

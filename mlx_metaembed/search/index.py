@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import folder
+from mlx_metaembed import disk
 from mlx_metaembed.codes import binary
 from mlx_metaembed.codes.prefix import unit
 from mlx_metaembed.errors import CallError
@@ -59,13 +59,13 @@ def build(
     out, vectors = Path(out), np.asarray(vectors, np.float32)
     scalars.check(dtype, metric)
     _check_rows(vectors, texts, ids)
-    folder.require_vacant(out)
+    disk.require_vacant(out)
     graph = usearch().Index(ndim=vectors.shape[1], dtype=_kind(dtype), metric=_distance(dtype, metric))
     for start in range(0, len(vectors), STEP):
         block = scalars.stored(vectors[start : start + STEP], dtype)
         graph.add(np.arange(start, start + len(block)), block, dtype=_input(dtype))
         progress(len(block))
-    with folder.replacing(out) as partial:
+    with disk.replacing(out) as partial:
         try:
             graph.save(str(partial / GRAPH))
         except RuntimeError as error:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
-from mlx_metaembed import weights
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import SIDE, ModelFolder
 from mlx_metaembed.heads import Head
@@ -48,7 +48,7 @@ def save(
     """Write checkpoint-<step> into the run's folder, then remove the older ones. JobError where the disk is full."""
     path = out / f"checkpoint-{position.step}"
     if not path.is_dir():
-        with folders.replacing(path) as partial:
+        with disk.replacing(path) as partial:
             _write(partial, folder, recipe, heads, position, masters, state)
             metrics = out / SIDE / "metrics.jsonl"
             if metrics.is_file():
@@ -99,7 +99,7 @@ def require_free(out: Path) -> None:
             f"{out} holds an unfinished run. Continue it with: metaembed train --resume --out {out}; "
             "or choose a new --out"
         )
-    folders.require_vacant(out)
+    disk.require_vacant(out)
 
 
 def settings(out: Path) -> dict:

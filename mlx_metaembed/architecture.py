@@ -1,0 +1,42 @@
+"""config.json's many spellings of one architecture: widths, depths, positions, and tensors that no embedder uses."""
+
+
+def unused(name: str) -> bool:
+    """Whether a tensor of the file is no part of a trunk: a pooler, a decoder, a second name of one, a buffer."""
+    return name.startswith(("pooler.", "decoder.", "lm_head.", "encoder.embed_tokens.")) or name.endswith(
+        ("position_ids", "token_type_ids", "rotary_emb.inv_freq")
+    )
+
+
+ALIASES = {
+    "hidden_size": ("dim", "n_embd", "d_model"),
+    "num_hidden_layers": ("n_layers", "n_layer", "num_layers"),
+    "num_attention_heads": ("n_heads", "n_head", "num_heads"),
+    "intermediate_size": ("hidden_dim", "n_inner", "d_ff"),
+    "max_position_embeddings": ("n_positions",),
+    "layer_norm_eps": ("layer_norm_epsilon",),
+    "hidden_act": ("activation", "hidden_activation", "activation_function"),
+}
+"""What BERT's configuration calls a thing, and what other families do."""
+
+
+def unified(config: dict) -> dict:
+    """A configuration with BERT's names beside the family's own."""
+    found = {name: next((config[key] for key in keys if key in config), None) for name, keys in ALIASES.items()}
+    return {name: value for name, value in found.items() if value is not None} | config
+
+
+ENDLESS = 1 << 20
+"""Tokens, where positions are relative and nothing ends them."""
+
+
+def positions(config: dict) -> int:
+    """Tokens that the trunk has positions for."""
+    if config["model_type"] == "t5":
+        return ENDLESS
+    found = unified(config).get("max_position_embeddings", 512)
+    if config.get("rotary_scaling_factor"):
+        # nomic_bert changes its angles past the trained length, by the longest text of a batch: not done here.
+        found = min(found, config.get("max_trained_positions", found))
+    # RoBERTa's positions start after the padding index.
+    return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found

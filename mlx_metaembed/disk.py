@@ -1,0 +1,63 @@
+"""Files and folders written whole or not at all, and JSON whose faults are named."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlx_metaembed.errors import CallError, JobError
+
+
+def read_json(path: Path) -> dict | list:
+    """A JSON file's content. Raises CallError where it is missing or is no JSON (with the line)."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CallError(f"There is no file {path}") from None
+    except UnicodeDecodeError as error:
+        raise CallError(f"{path} is not UTF-8 text (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise CallError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
+
+
+def write_json(path: Path, content: dict | list) -> None:
+    """Write JSON as people read it, making the folder where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def require_vacant(out: Path) -> None:
+    """Raise CallError where `out` exists and holds anything: nothing of the user's is ever overwritten."""
+    if out.is_file():
+        raise CallError(f"{out} is a file; expected the name of a folder that is new or empty")
+    if out.is_dir() and any(out.iterdir()):
+        names = sorted(entry.name for entry in out.iterdir())
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise CallError(f"The folder {out} already holds something ({shown}); choose a new name or remove it")
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A new folder beside `out` to write into; it takes the name `out` when the block ends well, else it vanishes.
+
+    Raises JobError where the disk is full or can't be written; what stood at `out` before is then untouched.
+    """
+    out = Path(os.path.abspath(out))  # noqa: PTH100 - "." and ".." have a name only then
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # In a container the process that was killed had the same number.
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield partial
+        if out.is_dir():
+            out.rmdir()
+        partial.rename(out)
+    except OSError as error:
+        raise JobError(
+            f"Could not write {out}: {error.strerror or error}. What was there before is untouched."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
