@@ -13,6 +13,12 @@ def declared(config: Mapping) -> Mapping | None:
     return found if found.get("type", found.get("rope_type")) == "ntk" else None
 
 
+def faults(config: Mapping) -> list[str]:
+    """What is missing of `ntk` in a configuration, one line each."""
+    found = declared(config)
+    return ["rope_scaling of type 'ntk' needs factor, which is missing"] if found and "factor" not in found else []
+
+
 def periods(dims: int, theta: float, factor: float, exponent: float | None = None) -> list[float]:
     """Tokens a radian of each pair, dims / 2 of them (kexue.fm/archives/9706, equations 6 and 10).
 

@@ -86,6 +86,10 @@ def configuration(folder: ModelFolder) -> tuple[str, dict]:
         settings["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
         if theta is None:
             wrong.append("rope_theta is missing, and so is rope_parameters")
+    scaling = config.get("rope_scaling") or {}
+    if scaling and ntk.declared(config) is None:
+        wrong.append(f"rope_type = {scaling.get('type', scaling.get('rope_type'))!r} is not supported on torch, ntk is")
+    wrong += ntk.faults(config)
     if wrong:
         raise faults(f"{folder.path / 'config.json'}:", wrong)
     return "nomic_bert" if kind == "nomic_bert" else "gte", settings

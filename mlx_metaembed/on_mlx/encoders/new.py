@@ -41,9 +41,7 @@ class Config:
         wrong = rope.faults(self.rope())
         if not (self.rope_theta or (self.rope_parameters or {}).get("rope_theta")):
             wrong.append("rope_theta is missing, and so is rope_parameters")
-        if self.stretched() and "factor" not in self.stretched():
-            wrong.append("rope_scaling of type 'ntk' needs factor, which is missing")
-        return wrong
+        return wrong + ntk.faults({"rope_scaling": self.rope_scaling})
 
 
 REACH = {
