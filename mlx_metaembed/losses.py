@@ -87,17 +87,17 @@ def euclidean_distance(x: Array, y: Array) -> Array:
 DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}
 
 
-def matryoshka(loss: Loss, dims: Sequence[int]) -> Loss:
-    """The sum of `loss` over prefixes of the vectors, each cut to `dims[k]` features and normalised.
+def matryoshka(loss: Loss, dims: Sequence[int], weights: Sequence[float] = ()) -> Loss:
+    """The sum of `loss` over prefixes of the vectors, each cut to `dims[k]` features, normalised, times `weights[k]`.
 
-    Matryoshka representation learning, arXiv:2205.13147, section 3, with equal weights.
+    Matryoshka representation learning, arXiv:2205.13147, section 3; without weights every width counts 1.
     """
 
     def at_every_width(anchors: Array, positives: Array, negatives: Array | None, mask: Array) -> Array:
         total = None
-        for width in dims:
+        for width, weight in zip(dims, weights or [1.0] * len(dims), strict=True):
             cut = [None if x is None else normalize(x[..., :width]) for x in (anchors, positives, negatives)]
-            value = loss(*cut, mask)
+            value = weight * loss(*cut, mask)
             total = value if total is None else total + value
         return total
 

@@ -41,6 +41,7 @@ class Recipe:
     margin: float = setting(0.2, "Triplet: margin, in units of the distance.")
     soft_margin: bool = setting(False, "Triplet: softplus instead of the hinge.")
     matryoshka: tuple[int, ...] = setting((), "Widths that are trained together, like 384,192,96.")
+    matryoshka_weights: tuple[float, ...] = setting((), "Weight of each width's loss. Default: 1 each.")
     fsq: str = setting("", "Train a code head too: levels like 4x64 (64 digits of 4 levels) or 8,8,8,5.")
     fsq_weight: float = setting(1.0, "Weight of the code head's loss.")
     batch_size: int = setting(64, "Rows a batch: how many negatives each row sees. It does not cost memory.")
@@ -157,6 +158,12 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     if any(width < 1 for width in recipe.matryoshka):
         yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"
+    weights = recipe.matryoshka_weights
+    if weights and (len(weights) != len(recipe.matryoshka) or not all(weight >= 0 for weight in weights)):
+        yield (
+            f"matryoshka_weights = {list(weights)}: expected a number of 0 or more for each of the "
+            f"{len(recipe.matryoshka)} widths"
+        )
     for name, parse in (("fsq", parse_levels), ("memory", parse_size)):
         try:
             if getattr(recipe, name):
@@ -169,7 +176,7 @@ def _fits(value: object, hint: object) -> bool:
     if isinstance(hint, types.UnionType):
         return any(_fits(value, option) for option in hint.__args__)
     if typing.get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(_fits(item, int) for item in value)
+        return isinstance(value, tuple) and all(_fits(item, typing.get_args(hint)[0]) for item in value)
     if hint in (int, float):
         return isinstance(value, (int, hint)) and not isinstance(value, bool)
     return isinstance(value, hint)
@@ -179,4 +186,4 @@ def _words(hint: object) -> str:
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "nothing"}
     if isinstance(hint, types.UnionType):
         return " or ".join(_words(option) for option in hint.__args__)
-    return words.get(hint, "a list of whole numbers")
+    return words.get(hint) or f"a list of {'whole ' if hint == tuple[int, ...] else ''}numbers"

@@ -44,6 +44,7 @@ WRONG = {
     "temperature": (float("nan"), "expected more than 0"),
     "loss": ("info_nec", "did you mean 'info_nce'"),
     "matryoshka": ((0,), "expected widths of 1 or more"),
+    "matryoshka_weights": ((1.0,), "for each of the 0 widths"),
     "fsq": ("4y8", "like 4x64"),
     "memory": ("lots", "like 8GB"),
     "warmup_ratio": (1.5, "less than 1"),

@@ -32,6 +32,8 @@ def recipe_options(command: click.Command) -> click.Command:
             settings["help"] += f" [default: {field.default}]"
         if hints[field.name] == tuple[int, ...]:
             settings["callback"] = lambda _context, option, value: widths(value, f"--{option.name}")
+        elif hints[field.name] == tuple[float, ...]:
+            settings["callback"] = lambda _context, option, value: _numbers(value, f"--{option.name.replace('_', '-')}")
         elif field.metadata["choices"]:
             settings["type"] = click.Choice(field.metadata["choices"])
         else:
@@ -74,6 +76,16 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
             f"model: {result.out}",
         ],
     )
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    """`"1,0.5"` as (1.0, 0.5). Raises CallError for anything else."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise CallError(f"{option} {text!r}: expected numbers, like 1,1,2") from None
 
 
 def _resumed(given: dict) -> Recipe:

@@ -27,7 +27,7 @@ def loss_of(recipe: Recipe) -> Loss:
 def objective(recipe: Recipe, heads: Mapping[str, Head], engine: Engine, batch: Batch, scale: float = 1.0) -> Objective:
     """The scalar that a batch's vectors [n, D] and the heads' weights give, times `scale`."""
     loss = loss_of(recipe)
-    on_vectors = matryoshka(loss, recipe.matryoshka) if recipe.matryoshka else loss
+    on_vectors = matryoshka(loss, recipe.matryoshka, recipe.matryoshka_weights) if recipe.matryoshka else loss
     anchors, positives = engine.array(batch.anchors), engine.array(batch.positives)
     negatives = None if batch.negatives is None else engine.array(batch.negatives.reshape(-1))
     mask = engine.array(batch.mask)
