@@ -1,9 +1,8 @@
 """MPNet: RoBERTa's positions, and a bias by relative distance that all layers share. arXiv:2004.09297.
 
-There are no token types, and the two positions tables both count: absolute in the embedding, relative in attention.
+There are no token types, and both tables of positions count: absolute in the embedding, relative in attention.
 """
 
-import math
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -11,6 +10,7 @@ import mlx.nn as nn
 
 from mlx_metaembed.on_mlx.encoders import bert
 from mlx_metaembed.on_mlx.encoders.roberta import positions
+from mlx_metaembed.on_mlx.encoders.t5 import buckets
 
 MAX_DISTANCE = 128
 """Distances from here on share the last bucket."""
@@ -52,7 +52,12 @@ class SelfAttention(nn.Module):
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
         batch, length, width = x.shape
         q, k, v = (layer(x).reshape(batch, length, self.heads, -1).swapaxes(1, 2) for layer in (self.q, self.k, self.v))
-        x = mx.fast.scaled_dot_product_attention(q, k, v, scale=(width // self.heads) ** -0.5, mask=mask)
+        scale = (width // self.heads) ** -0.5
+        if self.training:
+            # The fused kernels give no gradient for what is added to the scores.
+            x = mx.softmax((q * scale) @ k.swapaxes(-1, -2) + mask, axis=-1, precise=True) @ v
+        else:
+            x = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
         return self.o(x.swapaxes(1, 2).reshape(batch, length, width))
 
 
@@ -86,7 +91,8 @@ class Layers(nn.Module):
         self.relative_attention_bias = nn.Embedding(config.relative_attention_num_buckets, config.num_attention_heads)
 
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
-        bias = self.relative_attention_bias(buckets(x.shape[1])).transpose(2, 0, 1)[None]
+        rows = mx.array(buckets(x.shape[1], self.relative_attention_bias.weight.shape[0], MAX_DISTANCE))
+        bias = self.relative_attention_bias(rows).transpose(2, 0, 1)[None]
         # One additive mask of the states' dtype carries both. Not -inf: a row may hold nothing but padding.
         mask = mx.where(mask[:, None, None, :], bias, mx.finfo(x.dtype).min / 2)
         for layer in self.layer:
@@ -104,15 +110,3 @@ class Encoder(nn.Module):
 
     def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
         return self.encoder(self.embeddings(ids, mask), mask)
-
-
-def buckets(length: int, count: int = 32) -> mx.array:
-    """Bucket of the distance from query to key, [L, L]: half for keys after the query; exact at first, then wider."""
-    place = mx.arange(length)
-    distance = place[None, :] - place[:, None]
-    half = count // 2
-    exact = half // 2
-    near = mx.abs(distance)
-    far = mx.log(mx.maximum(near, 1).astype(mx.float32) / exact) / math.log(MAX_DISTANCE / exact) * (half - exact)
-    far = mx.minimum(exact + far.astype(mx.int32), half - 1)
-    return mx.where(distance > 0, half, 0) + mx.where(near < exact, near, far)
