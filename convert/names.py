@@ -28,8 +28,8 @@ TRUNKS = {
 }
 """The prefix that a family's task models give their trunk."""
 HEADS = re.compile(
-    r"(cls|head|decoder|lm_head|classifier|qa_outputs|score|pre_classifier|discriminator_predictions|generator_predictions"
-    r"|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
+    r"(cls|head|decoder|lm_head|classifier|qa_outputs|score|pre_classifier"
+    r"|discriminator_predictions|generator_predictions|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
 )
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|rotary_emb\.inv_freq)")
 COPIES = {"encoder.embed_tokens.weight": "shared.weight"}
