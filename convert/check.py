@@ -92,7 +92,13 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
     tokenizer = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    config = AutoConfig.from_pretrained(str(reference), local_files_only=True)
+    try:
+        config = AutoConfig.from_pretrained(str(reference), local_files_only=True)
+    except ValueError:
+        raise CallError(
+            f"--check has no reference for {reference}: transformers does not know {folder.model_type!r}, or not in this "
+            "form. The folder was converted; docs/encoders.md says how the family was checked"
+        ) from None
     # Of an encoder with a decoder (T5), the encoder alone.
     auto = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
     trunk, loading = auto.from_pretrained(

@@ -39,6 +39,8 @@ def pytest_report_header() -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         metafunc.parametrize("engine_name", TESTED)
+    if "torch_engine" in metafunc.fixturenames:
+        metafunc.parametrize("torch_engine", [name for name in TESTED if name == "torch"])
     if "mlx_engine" in metafunc.fixturenames:
         metafunc.parametrize("mlx_engine", [name for name in TESTED if name == "mlx"])
     if "two_engines" in metafunc.fixturenames:

@@ -180,6 +180,15 @@ def test_every_tensor_that_does_not_fit_is_named(engine_name: str, tiny: Path, t
         assert part in str(caught.value)
 
 
+def test_float64_weights_are_refused_on_mlx(mlx_engine: str, tiny: Path, tmp_path: Path):
+    wide = tmp_path / "wide"
+    shutil.copytree(tiny, wide)
+    arrays = weights.read(wide / "model.safetensors")
+    weights.write(wide / "model.safetensors", {name: array.astype(np.float64) for name, array in arrays.items()})
+    with pytest.raises(CallError, match="float64 weights.*--dtype float32"):
+        loaded(mlx_engine, wide)
+
+
 def test_an_unknown_model_type_lists_the_known(engine_name: str, tmp_path: Path):
     path = tiny_folder(tmp_path / "m", config={"model_type": "bret"})
     with pytest.raises(CallError, match="model_type 'bret'"):

@@ -10,7 +10,7 @@ from mlx.utils import tree_flatten
 
 from mlx_metaembed import families
 from mlx_metaembed import quantized as quantization
-from mlx_metaembed.errors import faults
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.weights import compare
 
@@ -59,6 +59,11 @@ def load(folder: ModelFolder, *, dropout: float = 0.0, expand: bool = False) -> 
     expanded = quantization.expand(found, folder.quantization) if folder.quantization and expand else found
     expected = {name: tuple(array.shape) for name, array in tree_flatten(trunk.parameters())}
     compare(folder.path, expected, {name: tensor.shape for name, tensor in expanded.items()})
+    if wide := [name for name, tensor in found.items() if tensor.dtype == "F64"]:
+        raise CallError(
+            f"{folder.path} has float64 weights ({wide[0]}, ...), which MLX does not read; "
+            f"metaembed convert {folder.path} OUT --dtype float32 makes them float32"
+        )
     stored = {}
     for path in folder.weights():
         stored |= mx.load(str(path))

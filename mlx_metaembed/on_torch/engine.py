@@ -1,6 +1,7 @@
 """The engine on torch: NVIDIA GPUs, any processor. Encoders are transformers' own."""
 
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 
 import numpy as np
 import torch
@@ -13,6 +14,11 @@ from mlx_metaembed.heads import Head
 from mlx_metaembed.on_torch import encoder, words  # noqa: F401  (words announces torch's namespace)
 from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, under
 from mlx_metaembed.pooling import vector
+
+PIECE = 2**17
+"""Numbers of a parameter that are updated at once on a processor: with their temporaries they stay in its cache."""
+SPARSE_FROM = 2**20
+"""Embeddings of so many numbers give their gradient as the rows that were read, not as a matrix of zeros a chunk."""
 
 
 def load_engine(reason: str) -> "TorchEngine":
@@ -57,6 +63,9 @@ class TorchEngine:
         half = train and dtype != "float32"
         self._trunk = encoder.load(folder, dtype=torch.float32 if half else getattr(torch, dtype), dropout=dropout)
         self._trunk.to(self._device)
+        for module in self._trunk.modules():
+            if isinstance(module, torch.nn.Embedding):
+                module.sparse = module.weight.numel() >= SPARSE_FROM
         others = dense_arrays(folder) | {f"heads.{name}": values for name, values in arrays.items()}
         others = {name: self.array(values.astype(np.float32)).requires_grad_(train) for name, values in others.items()}
         stored = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()}
@@ -108,11 +117,8 @@ class TorchEngine:
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
             for name, gradient in self._sums.items():
-                master = self._masters[name]
-                new, self._state[name] = rule(name, master, gradient * factor, self._state.get(name, []))
-                master.copy_(new)
-                if self._parameters[name] is not master:
-                    self._parameters[name].copy_(master)
+                for rows in self._pieces(gradient):
+                    self._apply(rule, name, rows, gradient[rows] * factor)
         self._sums = {}
         return norm
 
@@ -140,6 +146,25 @@ class TorchEngine:
             torch.cuda.reset_peak_memory_stats()
         return peak
 
+    def _pieces(self, tensor: torch.Tensor) -> list[slice | EllipsisType]:
+        """Rows that are updated together: all on a GPU, as many as stay in the cache on a processor."""
+        if self._device.type != "cpu" or not tensor.dim():
+            return [...]
+        rows = max(PIECE * len(tensor) // max(tensor.numel(), 1), 1)
+        return [slice(first, first + rows) for first in range(0, len(tensor), rows)]
+
+    def _apply(self, rule: Rule, name: str, rows: slice | EllipsisType, gradient: torch.Tensor) -> None:
+        """Update some rows of one parameter, its state and its working copy."""
+        master, state = self._masters[name][rows], self._state.get(name, [])
+        new, fresh = rule(name, master, gradient, [each[rows] for each in state])
+        master.copy_(new)
+        if self._parameters[name] is not self._masters[name]:
+            self._parameters[name][rows].copy_(new)
+        if not state:
+            state = self._state[name] = [torch.zeros_like(self._masters[name]) for _ in fresh]
+        for old, each in zip(state, fresh, strict=True):
+            old[rows].copy_(each)
+
     def _vectors(self, chunk: Chunk) -> torch.Tensor:
         ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
         states = self._trunk(input_ids=ids, attention_mask=mask.long()).last_hidden_state
@@ -155,4 +180,7 @@ class TorchEngine:
         for name, parameter in self._parameters.items():
             if parameter.grad is not None:
                 gradient, parameter.grad = parameter.grad.float(), None
-                self._sums[name] = self._sums[name].add_(gradient) if name in self._sums else gradient
+                if name in self._sums:
+                    self._sums[name].add_(gradient)
+                else:
+                    self._sums[name] = gradient.to_dense() if gradient.is_sparse else gradient
