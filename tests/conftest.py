@@ -12,6 +12,7 @@ os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from mlx_metaembed.engine import installed
 
 ENGINES = ("mlx", "torch")
 NAMED = [name for name in os.environ.get("METAEMBED_TEST_ENGINES", "").split(",") if name]
+PEER = importlib.util.find_spec("sentence_transformers") is not None
 TESTED = NAMED or [name for name in ENGINES if installed(name)]
 
 
@@ -33,6 +35,8 @@ def pytest_configure() -> None:
 
 def pytest_report_header() -> str:
     left_out = [name for name in ENGINES if name not in TESTED]
+    if not PEER:
+        left_out.append("what sentence-transformers loads")
     return f"engines tested: {', '.join(TESTED)}; left out: {', '.join(left_out) or 'none'}"
 
 
@@ -43,6 +47,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("torch_engine", [name for name in TESTED if name == "torch"])
     if "mlx_engine" in metafunc.fixturenames:
         metafunc.parametrize("mlx_engine", [name for name in TESTED if name == "mlx"])
+    if "sentence_transformers" in metafunc.fixturenames:
+        metafunc.parametrize("sentence_transformers", ["sentence-transformers"] if PEER else [])
     if "two_engines" in metafunc.fixturenames:
         metafunc.parametrize("two_engines", [tuple(TESTED)] if len(TESTED) == 2 else [])
 
