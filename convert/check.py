@@ -96,8 +96,8 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
         config = AutoConfig.from_pretrained(str(reference), local_files_only=True)
     except ValueError:
         raise CallError(
-            f"--check has no reference for {reference}: transformers does not know {folder.model_type!r}, or not in this "
-            "form. The folder was converted; docs/encoders.md says how the family was checked"
+            f"--check has no reference for {reference}: transformers does not know {folder.model_type!r}, or not in "
+            "this form. The folder was converted; docs/encoders.md says how the family was checked"
         ) from None
     # Of an encoder with a decoder (T5), the encoder alone.
     auto = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel

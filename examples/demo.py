@@ -36,7 +36,7 @@ COLUMNS = ("name", "dimensions", "bytes_per_vector", "ndcg@10", "recall@10", "mr
 
 @click.command()
 @click.option("--out", default="runs/demo", show_default=True, type=click.Path(path_type=Path))
-@click.option("--rows", default=2500, show_default=True, help="Training pairs.")
+@click.option("--rows", default=4300, show_default=True, help="Training pairs.")
 @click.option("--held-out", default=0.1, show_default=True, help="Share of the files that is held out.")
 @click.option("--max-seq-length", default=64, show_default=True, help="Tokens a text in training.")
 @click.option("--eval-seq-length", default=128, show_default=True, help="Tokens a text in evaluation and search.")
@@ -61,9 +61,9 @@ def demo(
     limit = f"--iters {iters}" if iters else "--epochs 1"
     trained = steps.run(
         "train",
-        f"train --model {out / 'base'} --data {train_data} --out {out / 'model'} --loss info_nce --matryoshka {WIDTHS}"
-        f" --fsq 4x128 --batch-size 64 {limit} --learning-rate 1e-4 --max-seq-length {max_seq_length} --memory 8GB"
-        f" --engine {engine}",
+        f"train --model {out / 'base'} --data {train_data} --out {out / 'model'} --loss info_nce"
+        f" --matryoshka {WIDTHS} --matryoshka-weights 0.5,0.5,1,3 --fsq 4x128 --fsq-weight 0.3 --batch-size 32 {limit}"
+        f" --learning-rate 1.5e-4 --warmup-ratio 0.05 --max-seq-length {max_seq_length} --memory 8GB --engine {engine}",
     )
     after = steps.run("after", measure(out / "model", (*CODES, "codes")))
     exports = []

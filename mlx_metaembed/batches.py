@@ -129,7 +129,9 @@ def chunks(store: Store, texts: Sequence[int], *, pad_id: int, chunk_tokens: int
     texts = np.asarray(texts)
     lengths = store.lengths[texts]
     order = np.argsort(-lengths, kind="stable")
-    padded = np.array([bucket(int(length)) for length in lengths[order]], np.int64)
+    # No text is longer than the longest of the store, which the trunk has positions for.
+    longest = max(int(store.lengths.max(initial=1)), 1)
+    padded = np.array([min(bucket(int(length)), longest) for length in lengths[order]], np.int64)
     places = np.zeros(len(texts), np.int32)
     made: list[Chunk] = []
     first, row = 0, 0
@@ -178,7 +180,7 @@ def _chunk(store: Store, texts: np.ndarray, shape: tuple[int, int], pad_id: int)
     # Rows that only fill up the shape have one token, so that no row is empty.
     mask[len(texts) :, 0] = pooled[len(texts) :, 0] = True
     for row, text in enumerate(texts):
-        tokens = store[text]
+        tokens = store[text] if store.lengths[text] else [pad_id]
         ids[row, : len(tokens)] = tokens
         mask[row, : len(tokens)] = True
         pooled[row, min(int(store.prompts[text]), len(tokens) - 1) : len(tokens)] = True

@@ -37,7 +37,7 @@ class Embedder:
     def __init__(self, folder: ModelFolder, tokenizer: Tokenizer, engine: Engine, *, dtype: str = "auto"):
         self.folder, self.engine, self._tokenizer = folder, engine, tokenizer
         self.heads, arrays = head_files.read(folder)
-        self.dtype = automatic_dtype(engine.device)[0] if dtype == "auto" else dtype
+        self.dtype = automatic_dtype(engine)[0] if dtype == "auto" else dtype
         engine.load(folder, dtype=self.dtype, heads=self.heads, arrays=arrays)
 
     @property
@@ -64,8 +64,8 @@ class Embedder:
 
         `prompt_name` ("query", "document", or another that the folder declares) puts that prompt before each text;
         a folder without such a prompt puts none. `head` gives a code head's quantized vectors instead. `progress` is
-        called with the number of texts done since the last call. Raises CallError for an unknown head or a width out
-        of range.
+        called with the number of texts done since the last call. Raises CallError for an unknown head or prompt, or
+        a width out of range.
         """
         if head is not None and head not in self.heads:
             known = ", ".join(self.heads) or "none"
@@ -73,6 +73,14 @@ class Embedder:
         if truncate_dim is not None and not 1 <= truncate_dim <= self.dimensions:
             raise CallError(
                 f"A width of {truncate_dim} was asked for; the model's vectors have {self.dimensions} features"
+            )
+        if head is not None and truncate_dim is not None:
+            raise CallError(f"The head {head!r} has its own width; a width of {truncate_dim} can't be cut from it")
+        known = {*self.folder.prompts, "query", "document"}
+        if prompt_name is not None and prompt_name not in known:
+            raise CallError(
+                f"{self.folder.path} has no prompt {prompt_name!r}{nearest(prompt_name, known)}. "
+                f"Its prompts: {', '.join(self.folder.prompts) or 'none'}"
             )
         prompt = self.folder.prompts.get(prompt_name or self.folder.default_prompt_name or "", "")
         parts = [
@@ -95,7 +103,8 @@ class Embedder:
 
     def digits(self, texts: Sequence[str], *, head: str, prompt_name: str | None = None) -> np.ndarray:
         """The code head's digits int64 [texts, K]."""
-        return self.heads[head].digits(self.encode(texts, prompt_name=prompt_name, head=head))
+        values = self.encode(texts, prompt_name=prompt_name, head=head)
+        return self.heads[head].digits(values)
 
     def _window(self, texts: Sequence[str], prompt: str, progress: Callable[[int], None]) -> np.ndarray:
         store = tokens.tokenize(self._tokenizer, texts, prompt)

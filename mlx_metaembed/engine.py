@@ -21,7 +21,10 @@ from mlx_metaembed.xp import Array
 Objective = Callable[[Array, Mapping[str, Mapping[str, Array]]], Array]
 """Vectors [n, D] of all the chunks' rows, and each head's weights, to a scalar loss."""
 Rule = Callable[[str, Array, Array, Sequence[Array]], tuple[Array, list[Array]]]
-"""An optimizer: name, parameter, gradient, its state, to the new parameter and state."""
+"""An optimizer: name, parameter, gradient, its state, to the new parameter and state.
+
+Every number is updated by itself: an engine may hand over some rows of a parameter at a time.
+"""
 
 
 class Engine(Protocol):
@@ -30,9 +33,8 @@ class Engine(Protocol):
     name: str
     reason: str
     device: str
-
-    def seed(self, seed: int) -> None:
-        """Seed the draws that follow (dropout)."""
+    bfloat16: bool
+    """Whether the device computes bfloat16 natively."""
 
     def array(self, values: np.ndarray) -> Array:
         """A NumPy array on the device."""
@@ -117,14 +119,13 @@ def preferred(*, system: str, machine: str, torch: bool, cuda: Callable[[], bool
     return "torch", "auto: MLX is not installed"
 
 
-def automatic_dtype(device: str) -> tuple[str, str]:
-    """The arithmetic for a device by its name, and the reason in words."""
-    name = device.lower()
-    if name.startswith(("apple m1", "apple m2")):
-        return "float16", f"auto: {device} emulates bfloat16"
-    if name.startswith(("apple", "cuda")) or "nvidia" in name:
-        return "bfloat16", f"auto: {device} computes bfloat16 natively"
-    return "float32", f"auto: {device} has no fast half precision"
+def automatic_dtype(engine: Engine) -> tuple[str, str]:
+    """The arithmetic for an engine's device, and the reason in words."""
+    if engine.device == "cpu":
+        return "float32", "auto: a processor has no fast half precision"
+    if engine.bfloat16:
+        return "bfloat16", f"auto: {engine.device} computes bfloat16 natively"
+    return "float16", f"auto: {engine.device} emulates bfloat16"
 
 
 def _cuda() -> bool:

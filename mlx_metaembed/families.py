@@ -15,9 +15,14 @@ def supported() -> list[str]:
 
 def require(folder: ModelFolder) -> None:
     """Raise CallError where no encoder is written for the folder's model type."""
+    if folder.model_type.replace("_", "-") not in supported():
+        raise unknown(folder)
+
+
+def unknown(folder: ModelFolder) -> CallError:
+    """The error for a model type that an engine does not have, with those that the kit has on both."""
     known = supported()
-    if folder.model_type.replace("_", "-") not in known:
-        close = nearest(folder.model_type, known) or "."
-        raise CallError(
-            f"{folder.path}: model_type {folder.model_type!r} is not supported{close} Supported: {', '.join(known)}"
-        )
+    close = nearest(folder.model_type, known) or "."
+    return CallError(
+        f"{folder.path}: model_type {folder.model_type!r} is not supported{close} Supported: {', '.join(known)}"
+    )

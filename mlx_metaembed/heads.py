@@ -105,7 +105,10 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
     if not listing.is_file():
         return {}, {}
     heads, wrong = {}, []
-    for name, fields in read_json(listing).items():
+    found = read_json(listing)
+    if not isinstance(found, dict) or not all(isinstance(fields, dict) for fields in found.values()):
+        raise CallError(f"{listing}: expected an object of heads by name, each an object with its type and fields")
+    for name, fields in found.items():
         kind = fields.pop("type", "")
         if kind not in HEADS:
             wrong.append(f"{name}: type {kind!r} is not known{nearest(kind, HEADS)}")
@@ -116,6 +119,11 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
             )
         except TypeError as error:
             wrong.append(f"{name}: {error}")
+    wrong += [
+        f"{name}: in_features = {head.in_features!r}, but the model's vectors have {folder.dimensions} features"
+        for name, head in heads.items()
+        if head.in_features != folder.dimensions
+    ]
     if wrong:
         raise faults(f"{listing} can't be read:", wrong)
     path = listing.with_name("heads.safetensors")

@@ -3,6 +3,7 @@
 Defaults stand here and nowhere else. Names are sentence-transformers' and mlx-lm's where they have one.
 """
 
+import math
 import tomllib
 import types
 import typing
@@ -44,7 +45,9 @@ class Recipe:
     matryoshka_weights: tuple[float, ...] = setting((), "Weight of each width's loss. Default: 1 each.")
     fsq: str = setting("", "Train a code head too: levels like 4x64 (64 digits of 4 levels) or 8,8,8,5.")
     fsq_weight: float = setting(1.0, "Weight of the code head's loss.")
-    batch_size: int = setting(64, "Rows a batch: how many negatives each row sees. It does not cost memory.")
+    batch_size: int = setting(
+        64, "Rows a batch: how many negatives each row sees; its texts need not fit into memory together."
+    )
     epochs: int = setting(1, "Passes over the data.")
     iters: int | None = setting(None, "Steps, instead of epochs.")
     max_seq_length: int | None = setting(None, "Tokens a text; longer ones are cut. Default: what the model declares.")
@@ -59,7 +62,7 @@ class Recipe:
     dtype: str = setting(
         "auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16")
     )
-    memory: str = setting("8GB", "Budget: picks the chunk of texts that is held at once, and is never exceeded.")
+    memory: str = setting("8GB", "Budget: picks how many tokens are held at once; the run stops rather than exceed it.")
     grad_cache: str = setting("auto", "Embed twice, hold one chunk (arXiv:2101.06983).", ("auto", "on", "off"))
     chunk_tokens: int | None = setting(None, "Tokens a chunk. Default: from the memory budget.")
     save_every: int = setting(200, "Steps between checkpoints.")
@@ -89,6 +92,8 @@ def read(path: str | Path) -> dict:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CallError(f"There is no recipe {path}") from None
+    except OSError as error:
+        raise CallError(f"The recipe {path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CallError(f"{path} is not TOML: {error}") from None
     known = {setting.name for setting in fields(Recipe)}
@@ -106,7 +111,9 @@ def write(recipe: Recipe, path: Path) -> None:
         if value is not None:
             lines.append(f"{each.name} = {_toml(value)}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    partial = path.with_suffix(".partial")
+    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def _toml(value: object) -> str:
@@ -128,6 +135,8 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
         if not _fits(value, hint):
             typed = False
             yield f"{each.name} = {value!r}: expected {_words(hint)}"
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"{each.name} = {value!r}: expected a finite number"
         elif value not in (choices := each.metadata["choices"]) and choices:
             yield f"{each.name} = {value!r}: expected one of {', '.join(choices)}{nearest(value, choices)}"
     if not typed:
@@ -141,6 +150,7 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
         "chunk_tokens",
         "save_every",
         "steps_per_report",
+        "max_characters",
     ):
         value = getattr(recipe, name)
         if value is not None and value < 1:
@@ -153,8 +163,8 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
     for name in ("warmup_ratio", "dropout"):
         if not 0 <= getattr(recipe, name) < 1:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
-    for name in ("weight_decay", "max_grad_norm", "fsq_weight"):
-        if not getattr(recipe, name) >= 0:
+    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
+        if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     if any(width < 1 for width in recipe.matryoshka):
         yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"

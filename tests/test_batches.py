@@ -69,6 +69,12 @@ def test_a_chunk_is_never_cut_finer(length: int, rows: int):
     assert [chunk.ids.shape for chunk in made] == [(rows, length)]
 
 
+def test_padding_never_passes_the_longest_text_and_an_empty_text_has_a_token():
+    made, _ = batches.chunks(store([130, 129, 0, 3]), range(4), pad_id=0, chunk_tokens=4096)
+    assert max(chunk.ids.shape[1] for chunk in made) == 130
+    assert all(chunk.pooled.any(axis=1).all() for chunk in made)
+
+
 def test_shapes_are_few_and_padding_is_little_on_mixed_lengths():
     random = np.random.default_rng(2)
     lengths = np.minimum(random.lognormal(3.8, 0.8, 20_000), 256).astype(int) + 3

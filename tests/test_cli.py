@@ -82,8 +82,12 @@ def test_embed_takes_texts_files_and_stdin_alike(tiny: Path, tmp_path: Path):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     assert "model's vectors have 32 features" in refused("embed", tiny, "a", "--dims", "33", "--engine", "mlx")
     assert "No text was given" in refused("embed", tiny)
+    assert "Text 2 is blank" in refused("embed", tiny, "--input", "-", stdin="a\n\nb\n")
+    assert "did you mean 'query'" in refused("embed", tiny, "a", "--prompt", "qurey", "--engine", "mlx")
+    assert "there is no folder" in refused("embed", tiny, "a", "--output", tmp_path / "none" / "v.npy")
+    assert "can't be read" in refused("train", tmp_path)
     assert "not both" in refused("embed", tiny, "a", "--input", "-")
-    assert "no file" in refused("embed", tiny, "--input", tmp_path / "none.txt")
+    assert "can't be read" in refused("embed", tiny, "--input", tmp_path / "none.txt")
     assert "not UTF-8" in refused("embed", tiny, "--input", "-", stdin=b"\xff\xfe")
     assert "ends in .npy or .jsonl" in refused("embed", tiny, "a", "--output", "x.csv")
 

@@ -104,7 +104,9 @@ def test_matryoshka_sums_the_loss_over_normalised_prefixes():
 def test_matryoshka_weights_count_each_width():
     random = np.random.default_rng(1)
     anchors, positives = random.standard_normal((2, 4, 6))
-    expected = info_nce(anchors, positives, None, full(4)) + 3 * info_nce(anchors[:, :2], positives[:, :2], None, full(4))
+    expected = info_nce(anchors, positives, None, full(4)) + 3 * info_nce(
+        anchors[:, :2], positives[:, :2], None, full(4)
+    )
     assert matryoshka(info_nce, (6, 2), (1, 3))(anchors, positives, None, full(4)) == pytest.approx(expected)
 
 

@@ -18,6 +18,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import Result, Watch, train
+from mlx_metaembed.train.plan import MOST_TOKENS, plan
 
 
 def recipe(tiny: Path, pairs: Path, out: Path, **settings) -> Recipe:
@@ -263,10 +264,53 @@ def test_a_budget_too_small_says_the_least(tiny: Path, pairs: Path, tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
-def test_the_budget_picks_the_chunk(tiny: Path, pairs: Path, tmp_path: Path):
-    wide = train(recipe(tiny, pairs, tmp_path / "wide", chunk_tokens=None, memory="100MB", iters=2))
-    narrow = train(recipe(tiny, pairs, tmp_path / "narrow", chunk_tokens=None, memory="1400KB", iters=2))
-    assert narrow.peak_memory_bytes < wide.peak_memory_bytes
+def test_the_budget_picks_the_chunk(tiny: Path):
+    folder = folders.read(tiny)
+    settings = {"dtype": "float32", "max_seq_length": 32, "chunk_tokens": None, "rows": 8, "candidates": 8}
+    small, large = (plan(folder, memory_bytes=size, **settings) for size in (4 * 10**6, 10**9))
+    assert small.chunk_tokens == small.held_tokens < large.chunk_tokens == MOST_TOKENS < large.held_tokens
+    assert small.holds(small.held_tokens) and not small.holds(small.held_tokens + 1)
+
+
+def test_gradcache_holds_less_and_changes_nothing(mlx_engine: str, tiny: Path, pairs: Path, tmp_path: Path):
+    common = {"batch_size": 40, "iters": 1, "chunk_tokens": 64, "fsq": "", "engine": mlx_engine}
+    plain = train(recipe(tiny, pairs, tmp_path / "plain", grad_cache="off", **common))
+    cached = train(recipe(tiny, pairs, tmp_path / "cached", grad_cache="on", **common))
+    assert cached.loss == pytest.approx(plain.loss, rel=1e-6)
+    assert cached.peak_memory_bytes < 0.5 * plain.peak_memory_bytes
+
+
+def test_the_arithmetic_of_a_run_is_kept(tiny: Path, pairs: Path, tmp_path: Path):
+    settings = recipe(tiny, pairs, tmp_path / "out")
+    assert settings.dtype == "auto"
+    with pytest.raises(JobError):
+        train(settings, watch=stop_after(4))
+    assert 'dtype = "float32"' in (tmp_path / "out" / "metaembed" / "recipe.toml").read_text()
+    with pytest.raises(CallError, match="dtype would change it"):
+        train(replace(settings, dtype="bfloat16"), resume=True)
+    train(settings, resume=True)
+
+
+@pytest.mark.parametrize("settings", [{"dtype": "float16"}, {"dtype": "bfloat16"}, {"grad_accumulation_steps": 2}])
+def test_other_settings_resume_to_the_same_weights_too(tiny: Path, pairs: Path, tmp_path: Path, settings: dict):
+    whole = recipe(tiny, pairs, tmp_path / "whole", seed=2**40, **settings)
+    train(whole)
+    parts = replace(whole, out=str(tmp_path / "parts"))
+    with pytest.raises(JobError):
+        train(parts, watch=stop_after(3))
+    train(parts, resume=True)
+    expected, got = final(tmp_path / "whole"), final(tmp_path / "parts")
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array, err_msg=name)
+
+
+def test_leftovers_of_a_killed_save_go(tiny: Path, pairs: Path, tmp_path: Path):
+    settings = recipe(tiny, pairs, tmp_path / "out")
+    with pytest.raises(JobError):
+        train(settings, watch=stop_after(4))
+    (tmp_path / "out" / ".checkpoint-9.partial-77").mkdir()
+    train(settings, resume=True)
+    assert not [path.name for path in (tmp_path / "out").iterdir() if "partial" in path.name or "tokens" in path.name]
 
 
 def test_changed_data_is_not_resumed(tiny: Path, pairs: Path, tmp_path: Path):
@@ -274,8 +318,10 @@ def test_changed_data_is_not_resumed(tiny: Path, pairs: Path, tmp_path: Path):
     with pytest.raises(JobError):
         train(settings, watch=stop_after(4))
     pairs.write_text(pairs.read_text().replace("socket", "file"))
+    before = sorted(path.name for path in (tmp_path / "out").iterdir())
     with pytest.raises(CallError, match="has changed since"):
         train(settings, resume=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == before
 
 
 def test_wrong_runs_write_nothing(tiny: Path, pairs: Path, tmp_path: Path):
@@ -290,9 +336,9 @@ def test_wrong_runs_write_nothing(tiny: Path, pairs: Path, tmp_path: Path):
     for settings, message in (
         ({"model": "", "data": "x"}, "has no model"),
         ({"data": str(tmp_path / "none.jsonl")}, r"none\.jsonl"),
-        ({"data": str(labelled)}, "pairs or triplets"),
+        ({"data": str(labelled)}, "training needs pairs"),
         ({"data": str(one)}, "one row"),
-        ({"loss": "triplet"}, "negative"),
+        ({"loss": "triplet"}, "row 1 has no negative"),
         ({"matryoshka": (64,)}, "have 32 features"),
         ({"max_seq_length": 400}, "48 positions"),
         ({"out": str(occupied)}, "already holds something"),

@@ -16,7 +16,7 @@ from benchmarks import program, rows  # noqa: E402
 from benchmarks.encode_speed import BATCH, LENGTH  # noqa: E402
 from benchmarks.encode_speed.texts import measure  # noqa: E402
 
-given = program.settings(rows=str, vectors=str, texts=1024)
+given = program.settings(rows=str, vectors=str, texts=256)
 model, tokenizer = load(str(rows.model()))
 
 

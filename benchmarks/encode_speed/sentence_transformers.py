@@ -6,7 +6,7 @@ from benchmarks import program, rows
 from benchmarks.encode_speed import BATCH, LENGTH
 from benchmarks.encode_speed.texts import measure
 
-given = program.settings(rows=str, vectors=str, texts=1024)
+given = program.settings(rows=str, vectors=str, texts=256)
 model = SentenceTransformer(str(rows.model()), device="cpu")
 model.max_seq_length = LENGTH
 measure(

@@ -10,7 +10,7 @@ from benchmarks import program, rows
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import Watch, train
 
-given = program.settings(rows=str, engine="torch", grad_cache="on", batch=1024, length=64, chunk_tokens=4096)
+given = program.settings(rows=str, engine="torch", grad_cache="on", batch=1024, length=32, chunk_tokens=4096)
 with tempfile.TemporaryDirectory() as work:
     data = Path(work) / "rows.jsonl"
     rows.head(given.rows, given.batch, data)

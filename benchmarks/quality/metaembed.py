@@ -10,7 +10,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import train
 
-given = program.settings(rows=str, held_out=str, engine="torch", steps=60, seed=0)
+given = program.settings(rows=str, held_out=str, engine="torch", steps=30, seed=0)
 before = examine(load(rows.MODEL, engine=given.engine, dtype="float32", max_seq_length=LENGTH).encode, given.held_out)
 with tempfile.TemporaryDirectory() as work:
     data = Path(work) / "rows.jsonl"

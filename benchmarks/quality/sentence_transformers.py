@@ -10,7 +10,7 @@ from benchmarks import program, rows
 from benchmarks.quality import BATCH, LEARNING_RATE, LENGTH, WIDTHS
 from benchmarks.quality.retrieval import examine
 
-given = program.settings(rows=str, held_out=str, steps=60, seed=0)
+given = program.settings(rows=str, held_out=str, steps=30, seed=0)
 anchors, positives = (column[: given.steps * BATCH] for column in rows.read(given.rows))
 model = SentenceTransformer(str(rows.model()), device="cpu")
 model.max_seq_length = LENGTH

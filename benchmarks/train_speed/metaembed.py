@@ -12,7 +12,7 @@ from benchmarks.train_speed import BATCH, LEARNING_RATE, LENGTH
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import Watch, train
 
-given = program.settings(rows=str, engine="torch", steps=10)
+given = program.settings(rows=str, engine="torch", steps=8)
 with tempfile.TemporaryDirectory() as work:
     data = Path(work) / "rows.jsonl"
     rows.head(given.rows, given.steps * BATCH, data)

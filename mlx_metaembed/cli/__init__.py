@@ -68,3 +68,7 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"metaembed: {where}{error.strerror or error}", err=True)
+        sys.exit(1)

@@ -34,7 +34,7 @@ def command(as_json: bool) -> None:
         "engine": chosen.name,
         "reason": chosen.reason,
         "device": chosen.device,
-        "dtype": automatic_dtype(chosen.device)[0],
+        "dtype": automatic_dtype(chosen)[0],
         "mlx": _mlx() if installed("mlx") else None,
         "torch": _torch() if installed("torch") else None,
         "packages": {name: _version(name) for name in PACKAGES},

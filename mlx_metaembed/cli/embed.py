@@ -42,6 +42,8 @@ def command(
     suffix = Path(output).suffix if output else ".jsonl"
     if suffix not in (".npy", ".jsonl"):
         raise CallError(f"--output {output}: expected a name that ends in .npy or .jsonl")
+    if output and not Path(output).parent.is_dir():
+        raise CallError(f"--output {output}: there is no folder {Path(output).parent}")
     from mlx_metaembed.embedder import load
 
     embedder = load(model, engine=engine)
@@ -72,11 +74,14 @@ def _texts(texts: tuple[str, ...], source: str | None) -> list[str]:
     if source:
         try:
             data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-            texts = tuple(line for line in data.decode("utf-8").splitlines() if line.strip())
-        except FileNotFoundError:
-            raise CallError(f"There is no file {source}") from None
+            lines = data.decode("utf-8").removesuffix("\n").split("\n") if data else []
+            texts = tuple(line.removesuffix("\r") for line in lines)
+        except OSError as error:
+            raise CallError(f"The file {source} can't be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
             raise CallError(f"{source} is not UTF-8 text (byte {error.start})") from None
+    if blank := [str(number) for number, text in enumerate(texts, start=1) if not text.strip()]:
+        raise CallError(f"Text {', '.join(blank[:20])} is blank; remove it, or vectors would not match lines")
     if not texts:
         raise CallError("No text was given; expected TEXT arguments, or --input with a file of one text a line, or -")
     return list(texts)

@@ -1,11 +1,10 @@
 """`metaembed train`: every field of the recipe is an option; an option wins over the TOML file."""
 
 import signal
-import sys
 import typing
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import MISSING, asdict, fields, replace
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import click
@@ -16,9 +15,6 @@ from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
 
-FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens"}
-"""Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
-
 
 def recipe_options(command: click.Command) -> click.Command:
     """One option a field of Recipe, with its help and default."""
@@ -28,7 +24,7 @@ def recipe_options(command: click.Command) -> click.Command:
             kind for kind in typing.get_args(hints[field.name]) or (hints[field.name],) if kind is not type(None)
         )
         settings: dict = {"help": field.metadata["help"], "default": None}
-        if field.default not in (None, "", (), False, MISSING):
+        if field.default not in (None, "", ()) and field.default is not False:
             settings["help"] += f" [default: {field.default}]"
         if hints[field.name] == tuple[int, ...]:
             settings["callback"] = lambda _context, option, value: widths(value, f"--{option.name}")
@@ -64,8 +60,10 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     given = {name: value for name, value in options.items() if value is not None}
     settings = (read_recipe(recipe) if recipe else {}) | given
     chosen = _resumed(settings) if resume else Recipe(**settings)
-    with _bar() as show, _signals() as stopped:
-        result = train(chosen, resume=resume, watch=Watch(note=note, step=show, stopped=stopped))
+    bars = _Bars()
+    with closing(bars), _signals() as stopped:
+        watch = Watch(note=note, tokenised=bars.tokenised, step=bars.step, stopped=stopped)
+        result = train(chosen, resume=resume, watch=watch)
     answer(
         asdict(result),
         as_json,
@@ -89,39 +87,38 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
 
 
 def _resumed(given: dict) -> Recipe:
-    """The recipe of the run in --out, with the few settings that may change. Raises CallError for any other."""
+    """The recipe of the run in --out, with what was given now; the run itself says what may change."""
     from mlx_metaembed.train.checkpoint import settings
 
     if "out" not in given:
         raise CallError("--resume needs --out, the folder of the run to continue")
-    before = Recipe(**settings(Path(given["out"])))
-    wrong = [name for name in given if name not in FREE_ON_RESUME and given[name] != getattr(before, name)]
-    if wrong:
-        raise CallError(
-            f"--resume continues the run as it was begun; {', '.join(wrong)} would change it. "
-            f"May change: {', '.join(sorted(FREE_ON_RESUME - {'out'}))}"
-        )
-    return replace(before, **given)
+    return replace(Recipe(**settings(Path(given["out"]))), **given)
 
 
-@contextmanager
-def _bar() -> Iterator:
-    """A progress bar with loss, tokens a second, peak memory and time left."""
-    bar = None
+class _Bars:
+    """Progress bars, one after another: tokenising; then training with loss, tokens a second, peak and time left."""
 
-    def show(row: dict) -> None:
-        nonlocal bar
-        if bar is None:
-            bar = progress(row["steps"], "training", item_show_func=_words)
-            bar.__enter__()
-            bar.update(row["step"] - 1)
-        bar.update(1, row)
+    def __init__(self):
+        self._bar, self._label = None, ""
 
-    try:
-        yield show
-    finally:
-        if bar is not None:
-            bar.__exit__(*sys.exc_info())
+    def tokenised(self, texts: int, of: int) -> None:
+        self._show("tokenising", of).update(texts)
+
+    def step(self, row: dict) -> None:
+        fresh = self._label != "training"
+        bar = self._show("training", row["steps"], item_show_func=_words)
+        bar.update(row["step"] if fresh else 1, row)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+
+    def _show(self, label: str, length: int, **settings: object) -> AbstractContextManager:
+        if label != self._label:
+            self.close()
+            self._label, self._bar = label, progress(length, label, **settings)
+            self._bar.__enter__()
+        return self._bar
 
 
 def _words(row: dict | None) -> str | None:

@@ -54,10 +54,9 @@ class MlxEngine:
     def __init__(self, reason: str):
         self.reason = reason
         self.device = device_name()
+        # Apple's GPUs have bfloat16 from the M3 on.
+        self.bfloat16 = not self.device.startswith(("cpu", "Apple M1", "Apple M2"))
         self._compile = compiles(self.device)
-
-    def seed(self, seed: int) -> None:
-        mx.random.seed(seed)
 
     def array(self, values: np.ndarray) -> mx.array:
         return mx.array(values)
@@ -87,17 +86,20 @@ class MlxEngine:
         self._masters = {name: array.astype(mx.float32) for name, array in (stored | others).items()} if train else {}
         self._sums: dict[str, mx.array] = {}
         self._state: dict[str, list[mx.array]] = {}
-        self._forward = self._vectors
+        self._forward, self._drawing = self._vectors, self._drawn
         self._gradients = mx.grad(self._weighted)
         if self._compile:
             state = [mx.random.state]
+            # Compiled once a mode: a trace keeps whether dropout was on.
             self._forward = mx.compile(self._vectors, inputs=state, outputs=state)
+            self._drawing = mx.compile(self._drawn, inputs=state, outputs=state)
             self._gradients = mx.compile(self._gradients, inputs=state, outputs=state)
         mx.eval(self._parameters, self._masters)
 
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> mx.array:
         self._draw(seed)
-        vectors = self._forward(self._trunk_parameters(), *self._inputs(chunk))
+        forward = self._forward if seed is None else self._drawing
+        vectors = forward(self._trunk_parameters(), *self._inputs(chunk))
         mx.eval(vectors)
         return vectors
 
@@ -171,6 +173,10 @@ class MlxEngine:
     def _vectors(self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array) -> mx.array:
         self._fill(parameters)
         return vector(self._trunk(ids, mask), pooled, self._folder, dense_weights(self._folder, parameters))
+
+    def _drawn(self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array) -> mx.array:
+        """`_vectors` as a function of its own, for compiling with dropout on."""
+        return self._vectors(parameters, ids, mask, pooled)
 
     def _weighted(
         self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array, cotangent: mx.array

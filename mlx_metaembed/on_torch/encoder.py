@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import torch
 
+from mlx_metaembed import families
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.on_torch import renamed
@@ -21,6 +22,7 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     """The trunk in `dtype`. Raises CallError that lists every tensor that does not fit, or an unknown model type."""
     from safetensors.torch import load_file
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING, AutoConfig
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.utils import logging
 
     # The kit checks names and shapes itself, and has its own progress bars.
@@ -34,12 +36,12 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     }
     if folder.model_type in renamed.NAMES:
         kind, settings = renamed.configuration(folder)
+    if kind not in CONFIG_MAPPING:
+        raise families.unknown(folder)
     try:
         config = AutoConfig.for_model(kind, **settings)
-    except ValueError:
-        raise CallError(
-            f"{folder.path}: transformers does not know model_type {folder.model_type!r}; a newer one may"
-        ) from None
+    except (TypeError, ValueError) as error:
+        raise CallError(f"{folder.path / 'config.json'}: transformers refuses it: {error}") from None
     for name in DROPOUT:
         if hasattr(config, name):
             setattr(config, name, dropout)

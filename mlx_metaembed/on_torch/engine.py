@@ -38,9 +38,7 @@ class TorchEngine:
         self.reason = reason
         self._device = torch.device("cuda" if has_cuda() else "cpu")
         self.device = torch.cuda.get_device_name() if has_cuda() else "cpu"
-
-    def seed(self, seed: int) -> None:
-        torch.manual_seed(seed)
+        self.bfloat16 = has_cuda() and torch.cuda.get_device_capability() >= (8, 0)
 
     def array(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values, device=self._device)

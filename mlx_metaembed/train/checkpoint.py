@@ -102,6 +102,13 @@ def require_free(out: Path) -> None:
     disk.require_vacant(out)
 
 
+def claim(out: Path, recipe: Recipe) -> None:
+    """Say in the run's folder what runs there, and remove what a killed process left half-written."""
+    for left in (*out.glob(".*.partial-*"), *out.glob("tokens-*.partial-*")):
+        shutil.rmtree(left, ignore_errors=True)
+    recipes.write(recipe, out / SIDE / "recipe.toml")
+
+
 def settings(out: Path) -> dict:
     """The settings of the run in a folder. Raises CallError where there is none."""
     if not (out / SIDE / "recipe.toml").is_file():

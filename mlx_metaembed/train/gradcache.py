@@ -6,14 +6,17 @@ share of it. A chunk is seeded by its number, so that dropout draws the same uni
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mlx_metaembed.batches import Batch
 from mlx_metaembed.engine import Engine, Objective
 from mlx_metaembed.xp import Array, namespace
 
 
-def gradient(engine: Engine, batch: Batch, objective: Objective, *, seed: int, cached: bool) -> float:
+def gradient(engine: Engine, batch: Batch, objective: Objective, *, seed: int | Sequence[int], cached: bool) -> float:
     """Add the batch's gradient to the engine's sums and give its loss; `cached` False holds all chunks at once."""
-    seeds = [seed * 65_537 + number for number in range(len(batch.chunks))]
+    # A seed of 32 bits for each chunk, whatever the size of the run's own.
+    seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(len(batch.chunks))]
     if not cached:
         return engine.through(batch.chunks, objective, seeds=seeds)
     vectors = [engine.embed(chunk, seed=each) for chunk, each in zip(batch.chunks, seeds, strict=True)]

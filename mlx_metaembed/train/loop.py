@@ -27,6 +27,7 @@ class Watch:
     """What the caller is told, and how it stops a run: `stopped` is asked after every step."""
 
     note: Callable[[str], None] = lambda text: None
+    tokenised: Callable[[int, int], None] = lambda texts, of: None
     step: Callable[[dict], None] = lambda row: None
     stopped: Callable[[], bool] = lambda: False
 
@@ -55,7 +56,11 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
     stopped: the last checkpoint stays, and the message says how to go on.
     """
     watch = watch or Watch()
-    return _Loop(prepare(recipe, resume=resume, note=watch.note), watch).run()
+    try:
+        parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.tokenised)
+        return _Loop(parts, watch).run()
+    except OSError as error:
+        raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}") from error
 
 
 class _Loop:
@@ -74,7 +79,10 @@ class _Loop:
         stream = islice(self._batches(), self.position.step * group_size, None)
         row: dict = {"loss": None}
         for step in range(self.position.step + 1, parts.steps + 1):
-            row = self._step(step, list(islice(stream, group_size)))
+            try:
+                row = self._step(step, list(islice(stream, group_size)))
+            except (MemoryError, RuntimeError) as error:
+                raise self._out_of_memory(step, error) from error
             row["elapsed_s"] = time.perf_counter() - began
             if step % recipe.steps_per_report == 0 or step == parts.steps:
                 metrics.append(log, row)
@@ -86,9 +94,9 @@ class _Loop:
             if step < parts.steps and stopped:
                 raise JobError(f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}")
         self._save()
-        checkpoint.finish(parts.out, self.saved)
         for store in parts.out.glob("tokens-*"):
             shutil.rmtree(store)
+        checkpoint.finish(parts.out, self.saved)
         return Result(
             out=str(parts.out),
             steps=parts.steps,
@@ -106,7 +114,7 @@ class _Loop:
     def _batches(self) -> Iterator[Callable[[], Batch]]:
         """All the batches of the run, epoch after epoch, each made when it is called for."""
         parts, recipe = self.parts, self.recipe
-        columns, store = parts.rows.columns, parts.rows.store
+        columns, store = parts.columns, parts.store
         tokens = columns.tokens(store.lengths)
         for number in count():
             for rows in batches.epoch(tokens, recipe.batch_size, seed=recipe.seed, number=number):
@@ -130,7 +138,7 @@ class _Loop:
                     parts.engine,
                     batch,
                     objective(recipe, parts.heads, parts.engine, batch, scale.factor),
-                    seed=(recipe.seed * 1_000_003 + step) * len(group) + number,
+                    seed=(recipe.seed, step, number),
                     cached=self._cached(padded, len(batch.chunks)),
                 )
                 / scale.factor
@@ -159,7 +167,7 @@ class _Loop:
 
     @property
     def _batches_an_epoch(self) -> int:
-        return batches.steps_per_epoch(len(self.parts.rows.columns), self.recipe.batch_size)
+        return batches.steps_per_epoch(len(self.parts.columns), self.recipe.batch_size)
 
     def _cached(self, padded: int, chunks: int) -> bool:
         """Whether a batch goes through GradCache: asked for, or too large to hold at once."""
@@ -178,9 +186,19 @@ class _Loop:
         if peak > self.recipe.memory_bytes:
             raise JobError(
                 f"Step {self.position.step} held {format_size(peak)}, over the budget of {self.recipe.memory}. "
-                f"Give a smaller --chunk-tokens (now {self.parts.plan.chunk_tokens}), a smaller --max-seq-length "
-                f"or a larger --memory. {self._kept()}"
+                f"Give a smaller --chunk-tokens (now {self.parts.plan.chunk_tokens}), or a larger "
+                f"--memory. {self._kept()} {self._onward()}"
             )
+
+    def _out_of_memory(self, step: int, error: Exception) -> Exception:
+        """The allocator's refusal in words; any other error as it is."""
+        text = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(word in text for word in ("memory", "alloc")):
+            return error
+        return JobError(
+            f"Step {step} ran out of memory within {self.recipe.memory} ({str(error).splitlines()[0]}). Give a smaller "
+            f"--chunk-tokens (now {self.parts.plan.chunk_tokens}) or a larger --memory. {self._kept()} {self._onward()}"
+        )
 
     def _diverged(self, step: int, what: str) -> str:
         return (

@@ -24,7 +24,9 @@ def read(path: Path) -> list[dict]:
 def keep_until(path: Path, step: int) -> float:
     """Drop the rows after a step, which will be run again; the seconds that the run had taken by then."""
     kept = [row for row in read(path) if row["step"] <= step]
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    partial.replace(path)
     return kept[-1]["elapsed_s"] if kept else 0.0
 
 

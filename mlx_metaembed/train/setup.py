@@ -1,7 +1,7 @@
 """A run's parts, made in the order in which they can be refused: nothing is written before all of them fit."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +9,22 @@ import numpy as np
 from mlx_metaembed import batches, data, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
-from mlx_metaembed import recipe as recipes
-from mlx_metaembed.data.rows import Pairs, Retrieval, require_trainable
+from mlx_metaembed.batches import Columns
+from mlx_metaembed.data.rows import Pairs, require_trainable
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import SIDE, ModelFolder
+from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
-from mlx_metaembed.train import checkpoint, rows
+from mlx_metaembed.tokens import Store, Tokenizer
+from mlx_metaembed.train import checkpoint
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lossscale import LossScale
+from mlx_metaembed.train.numbered import number
 from mlx_metaembed.train.plan import Plan, plan
-from mlx_metaembed.train.rows import Rows
 
+FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens"}
+"""Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
 CODES = "codes"
 """The name of the head that `fsq` trains."""
 
@@ -38,19 +40,21 @@ class Parts:
     dtype: str
     heads: Mapping[str, Head]
     plan: Plan
-    rows: Rows
+    columns: Columns
+    store: Store
     pad_id: int
     position: Position
     start: Path | None
     steps: int
 
 
-def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None]) -> Parts:
+def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None], advance: Callable[[int, int], None]) -> Parts:
     """Read, check and load everything a run needs; then claim its folder and tokenise into it.
 
     Raises CallError for whatever does not fit.
     """
-    out = _checked(recipe, resume)
+    recipe = _checked(recipe, resume)
+    out = Path(recipe.out)
     start = checkpoint.newest(out) if resume else None
     folder = folders.read(start or locate.resolve(recipe.model))
     if folder.quantization:
@@ -66,29 +70,32 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None]) -> Par
     pairs = _pairs(recipe)
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
-    dtype, why = automatic_dtype(engine.device) if recipe.dtype == "auto" else (recipe.dtype, "asked for")
+    dtype, why = automatic_dtype(engine) if recipe.dtype == "auto" else (recipe.dtype, "asked for")
     note(f"dtype: {dtype} ({why})")
+    # A resumed run keeps its arithmetic, on whatever device it goes on.
+    recipe = replace(recipe, dtype=dtype)
     planned = plan(
         folder,
         memory_bytes=recipe.memory_bytes,
         dtype=dtype,
         max_seq_length=tokenizer.max_seq_length,
         chunk_tokens=recipe.chunk_tokens,
+        rows=recipe.batch_size,
+        candidates=recipe.batch_size * (1 + max((len(row) for row in pairs.negatives), default=0)),
     )
+    numbered = number(pairs, folder, tokenizer)
+    position = checkpoint.read_position(start) if start else Position(0, numbered.key, LossScale.of(dtype))
+    if position.data != numbered.key:
+        raise CallError(
+            f"{recipe.data} or the tokenizer has changed since {start} was written; "
+            "resume with the same data, or start a new run"
+        )
     heads, arrays = _heads(recipe, folder)
     engine.memory(limit=recipe.memory_bytes, reset=True)
     engine.load(folder, dtype=dtype, heads=heads, arrays=arrays, dropout=recipe.dropout, train=True)
-    recipes.write(recipe, out / SIDE / "recipe.toml")
-    numbered = rows.number(pairs, folder, tokenizer, out)
-    position = Position(0, numbered.key, LossScale.of(dtype))
     if start:
-        position = checkpoint.read_position(start)
-        if position.data != numbered.key:
-            raise CallError(
-                f"{recipe.data} or the tokenizer has changed since {start} was written; "
-                "resume with the same data, or start a new run"
-            )
         engine.restore(checkpoint.read_state(start))
+    checkpoint.claim(out, recipe)
     return Parts(
         recipe=recipe,
         out=out,
@@ -97,7 +104,8 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None]) -> Par
         dtype=dtype,
         heads=heads,
         plan=planned,
-        rows=numbered,
+        columns=numbered.columns,
+        store=numbered.store(tokenizer, out, lambda count: advance(count, len(numbered.texts))),
         pad_id=tokenizer.pad_id,
         position=position,
         start=start,
@@ -105,31 +113,39 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None]) -> Par
     )
 
 
-def _checked(recipe: Recipe, resume: bool) -> Path:
-    """The run's folder, which must be free, or with `resume` hold an unfinished run."""
+def _checked(recipe: Recipe, resume: bool) -> Recipe:
+    """The recipe, whose folder must be free, or with `resume` hold an unfinished run of the same settings."""
     for name in ("model", "data", "out"):
         if not getattr(recipe, name):
             raise CallError(f'The recipe has no {name}; give --{name}, or {name} = "..." in the TOML file')
     out = Path(recipe.out)
     if not resume:
         checkpoint.require_free(out)
-    elif not checkpoint.unfinished(out):
-        what = "a finished run" if (out / SIDE / "recipe.toml").is_file() else "no run"
-        raise CallError(f"{out} holds {what}; there is nothing to resume. Start one without --resume")
-    return out
+        return recipe
+    before = Recipe(**checkpoint.settings(out))
+    if not checkpoint.unfinished(out):
+        raise CallError(f"{out} holds a finished run; there is nothing to resume. Start one without --resume")
+    if recipe.dtype == "auto":
+        recipe = replace(recipe, dtype=before.dtype)
+    # Dropout is drawn chunk by chunk: other chunks would draw other units.
+    free = FREE_ON_RESUME - ({"chunk_tokens", "memory"} if before.dropout else set())
+    changed = [field.name for field in fields(Recipe) if getattr(recipe, field.name) != getattr(before, field.name)]
+    if wrong := [name for name in changed if name not in free]:
+        raise CallError(
+            f"--resume continues the run as it was begun; {', '.join(wrong)} would change it. "
+            f"May change: {', '.join(sorted(free - {'out'}))}"
+        )
+    return recipe
 
 
 def _pairs(recipe: Recipe) -> Pairs:
-    found = data.read(recipe.data, max_characters=recipe.max_characters)
-    pairs = found.pairs() if isinstance(found, Retrieval) else found
-    if not isinstance(pairs, Pairs):
+    pairs = require_trainable(data.read(recipe.data, max_characters=recipe.max_characters), recipe.data)
+    without = next((row for row, negatives in enumerate(pairs.negatives, start=1) if not negatives), None)
+    if recipe.loss == "triplet" and without:
         raise CallError(
-            f"{recipe.data} holds {type(found).__name__.lower()} texts; {recipe.loss} trains on pairs or triplets "
-            "(columns anchor, positive, negative)"
+            f"{recipe.data}, row {without} has no negative, and the triplet loss needs one in every row; "
+            "add it, or use --loss info_nce"
         )
-    require_trainable(pairs, recipe.data)
-    if recipe.loss == "triplet" and not any(pairs.negatives):
-        raise CallError(f"{recipe.data} has no negative column, and the triplet loss needs one; or use --loss info_nce")
     return pairs
 
 

@@ -1,5 +1,6 @@
-"""A run's rows as numbers: every distinct text tokenised once, each row pointing at its texts."""
+"""A run's rows as numbers: every distinct text once, each row pointing at its texts; tokenised into a store."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +15,22 @@ from mlx_metaembed.tokens import Store, Tokenizer
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The store, each row's texts in it, and a key that changes with any text or the tokenizer."""
+class Numbered:
+    """Distinct texts with their prompts, each row's texts by number, and keys of the texts and of the whole."""
 
-    store: Store
+    texts: list[str]
+    prompts: list[str]
     columns: Columns
+    texts_key: str
     key: str
 
+    def store(self, tokenizer: Tokenizer, out: Path, advance: Callable[[int], None]) -> Store:
+        """The texts' tokens, memory-mapped, written into the run's folder where they are not there yet."""
+        return tokens.stored(out / f"tokens-{self.texts_key}", tokenizer, self.texts, self.prompts, advance)
 
-def number(
-    pairs: Pairs,
-    folder: ModelFolder,
-    tokenizer: Tokenizer,
-    out: Path,
-    advance: Callable[[int], None] = lambda count: None,
-) -> Rows:
-    """Tokenise a run's texts into its folder. Anchors carry the prompt "query", others "document", where declared."""
+
+def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
+    """Number a run's texts. Anchors carry the prompt "query", the others "document", where the folder has them."""
     query, document = folder.prompts.get("query", ""), folder.prompts.get("document", "")
     numbers: dict[tuple[str, str], int] = {}
 
@@ -43,5 +44,5 @@ def number(
         negatives[row, : len(texts)] = column(list(texts), document)
     texts, prompts = [text for _, text in numbers], [prompt for prompt, _ in numbers]
     key = tokens.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts)
-    store = tokens.stored(out / f"tokens-{key}", tokenizer, texts, prompts, advance)
-    return Rows(store, Columns(anchors, positives, negatives), key)
+    rows = hashlib.sha256(key.encode() + anchors.tobytes() + positives.tobytes() + negatives.tobytes())
+    return Numbered(texts, prompts, Columns(anchors, positives, negatives), key, rows.hexdigest()[:16])
