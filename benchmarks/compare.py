@@ -83,7 +83,7 @@ def notes(pair: Pair, answers: list[list[dict]], work: Path) -> list[str]:
         own = vectors(contestant.label, work)
         if own.is_file() and reference.is_file() and own != reference:
             least = agreement.cosine(np.load(own), np.load(reference))
-            found.append(f"{contestant.label}: least cosine to {REFERENCE}'s vectors {least:.6f}")
+            found.append(f"{contestant.label}: least cosine to the vectors of {REFERENCE} {least:.6f}")
     return found
 
 
