@@ -64,7 +64,8 @@ def demo(
         "train",
         f"train --model {out / 'base'} --data {train_data} --out {out / 'model'} --loss info_nce"
         f" --matryoshka {WIDTHS} --matryoshka-weights 1,1,1,3 --symmetric --fsq 4x128 --fsq-weight 0.2"
-        f" --batch-size 24 {limit} --learning-rate 1e-4 --max-seq-length {max_seq_length} --memory 8GB --engine {engine}",
+        f" --batch-size 24 {limit} --learning-rate 1e-4 --max-seq-length {max_seq_length} --memory 8GB"
+        f" --engine {engine}",
         out / "model",
     )
     after = steps.run("after", measure(out / "model", (*CODES, "codes")))
