@@ -39,13 +39,21 @@ COLUMNS = ("name", "dimensions", "bytes_per_vector", "ndcg@10", "recall@10", "mr
 @click.command()
 @click.option("--out", default="runs/demo", show_default=True, type=click.Path(path_type=Path))
 @click.option("--rows", default=4200, show_default=True, help="Training pairs.")
-@click.option("--held-out", default=0.07, show_default=True, help="Share of the files that is held out.")
+@click.option("--matryoshka-weights", default="1,1,1,4", show_default=True, help="Weight of each width's loss.")
+@click.option("--held-out", default=0.05, show_default=True, help="Share of the files that is held out.")
 @click.option("--max-seq-length", default=64, show_default=True, help="Tokens a text in training.")
 @click.option("--eval-seq-length", default=128, show_default=True, help="Tokens a text in evaluation and search.")
 @click.option("--iters", type=int, help="Training steps, instead of one epoch.")
 @click.option("--engine", default="auto", show_default=True)
 def demo(
-    out: Path, rows: int, held_out: float, max_seq_length: int, eval_seq_length: int, iters: int | None, engine: str
+    out: Path,
+    rows: int,
+    matryoshka_weights: str,
+    held_out: float,
+    max_seq_length: int,
+    eval_seq_length: int,
+    iters: int | None,
+    engine: str,
 ):
     """Fine-tune, compress, export and search with a real encoder, and write OUT/results.json and OUT/report.html."""
     steps = Steps(out)
@@ -63,9 +71,9 @@ def demo(
     trained = steps.run(
         "train",
         f"train --model {out / 'base'} --data {train_data} --out {out / 'model'} --loss info_nce"
-        f" --matryoshka {WIDTHS} --matryoshka-weights 1,1,1,3 --symmetric --fsq 4x128 --fsq-weight 0.2"
-        f" --batch-size 24 {limit} --learning-rate 1e-4 --max-seq-length {max_seq_length} --memory 8GB"
-        f" --engine {engine}",
+        f" --matryoshka {WIDTHS} --matryoshka-weights {matryoshka_weights} --symmetric --fsq 4x128 --fsq-weight 0.2"
+        f" --batch-size 24 {limit} --learning-rate 1e-4 --max-seq-length {max_seq_length}"
+        f" --memory 8GB --engine {engine}",
         out / "model",
     )
     after = steps.run("after", measure(out / "model", (*CODES, "codes")))

@@ -13,7 +13,7 @@ from mlx_metaembed.tokens import Store
 
 WINDOW = 50
 """Batches inside which rows are sorted by length."""
-LEAST_TOKENS = 256
+LEAST_TOKENS = 128
 """A chunk is not cut smaller than about this, however the lengths fall."""
 WASTE = 0.03
 """Shorter texts join a chunk where that makes at most this share of it padding."""
@@ -145,7 +145,7 @@ def chunks(store: Store, texts: Sequence[int], *, pad_id: int, chunk_tokens: int
 
 
 def least_rows(length: int) -> int:
-    """The fewest rows of a chunk of so many tokens a row: a power of two, 8 up to 32 tokens, 1 from 256 on."""
+    """The fewest rows of a chunk of so many tokens a row: a power of two, 8 up to 16 tokens, 1 from 128 on."""
     rows = 8
     while rows > 1 and rows * length > LEAST_TOKENS:
         rows //= 2

@@ -58,11 +58,11 @@ def test_chunks_hold_every_text_where_they_say():
     assert sum(chunk.tokens for chunk in made) == sum(lengths)
     for chunk in made:
         rows, width = chunk.ids.shape
-        assert rows in (4, 8, 16, 32, 64) and rows * width <= 512
+        assert rows in (2, 4, 8, 16, 32, 64) and rows * width <= 512
         assert chunk.mask.any(axis=1).all()
 
 
-@pytest.mark.parametrize(("length", "rows"), [(4, 8), (32, 8), (36, 4), (64, 4), (128, 2), (256, 1), (512, 1)])
+@pytest.mark.parametrize(("length", "rows"), [(4, 8), (16, 8), (20, 4), (32, 4), (64, 2), (128, 1), (512, 1)])
 def test_a_chunk_is_never_cut_finer(length: int, rows: int):
     assert batches.least_rows(length) == rows
     made, _ = batches.chunks(store([length] * rows), range(rows), pad_id=0, chunk_tokens=1)
@@ -75,19 +75,20 @@ def test_padding_never_passes_the_longest_text_and_an_empty_text_has_a_token():
     assert all(chunk.pooled.any(axis=1).all() for chunk in made)
 
 
-def test_shapes_are_few_and_padding_is_little_on_mixed_lengths():
+@pytest.mark.parametrize("batch_size", [24, 64, 256])
+def test_shapes_are_few_and_padding_is_little_on_mixed_lengths(batch_size: int):
     random = np.random.default_rng(2)
     lengths = np.minimum(random.lognormal(3.8, 0.8, 20_000), 256).astype(int) + 3
     texts = store(lengths.tolist())
     columns = Columns(np.arange(10_000), np.arange(10_000, 20_000), np.zeros((10_000, 0), np.int64))
     shapes: Counter = Counter()
     real = padded = 0
-    for rows in batches.epoch(columns.tokens(texts.lengths), 64, seed=0, number=0):
+    for rows in batches.epoch(columns.tokens(texts.lengths), batch_size, seed=0, number=0):
         for chunk in batches.batch(texts, columns, rows, pad_id=0, chunk_tokens=4096).chunks:
             shapes[chunk.ids.shape] += 1
             real, padded = real + chunk.tokens, padded + chunk.ids.size
     assert batches.padding_share(real, padded) < 0.08
-    assert len(shapes) < 130
+    assert len(shapes) < 160
 
 
 def test_a_text_that_rows_share_goes_through_once():
