@@ -277,7 +277,7 @@ def test_gradcache_holds_less_and_changes_nothing(mlx_engine: str, tiny: Path, p
     plain = train(recipe(tiny, pairs, tmp_path / "plain", grad_cache="off", **common))
     cached = train(recipe(tiny, pairs, tmp_path / "cached", grad_cache="on", **common))
     assert cached.loss == pytest.approx(plain.loss, rel=1e-6)
-    assert cached.peak_memory_bytes < 0.5 * plain.peak_memory_bytes
+    assert cached.peak_memory_bytes < 0.7 * plain.peak_memory_bytes
 
 
 def test_the_arithmetic_of_a_run_is_kept(tiny: Path, pairs: Path, tmp_path: Path):

@@ -4,6 +4,8 @@ The same BLAS as this kit's: whoever imports mlx first decides which one a proce
 README is gone from transformers 5; calling the tokenizer does the same.
 """
 
+from pathlib import Path
+
 from mlx_metaembed.on_mlx import blas
 
 FOUND_BLAS = blas.preload()
@@ -36,5 +38,5 @@ measure(
     count=given.texts,
     vectors=given.vectors,
     device=str(mx.default_device()),
-    blas=FOUND_BLAS,
+    blas=Path(FOUND_BLAS).name if FOUND_BLAS else None,
 )
