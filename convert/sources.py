@@ -11,10 +11,10 @@ import numpy as np
 from mlx_metaembed import weights
 from mlx_metaembed.convert import pickles
 from mlx_metaembed.convert.names import summary
+from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import DenseModule, ModelFolder
-from mlx_metaembed.heads import dense_shapes
 from mlx_metaembed.weights import Tensor
 
 PICKLES = (".bin", ".pt", ".pth")

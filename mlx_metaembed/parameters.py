@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from mlx_metaembed import weights
+from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.heads import dense_shapes
 from mlx_metaembed.xp import Array
 
 TRUNK = "trunk."

@@ -6,8 +6,8 @@ either side. Modes and numbers are sentence-transformers'.
 
 from collections.abc import Mapping
 
+from mlx_metaembed.dense import dense
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.heads import dense
 from mlx_metaembed.xp import Array, masked, namespace, normalize
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import answer, engine_option, json_option, note, table
+from mlx_metaembed.cli.options import engine_option, json_option
+from mlx_metaembed.cli.output import answer, note, table
 
 
 @click.command("convert")
@@ -28,7 +29,7 @@ def command(source: str, out: str, dtype: str | None, check: bool, engine: str, 
       metaembed convert intfloat/e5-small-v2 models/e5 --dtype float16
     """
     from mlx_metaembed.convert import convert
-    from mlx_metaembed.export.folder import bytes_on_disk
+    from mlx_metaembed.disk import bytes_on_disk
 
     folder = convert(source, out, dtype=dtype, note=note)
     result = {

@@ -6,7 +6,8 @@ import platform
 
 import click
 
-from mlx_metaembed.cli.options import answer, json_option
+from mlx_metaembed.cli.options import json_option
+from mlx_metaembed.cli.output import answer
 
 PACKAGES = ("mlx", "mlx-lm", "numpy", "tokenizers", "huggingface-hub", "usearch", "torch", "transformers", "pyarrow")
 

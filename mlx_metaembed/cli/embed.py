@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import answer, engine_option, json_option, note, progress
+from mlx_metaembed.cli.options import engine_option, json_option
+from mlx_metaembed.cli.output import answer, note, progress
 from mlx_metaembed.errors import CallError, JobError
 
 

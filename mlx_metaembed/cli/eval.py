@@ -2,16 +2,8 @@
 
 import click
 
-from mlx_metaembed.cli.options import (
-    answer,
-    dims_option,
-    engine_option,
-    json_option,
-    max_seq_length_option,
-    note,
-    progress,
-    table,
-)
+from mlx_metaembed.cli.options import dims_option, engine_option, json_option, max_seq_length_option
+from mlx_metaembed.cli.output import answer, note, progress, table
 
 EPILOG = """\b
 Example:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import answer, json_option, note
+from mlx_metaembed.cli.options import json_option
+from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
 
 
@@ -36,7 +37,7 @@ def command(
         raise CallError("--bits and --group-size belong to --to mlx")
     from mlx_metaembed import folder as folders
     from mlx_metaembed import locate
-    from mlx_metaembed.export.folder import bytes_on_disk
+    from mlx_metaembed.disk import bytes_on_disk
 
     found = folders.read(locate.resolve(model))
     settings: dict = {}

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from mlx_metaembed import disk
-from mlx_metaembed.cli.options import answer, engine_option, json_option, max_seq_length_option, note, progress
+from mlx_metaembed.cli.options import engine_option, json_option, max_seq_length_option
+from mlx_metaembed.cli.output import answer, note, progress
 
 EPILOG = """\b
 Example:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlx_metaembed.cli.options import answer, engine_option, json_option, note
+from mlx_metaembed.cli.options import engine_option, json_option
+from mlx_metaembed.cli.output import answer, note
 
 if TYPE_CHECKING:
     from mlx_metaembed.search.index import Hit

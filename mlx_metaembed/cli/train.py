@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import answer, json_option, note, progress, widths
+from mlx_metaembed.cli.options import json_option, widths
+from mlx_metaembed.cli.output import answer, note, progress
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe

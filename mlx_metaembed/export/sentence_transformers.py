@@ -9,7 +9,7 @@ from mlx_metaembed import disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
-from mlx_metaembed.export.folder import card
+from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
 
 TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction")

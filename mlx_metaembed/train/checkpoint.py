@@ -59,12 +59,6 @@ def save(
     return path
 
 
-def newest(out: Path) -> Path | None:
-    """The run's newest checkpoint; whatever has the name is complete."""
-    found = [path for path in out.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
-    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
-
-
 def read_position(path: Path) -> Position:
     """Where the run of a checkpoint, or of a finished folder, stands."""
     said = weights.metadata(path / SIDE / "state.safetensors")

@@ -1,19 +1,13 @@
-"""What the exporters share: the size of a folder, and the model card."""
+"""The model card: what an export says of itself on the hub, and to whoever opens the folder."""
 
 import contextlib
 import re
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 
 from mlx_metaembed.folder import SIDE, ModelFolder
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-
-
-def bytes_on_disk(path: Path) -> int:
-    """The bytes of all files under a folder."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def base_model(folder: ModelFolder) -> str | None:

@@ -1,0 +1,33 @@
+"""The Dense modules of sentence-transformers, `2_Dense`: shapes, and one text of the mathematics."""
+
+from collections.abc import Mapping
+
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import DenseModule
+from mlx_metaembed.xp import Array, namespace
+
+ACTIVATIONS = {
+    "torch.nn.modules.linear.Identity": lambda x: x,
+    "torch.nn.modules.activation.Tanh": lambda x: namespace(x).tanh(x),
+}
+
+
+def dense_shapes(module: DenseModule) -> dict[str, tuple[int, ...]]:
+    """The weights of a sentence-transformers Dense module."""
+    shapes = {"linear.weight": (module.out_features, module.in_features)}
+    return shapes | ({"linear.bias": (module.out_features,)} if module.bias else {})
+
+
+def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:
+    """A sentence-transformers Dense module on vectors [B, in_features]; gives [B, out_features].
+
+    Raises CallError where its activation is not known.
+    """
+    if module.activation_function not in ACTIVATIONS:
+        raise CallError(
+            f"{module.path}: activation {module.activation_function!r} is not supported; known: "
+            + ", ".join(ACTIVATIONS)
+        )
+    x = namespace(x).matmul(x, weights["linear.weight"].T)
+    x = x + weights["linear.bias"] if module.bias else x
+    return ACTIVATIONS[module.activation_function](x)
