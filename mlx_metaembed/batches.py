@@ -11,7 +11,7 @@ import numpy as np
 
 from mlx_metaembed.tokens import Store
 
-WINDOW = 50
+WINDOW = 4
 """Batches inside which rows are sorted by length."""
 LEAST_TOKENS = 128
 """A chunk is not cut smaller than about this, however the lengths fall."""

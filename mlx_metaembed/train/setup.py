@@ -55,7 +55,7 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None], advanc
     """
     recipe = _checked(recipe, resume)
     out = Path(recipe.out)
-    start = checkpoint.newest(out) if resume else None
+    start = folders.newest_checkpoint(out) if resume else None
     folder = folders.read(start or locate.resolve(recipe.model))
     if folder.quantization:
         raise CallError(
