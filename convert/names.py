@@ -22,6 +22,7 @@ TRUNKS = {
     "mpnet": "mpnet",
     "distilbert": "distilbert",
     "electra": "electra",
+    "jina_embeddings_v3": "roberta",
     "nomic_bert": "bert",
     "new": "new",
     "gte": "new",
@@ -32,6 +33,11 @@ HEADS = re.compile(
     r"|discriminator_predictions|generator_predictions|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
 )
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|rotary_emb\.inv_freq)")
+PARAMETRIZED = (
+    (re.compile(r"\.parametrizations\.weight\.original$"), ".weight"),
+    (re.compile(r"\.parametrizations\.weight\.0\.lora_([AB])$"), r"_lora.\1"),
+)
+"""torch's names for a weight with an adapter beside it (jina-embeddings-v3), and the kit's."""
 COPIES = {"encoder.embed_tokens.weight": "shared.weight"}
 """Second names of a tensor (T5's word embedding) and the trunk's own."""
 WORD_EMBEDDINGS = ("word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight", "shared.weight")
@@ -51,6 +57,8 @@ def trunk(where: Path, model_type: str, tensors: Mapping[str, Value]) -> tuple[d
             own = own[len(found) :]
         # Checkpoints that came from TensorFlow name a norm's weight and bias so.
         own = own.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        for pattern, plain in PARAMETRIZED:
+            own = pattern.sub(plain, own)
         if HEADS.match(own):
             heads.append(name)
         elif BUFFERS.fullmatch(own):

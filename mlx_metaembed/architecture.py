@@ -30,6 +30,20 @@ ENDLESS = 1 << 20
 """Tokens, where positions are relative and nothing ends them."""
 
 
+def renamed(config: dict) -> dict:
+    """A configuration under the model_type that says what it is: jina-embeddings-v3 calls itself xlm-roberta.
+
+    Its code on the hub (jinaai/xlm-roberta-flash-implementation) turns the positions; transformers has it by its name.
+    """
+    if config.get("model_type") != "xlm-roberta" or config.get("position_embedding_type") != "rotary":
+        return config
+    # What names the hub's code, or says in its words what rope_parameters says.
+    gone = ("architectures", "auto_map", "position_embedding_type", "rotary_emb_base", "use_flash_attn")
+    rope = {"rope_type": "default", "rope_theta": config.get("rotary_emb_base", 10_000.0)}
+    kept = {name: value for name, value in config.items() if name not in gone}
+    return kept | {"model_type": "jina_embeddings_v3", "rope_parameters": rope}
+
+
 def positions(config: dict) -> int:
     """Tokens that the trunk has positions for."""
     if config["model_type"] == "t5":

@@ -21,12 +21,16 @@ WASTE = 0.03
 
 @dataclass(frozen=True)
 class Chunk:
-    """Texts that go through the trunk together: ids int32 [b, L], mask and pooled bool [b, L], real texts first."""
+    """Texts that go through the trunk together: ids int32 [b, L], mask and pooled bool [b, L], real texts first.
+
+    `tasks` int32 [b] is each row's adapter, -1 for none; None where the trunk has no adapters.
+    """
 
     ids: np.ndarray
     mask: np.ndarray
     pooled: np.ndarray
     texts: int
+    tasks: np.ndarray | None = None
 
     @property
     def tokens(self) -> int:
@@ -184,4 +188,8 @@ def _chunk(store: Store, texts: np.ndarray, shape: tuple[int, int], pad_id: int)
         ids[row, : len(tokens)] = tokens
         mask[row, : len(tokens)] = True
         pooled[row, min(int(store.prompts[text]), len(tokens) - 1) : len(tokens)] = True
-    return Chunk(ids, mask, pooled, len(texts))
+    tasks = None
+    if store.tasks is not None:
+        tasks = np.full(len(ids), -1, np.int32)
+        tasks[: len(texts)] = store.tasks[texts]
+    return Chunk(ids, mask, pooled, len(texts), tasks)

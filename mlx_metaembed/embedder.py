@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import batches, locate, tokens
+from mlx_metaembed import batches, locate, tasks, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
@@ -63,7 +63,7 @@ class Embedder:
         """Vectors float32 [texts, truncate_dim or all]; by default of unit length where the folder compares by cosine.
 
         `prompt_name` ("query", "document", or another that the folder declares) puts that prompt before each text;
-        a folder without such a prompt puts none. `head` gives a code head's quantized vectors instead. `progress` is
+        a folder without such a prompt puts none. The prompt of a task chooses the task's adapter too. `head` gives a code head's quantized vectors instead. `progress` is
         called with the number of texts done since the last call. Raises CallError for an unknown head or prompt, or
         a width out of range.
         """
@@ -82,9 +82,10 @@ class Embedder:
                 f"{self.folder.path} has no prompt {prompt_name!r}{nearest(prompt_name, known)}. "
                 f"Its prompts: {', '.join(self.folder.prompts) or 'none'}"
             )
-        prompt = self.folder.prompts.get(prompt_name or self.folder.default_prompt_name or "", "")
+        prompt, task = tasks.chosen(self.folder, prompt_name)
         parts = [
-            self._window(texts[first : first + WINDOW], prompt, progress) for first in range(0, len(texts), WINDOW)
+            self._window(texts[first : first + WINDOW], prompt, task, progress)
+            for first in range(0, len(texts), WINDOW)
         ]
         vectors = np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
         if head is not None:
@@ -106,8 +107,10 @@ class Embedder:
         values = self.encode(texts, prompt_name=prompt_name, head=head)
         return self.heads[head].digits(values)
 
-    def _window(self, texts: Sequence[str], prompt: str, progress: Callable[[int], None]) -> np.ndarray:
-        store = tokens.tokenize(self._tokenizer, texts, prompt)
+    def _window(
+        self, texts: Sequence[str], prompt: str, task: int | None, progress: Callable[[int], None]
+    ) -> np.ndarray:
+        store = tokens.tokenize(self._tokenizer, texts, prompt, tasks=task)
         pieces, places = batches.chunks(
             store, range(len(texts)), pad_id=self._tokenizer.pad_id, chunk_tokens=CHUNK_TOKENS
         )

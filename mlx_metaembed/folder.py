@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed.architecture import ENDLESS, positions, unified, unused
+from mlx_metaembed.architecture import ENDLESS, positions, renamed, unified, unused
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.weights import Tensor, headers
@@ -131,15 +131,17 @@ def read(path: str | Path) -> ModelFolder:
     for name, kind in (("model_type", str), ("hidden_size", int)):
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
             raise CallError(f"{path / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
+    config = renamed(config)
     settings = _optional(path / "sentence_bert_config.json")
     tokenizer = _optional(path / "tokenizer_config.json")
     top = _optional(path / "config_sentence_transformers.json")
+    prompts = top.get("prompts") or config.get("task_instructions") or {}
     found = ModelFolder(
         path=path,
         config=config,
         max_seq_length=_max_seq_length(config, settings, tokenizer),
         do_lower_case=bool(settings.get("do_lower_case", False)),
-        prompts={name: text for name, text in (top.get("prompts") or {}).items() if text is not None},
+        prompts={name: text for name, text in prompts.items() if text is not None},
         default_prompt_name=top.get("default_prompt_name"),
         similarity_fn_name=top.get("similarity_fn_name") or "cosine",
     )

@@ -19,11 +19,15 @@ TEXTS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class Store:
-    """Token ids of texts: `ids` int32 [total], `starts` int64 [texts + 1], prompt tokens not to pool."""
+    """Token ids of texts: `ids` int32 [total], `starts` int64 [texts + 1], prompt tokens not to pool.
+
+    `tasks` int32 [texts] is the number of each text's adapter, -1 for none; None where the trunk has no adapters.
+    """
 
     ids: np.ndarray
     starts: np.ndarray
     prompts: np.ndarray
+    tasks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -85,8 +89,10 @@ def tokenize(
     texts: Sequence[str],
     prompts: Sequence[str] | str = "",
     advance: Callable[[int], None] = lambda count: None,
+    *,
+    tasks: Sequence[int] | int | None = None,
 ) -> Store:
-    """A store in memory. `prompts`: one for all texts or one a text, put before it."""
+    """A store in memory. `prompts`: one for all texts or one a text, put before it; `tasks` likewise (see `Store`)."""
     each = [prompts] * len(texts) if isinstance(prompts, str) else prompts
     leading = {prompt: tokenizer.prompt_tokens(prompt) for prompt in set(each)}
     rows: list[np.ndarray] = []
@@ -98,7 +104,8 @@ def tokenize(
     starts = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row) for row in rows], out=starts[1:])
     ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
-    return Store(ids, starts, np.array([leading[prompt] for prompt in each], np.int32))
+    adapters = None if tasks is None else np.array(np.broadcast_to(tasks, len(texts)), np.int32)
+    return Store(ids, starts, np.array([leading[prompt] for prompt in each], np.int32), adapters)
 
 
 def stored(
@@ -107,21 +114,34 @@ def stored(
     texts: Sequence[str],
     prompts: Sequence[str],
     advance: Callable[[int], None] = lambda count: None,
+    *,
+    tasks: Sequence[int] | None = None,
 ) -> Store:
     """The memory-mapped store in the folder `path`, tokenised and written first where it is not there yet."""
     if not path.is_dir():
-        store = tokenize(tokenizer, texts, prompts, advance)
+        store = tokenize(tokenizer, texts, prompts, advance, tasks=tasks)
         with disk.replacing(path) as partial:
             np.save(partial / "ids.npy", store.ids)
             np.save(partial / "starts.npy", store.starts)
             np.save(partial / "prompts.npy", store.prompts)
-    return Store(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in ("ids", "starts", "prompts")))
+            if store.tasks is not None:
+                np.save(partial / "tasks.npy", store.tasks)
+    names = ("ids", "starts", "prompts") if tasks is None else ("ids", "starts", "prompts", "tasks")
+    return Store(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in names))
 
 
-def fingerprint(tokenizer_file: Path, max_seq_length: int, texts: Sequence[str], prompts: Sequence[str]) -> str:
-    """A key of 16 hex digits for what a store holds: the tokenizer, the length, every text and its prompt."""
+def fingerprint(
+    tokenizer_file: Path,
+    max_seq_length: int,
+    texts: Sequence[str],
+    prompts: Sequence[str],
+    tasks: Sequence[int] | None = None,
+) -> str:
+    """A key of 16 hex digits for what a store holds: the tokenizer, the length, every text, its prompt and task."""
     digest = hashlib.sha256(tokenizer_file.read_bytes())
     digest.update(str(max_seq_length).encode())
+    if tasks is not None:
+        digest.update(str(list(tasks)).encode())
     for prompt, text in zip(prompts, texts, strict=True):
         digest.update(f"{len(prompt)}:{prompt}{len(text)}:{text}".encode())
     return digest.hexdigest()[:16]

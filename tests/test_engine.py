@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny import TEXTS, tiny_folder
 
-from mlx_metaembed import batches, heads, tokens, weights
+from mlx_metaembed import batches, heads, tasks, tokens, weights
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.engine import automatic_dtype, preferred
@@ -37,7 +37,10 @@ def loaded(
     head = {"codes": Fsq(folder.dimensions, (4,) * 8)} if fsq else {}
     arrays = {f"codes.{name}": array for name, array in head["codes"].initial(0).items()} if fsq else {}
     engine.load(folder, dtype=dtype, heads=head, arrays=arrays, dropout=dropout, train=train)
-    store = tokens.tokenize(Tokenizer(folder), MANY)
+    count = len(tasks.names(folder.config))
+    # Every adapter, and none, among the texts.
+    rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None
+    store = tokens.tokenize(Tokenizer(folder), MANY, tasks=rows)
     return engine, head, batches.batch(store, COLUMNS, ROWS, pad_id=0, chunk_tokens=64)
 
 

@@ -115,7 +115,7 @@ class MlxEngine:
 
     def backward(self, chunk: Chunk, cotangent: mx.array, *, seed: int) -> None:
         self._draw(seed)
-        self._add(self._gradients(self._trunk_parameters(), *self._inputs(chunk), cotangent))
+        self._add(self._gradients(self._trunk_parameters(), cotangent, *self._inputs(chunk)))
 
     def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
         inputs = [self._inputs(chunk) for chunk in chunks]
@@ -170,24 +170,24 @@ class MlxEngine:
             mx.reset_peak_memory()
         return peak
 
-    def _vectors(self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array) -> mx.array:
+    def _vectors(self, parameters: dict, pooled: mx.array, *inputs: mx.array) -> mx.array:
         self._fill(parameters)
-        return vector(self._trunk(ids, mask), pooled, self._folder, dense_weights(self._folder, parameters))
+        return vector(self._trunk(*inputs), pooled, self._folder, dense_weights(self._folder, parameters))
 
-    def _drawn(self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array) -> mx.array:
+    def _drawn(self, parameters: dict, *inputs: mx.array) -> mx.array:
         """`_vectors` as a function of its own, for compiling with dropout on."""
-        return self._vectors(parameters, ids, mask, pooled)
+        return self._vectors(parameters, *inputs)
 
-    def _weighted(
-        self, parameters: dict, ids: mx.array, mask: mx.array, pooled: mx.array, cotangent: mx.array
-    ) -> mx.array:
-        return mx.sum(self._vectors(parameters, ids, mask, pooled) * cotangent)
+    def _weighted(self, parameters: dict, cotangent: mx.array, *inputs: mx.array) -> mx.array:
+        return mx.sum(self._vectors(parameters, *inputs) * cotangent)
 
     def _scored(self, objective: Objective) -> Callable:
         return lambda vectors, heads: objective(vectors, head_weights(self._heads, heads))
 
-    def _inputs(self, chunk: Chunk) -> tuple[mx.array, mx.array, mx.array]:
-        return mx.array(chunk.ids), mx.array(chunk.mask), mx.array(chunk.pooled)
+    def _inputs(self, chunk: Chunk) -> list[mx.array]:
+        """What is pooled, then what the trunk takes."""
+        tasks = [] if chunk.tasks is None else [chunk.tasks]
+        return [mx.array(values) for values in (chunk.pooled, chunk.ids, chunk.mask, *tasks)]
 
     def _fill(self, parameters: dict) -> None:
         self._trunk.update(tree_unflatten([(name, array) for name, array in under(parameters, TRUNK).items()]))

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import torch
 
-from mlx_metaembed import families
+from mlx_metaembed import families, tasks
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.on_torch import renamed
@@ -34,7 +34,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         for key, value in folder.config.items()
         if key not in ("model_type", "dtype", "torch_dtype", "quantization", "quantization_config")
     }
-    if folder.model_type in renamed.NAMES:
+    form = renamed.form(folder)
+    if form:
         kind, settings = renamed.configuration(folder)
     if kind not in CONFIG_MAPPING:
         raise families.unknown(folder)
@@ -52,6 +53,7 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     kind = type(config)
     # Of an encoder with a decoder (T5), the encoder alone.
     family = (MODEL_FOR_TEXT_ENCODING_MAPPING if kind in MODEL_FOR_TEXT_ENCODING_MAPPING else MODEL_MAPPING)[kind]
+    family = renamed.family(folder, family) if form else family
     # Not every family has a pooler that could be left out.
     pooler = (
         {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(family.__init__).parameters else {}
@@ -60,8 +62,9 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         blank = family._from_config(config, **pooler)
     native = dict(blank.named_parameters())
     expected = {name: tuple(tensor.shape) for name, tensor in native.items()}
-    if folder.model_type in renamed.NAMES:
-        expected = renamed.shapes(folder.model_type, native)
+    if form:
+        expected = renamed.shapes(form, native)
+        expected |= tasks.shapes(folder.config, expected)
     compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
     tensors: dict[str, torch.Tensor] = {}
     for path in folder.weights():
@@ -70,13 +73,13 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         if isinstance(array, np.ndarray):
             tensors[name] = torch.from_numpy(array)
     state = {name: tensors[name] for name in found}
-    if folder.model_type in renamed.NAMES:
-        state = renamed.parted(folder.model_type, native, tensors)
+    if form:
+        state = renamed.parted(form, native, tensors)
     trunk = family.from_pretrained(None, config=config, state_dict=state, dtype=dtype, **pooler)
     for module in trunk.modules():
         # T5 drops attention weights as it drops states.
         if isinstance(getattr(module, "dropout", None), float):
             module.dropout = 0.0
-    if folder.model_type in renamed.NAMES:
+    if form:
         trunk = renamed.Renamed(folder, trunk, tensors)
     return trunk.eval()

@@ -165,7 +165,8 @@ class TorchEngine:
 
     def _vectors(self, chunk: Chunk) -> torch.Tensor:
         ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
-        states = self._trunk(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        tasks = {} if chunk.tasks is None else {"tasks": self.array(chunk.tasks)}
+        states = self._trunk(input_ids=ids, attention_mask=mask.long(), **tasks).last_hidden_state
         return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters))
 
     def _draw(self, seed: int | None) -> None:

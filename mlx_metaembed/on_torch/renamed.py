@@ -1,4 +1,4 @@
-"""Families whose checkpoints name and fuse their weights otherwise than transformers' modules: nomic_bert, new, gte.
+"""Families whose checkpoints name and fuse weights otherwise than transformers' modules: nomic_bert, new, gte, jina's.
 
 A run's masters, its checkpoints and the exchange between engines go by the checkpoint's names, so that here the
 trunk's parameters are the checkpoint's, and transformers' module is called on views of them.
@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 import torch
 
-from mlx_metaembed import ntk
+from mlx_metaembed import ntk, tasks
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.on_torch.lora import Adapters
 
 NOMIC = (
     (r"^layers\.", "encoder.layers."),
@@ -32,8 +33,10 @@ NEW = (
     (r"\.post_attention_layernorm\.", ".attn_ln."),
     (r"\.post_mlp_layernorm\.", ".mlp_ln."),
 )
-NAMES = {"nomic_bert": NOMIC, "new": NEW, "gte": NEW}
-"""From the module's names to the checkpoint's, by model type; a group is a part of what is fused."""
+JINA = tuple((pattern, own.replace(".attn.", ".mixer.")) for pattern, own in NOMIC if r"\.mlp\." not in pattern)
+NOMIC_PLAIN = tuple((pattern, own.replace(".mixer.", ".attn.")) for pattern, own in JINA)
+NAMES = {"nomic_bert": NOMIC, "nomic_bert plain": NOMIC_PLAIN, "new": NEW, "gte": NEW, "jina_embeddings_v3": JINA}
+"""From the module's names to the checkpoint's, by form; a group is a part of what is fused."""
 PARTS = {"q": (0, 3), "k": (1, 3), "v": (2, 3), "up": (0, 2), "gate": (1, 2)}
 """Which part of how many each is, along the first axis."""
 FIXED = {
@@ -59,12 +62,39 @@ FIXED = {
     },
 }
 FIXED["gte"] = FIXED["new"]
+FIXED["nomic_bert plain"] = {
+    **FIXED["nomic_bert"],
+    **dict.fromkeys(("qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias"), True),
+    "moe_normalize_expert_weights": False,
+    "num_shared_experts": 0,
+    "expert_choice_router": False,
+}
+del FIXED["nomic_bert plain"]["moe_every_n_layers"]
+FIXED["jina_embeddings_v3"] = {
+    "position_embedding_type": "rotary",
+    "rotary_emb_interleaved": False,
+    "is_decoder": False,
+    **dict.fromkeys(("head_dim", "rotary_emb_dim", "rotary_emb_scale_base", "truncate_dim")),
+}
 """What the hub's configurations may say and transformers' modules do one way."""
+PLAIN = ("gelu", "gelu_new", "gelu_pytorch_tanh")
+"""nomic's words for MLPs without a gate."""
+MIXTURE = ("moe_every_n_layers", "moe_top_k", "num_experts")
+MODULES = {"nomic_bert": "nomic_bert", "new": "gte", "gte": "gte"}
+"""transformers' model type by form; jina_embeddings_v3 for the others."""
 GATES = {"swiglu": "silu", "geglu": "gelu"}
+THETA = {"jina_embeddings_v3": 20_000.0}
+"""Bases that a configuration need not name."""
 SHARED = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
     *("max_position_embeddings", "type_vocab_size", "layer_norm_eps", "pad_token_id", "rope_parameters"),
 )
+
+
+def form(folder: ModelFolder) -> str | None:
+    """Which of NAMES a folder's checkpoint has; None where transformers' own names are the checkpoint's."""
+    plain = folder.model_type == "nomic_bert" and folder.config.get("activation_function") in PLAIN
+    return "nomic_bert plain" if plain else folder.model_type if folder.model_type in NAMES else None
 
 
 def configuration(folder: ModelFolder) -> tuple[str, dict]:
@@ -72,7 +102,7 @@ def configuration(folder: ModelFolder) -> tuple[str, dict]:
 
     Raises CallError that lists what transformers' module does not compute.
     """
-    kind, config = folder.model_type, folder.architecture
+    kind, config = form(folder), folder.architecture
     wrong = [
         f"{name} = {config[name]!r} is not supported on torch"
         for name, value in FIXED[kind].items()
@@ -81,7 +111,7 @@ def configuration(folder: ModelFolder) -> tuple[str, dict]:
     settings = {name: config[name] for name in SHARED if config.get(name) is not None}
     if "hidden_act" in settings:
         settings["hidden_act"] = GATES.get(settings["hidden_act"], settings["hidden_act"])
-    theta = config.get("rope_theta") or config.get("rotary_emb_base")
+    theta = config.get("rope_theta") or config.get("rotary_emb_base") or THETA.get(kind)
     if "rope_parameters" not in settings:
         settings["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
         if theta is None:
@@ -90,9 +120,25 @@ def configuration(folder: ModelFolder) -> tuple[str, dict]:
     if scaling and ntk.declared(config) is None:
         wrong.append(f"rope_type = {scaling.get('type', scaling.get('rope_type'))!r} is not supported on torch, ntk is")
     wrong += ntk.faults(config)
+    if config.get("moe_every_n_layers"):
+        settings |= {name: config.get(name) for name in MIXTURE}
+        if not 1 <= (config.get("moe_top_k") or 0) <= (config.get("num_experts") or 0):
+            wrong.append(
+                f"moe_top_k = {config.get('moe_top_k')} of num_experts = {config.get('num_experts')}; "
+                "expected 1 to all of them"
+            )
     if wrong:
         raise faults(f"{folder.path / 'config.json'}:", wrong)
-    return "nomic_bert" if kind == "nomic_bert" else "gte", settings
+    return MODULES.get(kind, "jina_embeddings_v3"), settings
+
+
+def family(folder: ModelFolder, known: type) -> type:
+    """The class of the module: transformers' own, `known`, or the kit's where it has no experts."""
+    if not folder.config.get("moe_every_n_layers"):
+        return known
+    from mlx_metaembed.on_torch.mixture import MixtureModel
+
+    return MixtureModel
 
 
 def stored(kind: str, name: str) -> tuple[str, int, int]:
@@ -127,13 +173,20 @@ class Renamed(torch.nn.Module):
 
     def __init__(self, folder: ModelFolder, trunk: torch.nn.Module, tensors: Mapping[str, torch.Tensor]):
         super().__init__()
-        self._kind = folder.model_type
+        self._kind = form(folder)
         # In a list, so that its parameters are not this module's.
         self._inner = [trunk]
         native = dict(trunk.named_parameters())
         dtype = next(iter(native.values())).dtype
-        for name in shapes(self._kind, native):
+        own = shapes(self._kind, native)
+        adapters = tasks.shapes(folder.config, own)
+        for name in (*own, *adapters):
             self._hold(name, torch.nn.Parameter(tensors[name].to(dtype)))
+        self._adapters = Adapters(tasks.scale(folder.config))
+        for name, module in trunk.named_modules() if adapters else ():
+            matrix, part, parts = stored(self._kind, f"{name}.weight")
+            if f"{matrix.removesuffix('.weight')}{tasks.LORA}.A" in adapters:
+                self._adapters.attach(module, self, matrix.removesuffix(".weight"), part, parts)
         for parameter in native.values():
             parameter.data = parameter.data.new_empty(0)
         if scaling := ntk.declared(folder.config):
@@ -142,8 +195,8 @@ class Renamed(torch.nn.Module):
             waves = torch.tensor(ntk.periods(head, theta, scaling["factor"], scaling.get("mixed_b")))
             trunk.rotary_emb.inv_freq = 1 / waves
 
-    def forward(self, **inputs: torch.Tensor) -> object:
-        trunk = self._inner[0]
+    def forward(self, *, tasks: torch.Tensor | None = None, **inputs: torch.Tensor) -> object:
+        trunk, self._adapters.tasks = self._inner[0], tasks
         views = parted(self._kind, dict(trunk.named_parameters()), dict(self.named_parameters()))
         return torch.func.functional_call(trunk, views, (), inputs)
 

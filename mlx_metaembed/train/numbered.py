@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import tokens
+from mlx_metaembed import tasks, tokens
 from mlx_metaembed.batches import Columns
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.folder import ModelFolder
@@ -16,25 +16,30 @@ from mlx_metaembed.tokens import Store, Tokenizer
 
 @dataclass(frozen=True)
 class Numbered:
-    """Distinct texts with their prompts, each row's texts by number, and keys of the texts and of the whole."""
+    """Distinct texts with prompts and adapters, each row's texts by number, and keys of the texts and of the whole."""
 
     texts: list[str]
     prompts: list[str]
+    tasks: list[int] | None
     columns: Columns
     texts_key: str
     key: str
 
     def store(self, tokenizer: Tokenizer, out: Path, advance: Callable[[int], None]) -> Store:
         """The texts' tokens, memory-mapped, written into the run's folder where they are not there yet."""
-        return tokens.stored(out / f"tokens-{self.texts_key}", tokenizer, self.texts, self.prompts, advance)
+        path = out / f"tokens-{self.texts_key}"
+        return tokens.stored(path, tokenizer, self.texts, self.prompts, advance, tasks=self.tasks)
 
 
 def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
-    """Number a run's texts. Anchors carry the prompt "query", the others "document", where the folder has them."""
-    query, document = folder.prompts.get("query", ""), folder.prompts.get("document", "")
-    numbers: dict[tuple[str, str], int] = {}
+    """Number a run's texts. Anchors carry the prompt "query", the others "document", where the folder has them.
 
-    def column(texts: list[str], prompt: str) -> np.ndarray:
+    The prompts choose the adapters too, where the trunk has them.
+    """
+    query, document = tasks.chosen(folder, "query"), tasks.chosen(folder, "document")
+    numbers: dict[tuple[tuple[str, int | None], str], int] = {}
+
+    def column(texts: list[str], prompt: tuple[str, int | None]) -> np.ndarray:
         return np.array([numbers.setdefault((prompt, text), len(numbers)) for text in texts], np.int64)
 
     anchors, positives = column(pairs.anchors, query), column(pairs.positives, document)
@@ -42,7 +47,8 @@ def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
     negatives = np.full((len(anchors), most), -1, np.int64)
     for row, texts in enumerate(pairs.negatives):
         negatives[row, : len(texts)] = column(list(texts), document)
-    texts, prompts = [text for _, text in numbers], [prompt for prompt, _ in numbers]
-    key = tokens.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts)
+    texts, prompts = [text for _, text in numbers], [prompt for (prompt, _), _ in numbers]
+    adapters = None if query[1] is None else [task for (_, task), _ in numbers]
+    key = tokens.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts, adapters)
     rows = hashlib.sha256(key.encode() + anchors.tobytes() + positives.tobytes() + negatives.tobytes())
-    return Numbered(texts, prompts, Columns(anchors, positives, negatives), key, rows.hexdigest()[:16])
+    return Numbered(texts, prompts, adapters, Columns(anchors, positives, negatives), key, rows.hexdigest()[:16])

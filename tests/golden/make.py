@@ -19,6 +19,9 @@ import torch
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
+from jina import JINA, adapted  # noqa: E402
+from nomic_moe import NOMIC_MOE, NomicMoe  # noqa: E402
+from references import new_trunk, nomic_trunk, t5_encoder, transformers_trunk  # noqa: E402
 from tiny import BERT_SPECIALS, tokenizer  # noqa: E402
 
 from mlx_metaembed import folder as folders  # noqa: E402
@@ -41,59 +44,6 @@ BERT = {
 }
 
 
-def transformers_trunk(config: dict) -> torch.nn.Module:
-    """transformers' trunk of a configuration: called with input_ids and attention_mask, it gives last_hidden_state."""
-    from transformers import AutoConfig, AutoModel
-
-    settings = {name: value for name, value in config.items() if name != "model_type"}
-    return AutoModel.from_config(
-        AutoConfig.for_model(config["model_type"], **settings), attn_implementation="eager", dtype=torch.float32
-    )
-
-
-def t5_encoder(config: dict) -> torch.nn.Module:
-    """T5 without its decoder, as sentence-t5 and gtr are stored; AutoModel has no word for it."""
-    from transformers import T5Config, T5EncoderModel
-
-    settings = {name: value for name, value in config.items() if name != "model_type"}
-    return T5EncoderModel._from_config(T5Config(**settings), attn_implementation="eager", dtype=torch.float32)
-
-
-def nomic_trunk(config: dict) -> torch.nn.Module:
-    """transformers' nomic_bert of the configuration that nomic's own checkpoints have."""
-    own = {"swiglu": "silu"}
-    return transformers_trunk(
-        {name: config[name] for name in ("model_type", "vocab_size", "type_vocab_size", "pad_token_id")}
-        | {
-            "hidden_size": config["n_embd"],
-            "num_hidden_layers": config["n_layer"],
-            "num_attention_heads": config["n_head"],
-            "intermediate_size": config["n_inner"],
-            "max_position_embeddings": config["n_positions"],
-            "layer_norm_eps": config["layer_norm_epsilon"],
-            "hidden_act": own[config["activation_function"]],
-            "rope_parameters": {"rope_type": "default", "rope_theta": config["rotary_emb_base"]},
-        }
-    )
-
-
-def new_trunk(config: dict) -> torch.nn.Module:
-    """transformers' gte, which has the architecture of Alibaba's `new` but not its stretching of the angles.
-
-    That is done here as Alibaba's modeling.py does it: the base times the factor, then every frequency by a power.
-    """
-    own = {"rope_theta", "rope_scaling", "model_type", "position_embedding_type", "pack_qkv"}
-    trunk = transformers_trunk(
-        {name: value for name, value in config.items() if name not in own}
-        | {"model_type": "gte", "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_theta"]}}
-    )
-    if scaling := config.get("rope_scaling"):
-        dims, factor = config["hidden_size"] // config["num_attention_heads"], scaling["factor"]
-        frequencies = 1.0 / ((config["rope_theta"] * factor) ** (torch.arange(0, dims, 2).float() / dims))
-        trunk.rotary_emb.inv_freq = frequencies / factor ** (2 / dims)
-    return trunk
-
-
 @dataclass(frozen=True)
 class Family:
     """What is special about a family: config.json, in the form that its checkpoints on the hub have it."""
@@ -107,6 +57,8 @@ class Family:
     reference: Callable[[dict], torch.nn.Module] = transformers_trunk
     norm: float = 1.0
     """What the norms' weights lie around."""
+    extra: Callable[..., dict[str, np.ndarray]] = lambda *_: {}
+    """More for expected.npz; it may add to the folder's weights."""
 
 
 # A table of 30 positions after the padding index, as RoBERTa's 514 are 512.
@@ -272,6 +224,8 @@ FAMILIES = {
     ),
     "modernbert": Family(MODERNBERT),
     "nomic_bert": Family(NOMIC, reference=nomic_trunk),
+    "nomic_moe": Family(NOMIC_MOE, **ROBERTA_TOKENS, reference=NomicMoe),
+    "jina_embeddings_v3": Family(JINA, **ROBERTA_TOKENS, extra=adapted),
     "new": Family(NEW, pooling="cls", reference=new_trunk),
     "gte": Family(
         NEW | {"model_type": "gte", "type_vocab_size": 1, "rope_scaling": None},
@@ -305,14 +259,18 @@ def make(name: str, family: Family) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     folders.write(ModelFolder(out, family.config, max_seq_length=24, pooling=family.pooling, normalize=True), out)
-    weights.write(out / "model.safetensors", stored(trunk))
+    found = stored(trunk)
+    extra = family.extra(random, trunk, found, ids, mask)
+    weights.write(out / "model.safetensors", found)
     tokenizer(family.specials, family.template).save(str(out / "tokenizer.json"))
     states = states.last_hidden_state.numpy() * mask[:, :, None]
-    np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states)
+    np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states, **extra)
 
 
 def stored(trunk: torch.nn.Module) -> dict[str, np.ndarray]:
     """A trunk's weights as transformers saves them: some families' files name and fuse them as the hub does."""
+    if not hasattr(trunk, "save_pretrained"):
+        return {name: tensor.numpy() for name, tensor in trunk.state_dict().items()}
     with tempfile.TemporaryDirectory() as scratch:
         trunk.save_pretrained(scratch)
         return weights.read(Path(scratch) / "model.safetensors")

@@ -1,8 +1,9 @@
-"""Nomic's BERT: nomic-embed-text v1 and v1.5. arXiv:2402.01613.
+"""Nomic's BERT: nomic-embed-text v1, v1.5 and v2-moe. arXiv:2402.01613, arXiv:2502.07972.
 
-BERT's norms after each sublayer; one matrix for queries, keys and values; rotary positions, gated MLPs, no biases.
-Its configuration comes in the hub's form (n_embd, rotary_emb_base) or in transformers 5's (hidden_size,
-rope_parameters); the weights' names are the hub's in both. Mixtures of experts (v2-moe) are not here.
+BERT's norms after each sublayer; one matrix for queries, keys and values; rotary positions. v1 has gated MLPs and no
+biases; v2-moe plain MLPs with biases, and a mixture of experts in every second layer. The configuration comes in the
+hub's form (n_embd, rotary_emb_base) or in transformers 5's (hidden_size, rope_parameters), which knows gated MLPs
+only; the weights' names are the hub's in both.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ import mlx.nn as nn
 
 from mlx_metaembed.on_mlx import rope
 from mlx_metaembed.on_mlx.activations import ACTIVATIONS
+from mlx_metaembed.on_mlx.mixture import Mixture
 
 GATES = {"swiglu": "silu", "geglu": "gelu", "silu": "silu"}
 """The gate's activation, by the hub's word or transformers'."""
+PLAIN = ("gelu", "gelu_new", "gelu_pytorch_tanh")
+"""The hub's words for MLPs without a gate."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Config:
     type_vocab_size: int = 2
     layer_norm_eps: float = 1e-12
     hidden_act: str = "silu"
+    activation_function: str | None = None
     qkv_proj_bias: bool = False
     mlp_fc1_bias: bool = False
     mlp_fc2_bias: bool = False
@@ -37,6 +42,13 @@ class Config:
     rotary_emb_interleaved: bool = False
     rope_theta: float | None = None
     rope_parameters: dict | None = None
+    moe_every_n_layers: int | None = None
+    moe_top_k: int | None = None
+    num_experts: int | None = None
+
+    def mixed(self, layer: int) -> bool:
+        """Whether a layer, counted from 0, has a mixture of experts: the second of every n."""
+        return bool(self.moe_every_n_layers) and layer % self.moe_every_n_layers == 1
 
     @property
     def rotary_dims(self) -> int:
@@ -55,16 +67,24 @@ class Config:
             wrong.append(
                 f"rotary_emb_fraction = {self.rotary_emb_fraction} turns {self.rotary_dims} features of a head"
             )
+        if self.hidden_act in PLAIN and self.activation_function is None:
+            wrong.append(f"hidden_act = {self.hidden_act!r} is not supported: transformers' form means a gate by it")
+        if self.moe_every_n_layers and self.hidden_act not in PLAIN:
+            wrong.append(f"moe_every_n_layers = {self.moe_every_n_layers} is not supported with {self.hidden_act!r}")
+        if self.moe_every_n_layers and not 1 <= (self.moe_top_k or 0) <= (self.num_experts or 0):
+            wrong.append(f"moe_top_k = {self.moe_top_k} of num_experts = {self.num_experts}; expected 1 to all of them")
         return wrong
 
 
 REACH = {
-    "hidden_act": tuple(GATES),
+    "hidden_act": (*GATES, *PLAIN),
     "prenorm": (False,),
     "causal": (False,),
     "parallel_block": (False,),
     "use_rms_norm": (False, None),
-    "moe_every_n_layers": (0, None),
+    "moe_normalize_expert_weights": (False, None),
+    "num_shared_experts": (0, None),
+    "expert_choice_router": (False, None),
     "rotary_emb_scale_base": (None,),
     "rotary_head_dim": (False, None),
 }
@@ -98,7 +118,7 @@ class Attention(nn.Module):
         return self.out_proj(x.swapaxes(1, 2).reshape(batch, length, width))
 
 
-class MLP(nn.Module):
+class GatedMLP(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.activation = GATES[config.hidden_act]
@@ -110,11 +130,30 @@ class MLP(nn.Module):
         return self.fc2(self.fc11(x) * ACTIVATIONS[self.activation](self.fc12(x)))
 
 
+class MLP(nn.Module):
+    def __init__(self, config: Config):
+        super().__init__()
+        self.activation = config.hidden_act
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size, bias=config.mlp_fc1_bias)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.mlp_fc2_bias)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.fc2(ACTIVATIONS[self.activation](self.fc1(x)))
+
+
+def mlp(config: Config, layer: int) -> nn.Module:
+    """What follows the attention in a layer, counted from 0."""
+    if config.mixed(layer):
+        sizes = {"experts": config.num_experts, "k": config.moe_top_k, "activation": config.hidden_act}
+        return Mixture(config.hidden_size, config.intermediate_size, **sizes)
+    return MLP(config) if config.hidden_act in PLAIN else GatedMLP(config)
+
+
 class Layer(nn.Module):
-    def __init__(self, config: Config, turn: rope.Rope, dropout: float):
+    def __init__(self, config: Config, turn: rope.Rope, dropout: float, number: int):
         super().__init__()
         self.attn = Attention(config, turn)
-        self.mlp = MLP(config)
+        self.mlp = mlp(config, number)
         self.norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(dropout)
@@ -128,7 +167,7 @@ class Layers(nn.Module):
     def __init__(self, config: Config, dropout: float):
         super().__init__()
         turn = rope.Rope(config.rotary_dims, config.rope(), traditional=config.rotary_emb_interleaved)
-        self.layers = [Layer(config, turn, dropout) for _ in range(config.num_hidden_layers)]
+        self.layers = [Layer(config, turn, dropout, number) for number in range(config.num_hidden_layers)]
 
 
 class Encoder(nn.Module):
