@@ -12,6 +12,7 @@ import numpy as np
 from mlx_metaembed import folder as folders
 from mlx_metaembed import locate
 from mlx_metaembed.convert import sources
+from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, JobError, missing_extra
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.weights import Tensor, read_tensor
@@ -159,4 +160,6 @@ def reference_for(source: str | Path, dtype: str | None) -> Path | None:
     if dtype is not None or Path(source).is_file():
         return None
     folder = folders.read(locate.resolve(source))
-    return None if folder.quantization else folder.path
+    # Under a name that is not the family's (jina-embeddings-v3), transformers would compute another family.
+    named = read_json(folder.path / "config.json")["model_type"] == folder.model_type
+    return folder.path if named and not folder.quantization else None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, families, heads, locate, quantized, weights
+from mlx_metaembed import disk, families, heads, locate, quantized, tasks, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import names, sources, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
@@ -63,6 +63,12 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
         method = folder.config["quantization_config"].get("quant_method")
         raise CallError(f"{folder.path} is quantized by {method!r}, which is not known; convert the model it came from")
     tensors, left, buffers = names.trunk(folder.path, folder.model_type, found)
+    if tasks.names(folder.config) and not any(f"{tasks.LORA}." in name for name in tensors):
+        raise CallError(
+            f"{folder.path} names task adapters ({', '.join(tasks.names(folder.config))}), but its weights have none. "
+            "Adapters in folders of their own, as in jinaai/jina-embeddings-v3-hf, can't be read: convert "
+            "jinaai/jina-embeddings-v3, or take lora_adaptations out of config.json for the plain trunk"
+        )
     if left:
         note(f"Left out, being a task's head: {names.summary(left)}")
     if buffers:

@@ -63,9 +63,9 @@ class Embedder:
         """Vectors float32 [texts, truncate_dim or all]; by default of unit length where the folder compares by cosine.
 
         `prompt_name` ("query", "document", or another that the folder declares) puts that prompt before each text;
-        a folder without such a prompt puts none. The prompt of a task chooses the task's adapter too. `head` gives a code head's quantized vectors instead. `progress` is
-        called with the number of texts done since the last call. Raises CallError for an unknown head or prompt, or
-        a width out of range.
+        a folder without such a prompt puts none. A task's prompt chooses the task's adapter too, where the trunk has
+        them. `head` gives a code head's quantized vectors instead. `progress` is called with the number of texts done
+        since the last call. Raises CallError for an unknown head or prompt, or a width out of range.
         """
         if head is not None and head not in self.heads:
             known = ", ".join(self.heads) or "none"

@@ -7,6 +7,7 @@ T tasks, r the rank.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +21,6 @@ LORA = "_lora"
 """`<matrix>_lora.A` and `<matrix>_lora.B` stand beside `<matrix>.weight`."""
 TABLE = "_embeddings"
 """How the names of the embeddings end, whose adapters are stored the other way round."""
-SETTINGS = ("lora_adaptations", "lora_alpha", "lora_rank", "task_instructions")
 
 
 def names(config: Mapping) -> list[str]:
@@ -83,6 +83,17 @@ def folded(config: Mapping, tensors: Mapping[str, Tensor | np.ndarray], task: st
         added = first @ second if matrix.endswith(TABLE) else second @ first
         found[f"{matrix}.weight"] = _plain(tensors[f"{matrix}.weight"]) + factor * added
     return found
+
+
+def single(folder: ModelFolder, task: str) -> ModelFolder:
+    """What a folder declares once a task's adapter is folded in: no adapters, and the task's prompt as the default."""
+    text = folder.prompts.get(task, "")
+    gone = ("task_instructions", "load_trained_adapters")
+    config = {key: value for key, value in folder.config.items() if not key.startswith("lora_") and key not in gone}
+    known = [task, *(side for side, own in SIDES.items() if own == task)] if text else []
+    return replace(
+        folder, config=config, prompts=dict.fromkeys(known, text), default_prompt_name=task if text else None
+    )
 
 
 def _plain(tensor: Tensor | np.ndarray) -> np.ndarray:

@@ -22,9 +22,17 @@ from mlx_metaembed.errors import CallError
     type=click.Choice(["float32", "float16", "bfloat16"]),
     help="Default: as the model has it; for mlx float16, for what is not quantized.",
 )
+@click.option("--task", help="sentence-transformers: fold this task's adapter into the trunk.")
 @json_option
 def command(
-    model: str, out: str, form: str, bits: str | None, group_size: str | None, dtype: str | None, as_json: bool
+    model: str,
+    out: str,
+    form: str,
+    bits: str | None,
+    group_size: str | None,
+    dtype: str | None,
+    task: str | None,
+    as_json: bool,
 ) -> None:
     """Write MODEL as the new folder OUT for other tools.
 
@@ -32,9 +40,12 @@ def command(
     Examples:
       metaembed export runs/demo/model mine-4bit --to mlx --bits 4
       metaembed export runs/demo/model mine --to sentence-transformers --dtype float16
+      metaembed export jina matching --to sentence-transformers --task text-matching
     """
     if form != "mlx" and (bits or group_size):
         raise CallError("--bits and --group-size belong to --to mlx")
+    if form == "mlx" and task:
+        raise CallError("--task belongs to --to sentence-transformers; what that writes can be exported --to mlx")
     from mlx_metaembed import folder as folders
     from mlx_metaembed import locate
     from mlx_metaembed.disk import bytes_on_disk
@@ -47,6 +58,8 @@ def command(
         settings = {"bits": int(bits or 8), "group_size": int(group_size or 64)}
     else:
         from mlx_metaembed.export.sentence_transformers import export
+
+        settings = {"task": task} if task else {}
     notes: list[str] = []
 
     def hear(text: str) -> None:

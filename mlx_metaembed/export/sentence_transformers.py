@@ -5,7 +5,7 @@ What a run leaves (recipe, metrics, state) stays behind; code heads come along i
 
 from pathlib import Path
 
-from mlx_metaembed import disk
+from mlx_metaembed import disk, tasks
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
@@ -29,16 +29,29 @@ print(model.similarity(vectors, vectors))
 
 
 def export(
-    model: ModelFolder, out: str | Path, *, dtype: str | None = None, note: Note = lambda text: None
+    model: ModelFolder,
+    out: str | Path,
+    *,
+    dtype: str | None = None,
+    task: str | None = None,
+    note: Note = lambda text: None,
 ) -> ModelFolder:
     """Write a model as the new folder `out`, with a model card; `dtype` as in `convert`, None keeps the model's own.
 
-    Raises CallError where the model can't be read or `out` holds something, JobError where it can't be written.
+    `task` folds that task's adapter into the trunk, and its prompt becomes the default one. Raises CallError where the
+    model can't be read, has no such task or `out` holds something, JobError where it can't be written.
     """
     out = Path(out)
     checkpoint.require_dtype(dtype)
     disk.require_vacant(out)
     folder, tensors = checkpoint.read(model.path, note)
+    if task is not None:
+        dtype = dtype or checkpoint.stored_dtype(tensors)
+        tensors, folder = tasks.folded(folder.config, tensors, task), tasks.single(folder, task)
+    elif tasks.names(folder.config):
+        note("Other tools compute the trunk without its task adapters; --task NAME folds one into the weights")
+    if folder.config.get("moe_every_n_layers"):
+        note("transformers' own nomic_bert has no experts: other tools need the hub's code (trust_remote_code=True)")
     with disk.replacing(out) as partial:
         checkpoint.write(folder, tensors, partial, dtype=dtype, note=note)
         checkpoint.papers(folder, partial)
