@@ -20,6 +20,8 @@ COVERS = {
     "distilbert": "DistilBERT",
     "modernbert": "ModernBERT, gte-modernbert, modernbert-embed",
     "nomic_bert": "nomic-embed v1, v1.5",
+    "nomic_moe": "nomic-embed v2-moe",
+    "jina_embeddings_v3": "jina-embeddings-v3",
     "new": "gte v1.5 (Alibaba)",
     "gte": "snowflake-arctic-embed-m v2",
     "t5": "sentence-t5, gtr, instructor",

@@ -17,6 +17,8 @@ HEADS = {
     "mpnet": ("mpnet.", ("lm_head.dense.weight", "mpnet.embeddings.position_ids")),
     "modernbert": ("model.", ("head.dense.weight", "head.norm.weight", "decoder.bias")),
     "nomic_bert": ("bert.", ("cls.predictions.transform.dense.weight", "cls.predictions.decoder.weight")),
+    "nomic_moe": ("bert.", ("cls.predictions.decoder.bias",)),
+    "jina_embeddings_v3": ("roberta.", ("lm_head.dense.weight", "roberta.embeddings.position_ids")),
     "new": ("new.", ("lm_head.dense.weight", "lm_head.decoder.bias", "new.embeddings.position_ids")),
     "gte": ("new.", ("classifier.weight", "new.pooler.dense.weight")),
 }

@@ -23,7 +23,7 @@ TRANSFORMERS = dict.fromkeys((*HUB, "rotary_emb_base"), ...) | {
     "rope_parameters": {"rope_type": "default", "rope_theta": 1000},
 }
 WRONG = {
-    "moe_every_n_layers = 2 is not supported": {"moe_every_n_layers": 2},
+    "moe_every_n_layers = 2 is not supported": {"moe_every_n_layers": 2, "num_experts": 4, "moe_top_k": 2},
     "prenorm = True is not supported": {"prenorm": True},
     "causal = True is not supported": {"causal": True},
     "rotary_emb_scale_base = 512 is not supported": {"rotary_emb_scale_base": 512},

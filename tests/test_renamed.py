@@ -11,7 +11,7 @@ from test_engine import loaded
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
 
-FAMILIES = ("nomic_bert", "new", "gte")
+FAMILIES = ("nomic_bert", "nomic_moe", "new", "gte", "jina_embeddings_v3")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,4 +1,4 @@
-"""Task adapters (jina-embeddings-v3): each row's own, chosen by its prompt; from the hub's layout; folded in; trained."""
+"""Task adapters (jina-embeddings-v3): each row's own, chosen by its prompt; the hub's layout; folding; training."""
 
 import shutil
 from pathlib import Path
@@ -175,7 +175,7 @@ def test_adapters_in_other_folders_are_missed_with_words(tmp_path: Path):
     path = altered(
         tmp_path / "m", "jina_embeddings_v3", change=lambda a: {k: v for k, v in a.items() if "_lora" not in k}
     )
-    with pytest.raises(CallError, match="names task adapters.*its weights have none"):
+    with pytest.raises(CallError, match=r"names task adapters.*its weights have none"):
         convert(path, tmp_path / "out")
 
 

@@ -70,6 +70,9 @@ def plan(
 def activation_bytes(config: dict, length: int, item: int) -> int:
     """Bytes a token that the backward pass of the trunk needs, at texts of `length` tokens."""
     hidden, wide = config["hidden_size"], config.get("intermediate_size", 4 * config["hidden_size"])
+    if config.get("moe_every_n_layers"):
+        # Each token goes through so many experts.
+        wide *= config.get("moe_top_k") or 1
     # A layer keeps its input, q, k, v, the context, two sums and norms; the wide part before, inside and after the
     # activation; and scores and weights of each attention head.
     return config["num_hidden_layers"] * item * (10 * hidden + 4 * wide + 3 * config["num_attention_heads"] * length)
