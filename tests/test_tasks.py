@@ -171,14 +171,6 @@ def test_the_hubs_layout_comes_in_and_its_code_does_not(engine_name: str, tmp_pa
     assert check.reference_for(source, None) is None and check.reference_for(found.path, None) == found.path
 
 
-def test_adapters_in_other_folders_are_missed_with_words(tmp_path: Path):
-    path = altered(
-        tmp_path / "m", "jina_embeddings_v3", change=lambda a: {k: v for k, v in a.items() if "_lora" not in k}
-    )
-    with pytest.raises(CallError, match=r"names task adapters.*its weights have none"):
-        convert(path, tmp_path / "out")
-
-
 @pytest.mark.parametrize("task", NAMES)
 def test_a_folded_task_is_a_plain_trunk_with_its_prompt(engine_name: str, tmp_path: Path, task: str):
     found = export(folders.read(JINA), tmp_path / "out", task=task)
