@@ -43,6 +43,8 @@ HUB = {
     "use_flash_attn": True,
 }
 """What config.json says on the hub."""
+WORDS = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "unk_token": "<unk>"}
+"""What tokenizer_config.json must say to other tools."""
 
 
 def with_tasks() -> tuple[np.ndarray, np.ndarray]:
@@ -187,8 +189,7 @@ def test_other_tools_read_the_trunk_and_a_folded_task(sentence_transformers: str
     from sentence_transformers import SentenceTransformer
 
     source = altered(tmp_path / "m", "jina_embeddings_v3")
-    words = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "unk_token": "<unk>"}
-    disk.write_json(source / "tokenizer_config.json", words)
+    disk.write_json(source / "tokenizer_config.json", WORDS)
     heard: list[str] = []
     export(folders.read(source), tmp_path / "all", note=heard.append)
     assert heard == ["Other tools compute the trunk without its task adapters; --task NAME folds one into the weights"]
@@ -246,3 +247,11 @@ def test_quantized_matrices_keep_their_adapters(engine_name: str, mlx_engine: st
     for name in (None, "classification"):
         vectors = [load(path, engine=engine_name).encode(TEXTS, prompt_name=name) for path in (JINA, found.path)]
         assert lowest_cosine(*vectors) > 0.999
+
+
+def test_the_check_compares_the_trunk_with_transformers(torch_engine: str, tmp_path: Path):
+    source = hub_layout(tmp_path / "hub")
+    disk.write_json(source / "tokenizer_config.json", WORDS)
+    convert(source, tmp_path / "out")
+    found = check.check(tmp_path / "out", reference=check.reference_for(source, None), engine=torch_engine)
+    assert [row["holds"] for row in found] == [True, True]
