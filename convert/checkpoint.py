@@ -12,7 +12,7 @@ import numpy as np
 
 from mlx_metaembed import disk, families, heads, locate, quantized, tasks, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.convert import adapters, names, sources, vocabulary
+from mlx_metaembed.convert import names, sources, task_adapters, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -64,7 +64,7 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
         raise CallError(f"{folder.path} is quantized by {method!r}, which is not known; convert the model it came from")
     tensors, left, buffers = names.trunk(folder.path, folder.model_type, found)
     if tasks.names(folder.config) and not any(f"{tasks.LORA}." in name for name in tensors):
-        tensors |= adapters.apart(folder)
+        tensors |= task_adapters.apart(folder)
         note("Took the task adapters from their own folders")
     if left:
         note(f"Left out, being a task's head: {names.summary(left)}")

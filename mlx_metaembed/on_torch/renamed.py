@@ -12,7 +12,7 @@ import torch
 from mlx_metaembed import ntk, tasks
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.on_torch.lora import Adapters
+from mlx_metaembed.on_torch.tasks import TaskAdapters
 
 NOMIC = (
     (r"^layers\.", "encoder.layers."),
@@ -182,7 +182,7 @@ class Renamed(torch.nn.Module):
         adapters = tasks.shapes(folder.config, own)
         for name in (*own, *adapters):
             self._hold(name, torch.nn.Parameter(tensors[name].to(dtype)))
-        self._adapters = Adapters(tasks.scale(folder.config))
+        self._adapters = TaskAdapters(tasks.scale(folder.config))
         for name, module in trunk.named_modules() if adapters else ():
             matrix, part, parts = stored(self._kind, f"{name}.weight")
             if f"{matrix.removesuffix('.weight')}{tasks.LORA}.A" in adapters:

@@ -8,7 +8,7 @@ import torch
 from mlx_metaembed.tasks import LORA
 
 
-class Adapters:
+class TaskAdapters:
     """Adds a row's adapter to the modules of a trunk while `tasks` holds the rows' numbers int32 [B], -1 for none."""
 
     def __init__(self, scale: float):
