@@ -132,7 +132,8 @@ class Renamed(torch.nn.Module):
         self._inner = [trunk]
         native = dict(trunk.named_parameters())
         dtype = next(iter(native.values())).dtype
-        for name in shapes(self._kind, native):
+        self._names = list(shapes(self._kind, native))
+        for name in self._names:
             self._hold(name, torch.nn.Parameter(tensors[name].to(dtype)))
         for parameter in native.values():
             parameter.data = parameter.data.new_empty(0)
@@ -142,9 +143,18 @@ class Renamed(torch.nn.Module):
             waves = torch.tensor(ntk.periods(head, theta, scaling["factor"], scaling.get("mixed_b")))
             trunk.rotary_emb.inv_freq = 1 / waves
 
+    @property
+    def trunk(self) -> torch.nn.Module:
+        """transformers' own module."""
+        return self._inner[0]
+
     def forward(self, **inputs: torch.Tensor) -> object:
         trunk = self._inner[0]
-        views = parted(self._kind, dict(trunk.named_parameters()), dict(self.named_parameters()))
+        # Taken as attributes, since an adapter makes a weight a function of several parameters.
+        own = {
+            name: getattr(self.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in self._names
+        }
+        views = parted(self._kind, dict(trunk.named_parameters()), own)
         return torch.func.functional_call(trunk, views, (), inputs)
 
     def train(self, mode: bool = True) -> "Renamed":
