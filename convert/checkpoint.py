@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, families, heads, locate, quantized, weights
+from mlx_metaembed import adapters, disk, families, heads, locate, quantized, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import names, sources, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
@@ -63,6 +63,13 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
         method = folder.config["quantization_config"].get("quant_method")
         raise CallError(f"{folder.path} is quantized by {method!r}, which is not known; convert the model it came from")
     tensors, left, buffers = names.trunk(folder.path, folder.model_type, found)
+    if adapter := adapters.read(folder):
+        for path in adapter.modules:
+            weight = tensors[f"{path}.weight"]
+            plain = weights.read_tensor(weight) if isinstance(weight, Tensor) else weight
+            tensors[f"{path}.weight"] = adapters.fused(adapter, path, plain).astype(plain.dtype)
+        note(f"The {'DoRA' if adapter.dora else 'LoRA'} adapter of {folder.adapter} was fused into its base")
+        folder = replace(folder, base=None, adapter=None)
     if left:
         note(f"Left out, being a task's head: {names.summary(left)}")
     if buffers:

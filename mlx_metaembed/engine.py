@@ -24,7 +24,7 @@ Objective = Callable[[Array, Mapping[str, Array]], Array]
 
 
 class Rule(Protocol):
-    """An optimizer's arithmetic for one step; `apply` is one function for all steps, so that an engine may compile it."""
+    """An optimizer for one step; `apply` is the same function at every step, so that an engine may compile it."""
 
     by_rows: bool
     """Whether an engine may hand over some rows of a parameter at a time, since every number is updated by itself."""

@@ -38,7 +38,9 @@ class Recipe:
     target_modules: tuple[str, ...] = setting((), "Train these modules only, like query,value or encoder.layer.11.")
     freeze_embeddings: bool = setting(False, "Leave the embeddings as they are.")
     checkpointing: str = setting(
-        "auto", "Layers keep their inputs alone, and compute the rest twice.", ("auto", "on", "off")
+        "off",
+        "Layers keep their inputs alone, and compute the rest twice: less memory, a third more time.",
+        ("on", "off"),
     )
     loss: str = setting("info_nce", "Loss on the vectors.", ("info_nce", "triplet"))
     temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
@@ -186,6 +188,8 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     if recipe.train == "heads" and (recipe.num_layers or recipe.target_modules):
         yield "train = 'heads' leaves the trunk as it is; num_layers and target_modules choose parts of it to train"
+    if recipe.checkpointing == "on" and recipe.dropout:
+        yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
     if any(width < 1 for width in recipe.matryoshka):
         yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"
     weights = recipe.matryoshka_weights

@@ -1,7 +1,8 @@
 """Checkpointing by layer: a trunk's layers keep their inputs alone and compute the rest again in the backward pass.
 
 `mx.checkpoint` differentiates explicit arguments only, so a layer's parameters go in with its inputs. A layer's class
-is changed on the instance: other models in the process keep theirs.
+is changed on the instance: other models in the process keep theirs. The second pass would draw other dropout, so that
+a recipe takes one or the other.
 """
 
 from functools import cache
@@ -34,23 +35,15 @@ def stacks(module: nn.Module) -> list[list[nn.Module]]:
 def _checkpointed(kind: type) -> type:
     def call(self: nn.Module, *inputs: object, **settings: object) -> object:
         names, arrays = zip(*tree_flatten(self.parameters()), strict=True)
-        drawing = self.training
-        arguments = [at for at, value in enumerate(inputs) if isinstance(value, mx.array)]
+        places = [at for at, value in enumerate(inputs) if isinstance(value, mx.array)]
 
-        def again(arrays: list[mx.array], given: list[mx.array], key: mx.array) -> object:
+        def again(arrays: list[mx.array], given: list[mx.array]) -> object:
             self.update(tree_unflatten(list(zip(names, arrays, strict=True))))
             filled = list(inputs)
-            for at, value in zip(arguments, given, strict=True):
+            for at, value in zip(places, given, strict=True):
                 filled[at] = value
-            if drawing:
-                # The second pass draws what the first drew.
-                mx.random.state[0] = key
             return kind.__call__(self, *filled, **settings)
 
-        key, after = mx.random.split(mx.random.state[0]) if drawing else (mx.zeros(2, mx.uint32),) * 2
-        result = mx.checkpoint(again)(list(arrays), [inputs[at] for at in arguments], key)
-        if drawing:
-            mx.random.state[0] = after
-        return result
+        return mx.checkpoint(again)(list(arrays), [inputs[at] for at in places])
 
     return type(kind.__name__, (kind,), {"__call__": call})
