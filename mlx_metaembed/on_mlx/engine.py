@@ -81,7 +81,7 @@ class MlxEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
-        self._folder, self._heads, self._with_trunk = folder, dict(heads), trunk
+        self._folder, self._heads, self._with_trunk, self._checkpointing = folder, dict(heads), trunk, checkpointing
         self._dtype = getattr(mx, dtype)
         stored: dict[str, mx.array] = {}
         self._words = None
@@ -113,7 +113,9 @@ class MlxEngine:
             # Compiled once a mode: a trace keeps whether dropout was on.
             self._forward = mx.compile(self._vectors, inputs=state, outputs=state)
             self._drawing = mx.compile(self._drawn, inputs=state, outputs=state)
-            self._gradients = mx.compile(self._gradients, inputs=state, outputs=state)
+            # A compiled gradient comes all at once; with checkpointing it is evaluated layer by layer.
+            if not checkpointing:
+                self._gradients = mx.compile(self._gradients, inputs=state, outputs=state)
         mx.eval(self._parameters, self._masters)
 
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> mx.array:
@@ -136,9 +138,11 @@ class MlxEngine:
         self._draw(seed)
         given = self._given(chunk)
         gradients = self._gradients(*given, cotangent)
-        if self._words:
-            self._words.add(given[2], gradients.pop(self._words.name))
+        rows = gradients.pop(self._words.name) if self._words else None
         self._add(gradients)
+        if self._words:
+            # The embeddings' gradient comes last: it needs every layer's.
+            self._words.add(given[2], rows)
 
     def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
         given = [self._given(chunk) for chunk in chunks]
@@ -252,4 +256,6 @@ class MlxEngine:
         for name in reversed(list(gradients)):
             gradient = gradients[name].astype(mx.float32)
             self._sums[name] = self._sums[name] + gradient if name in self._sums else gradient
+            if self._checkpointing:
+                mx.eval(self._sums[name])
         mx.eval(self._sums)
