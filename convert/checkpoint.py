@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, families, heads, locate, quantized, tasks, weights
+from mlx_metaembed import adapters, disk, families, heads, locate, quantized, tasks, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import names, sources, task_adapters, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
@@ -66,6 +66,13 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
     if tasks.names(folder.config) and not any(f"{tasks.LORA}." in name for name in tensors):
         tensors |= task_adapters.apart(folder)
         note("Took the task adapters from their own folders")
+    if adapter := adapters.read(folder):
+        for path in adapter.modules:
+            weight = tensors[f"{path}.weight"]
+            plain = weights.read_tensor(weight) if isinstance(weight, Tensor) else weight
+            tensors[f"{path}.weight"] = adapters.fused(adapter, path, plain).astype(plain.dtype)
+        note(f"The {'DoRA' if adapter.dora else 'LoRA'} adapter of {folder.adapter} was fused into its base")
+        folder = replace(folder, base=None, adapter=None)
     if left:
         note(f"Left out, being a task's head: {names.summary(left)}")
     if buffers:

@@ -4,7 +4,7 @@ Rows of like length share a batch (sorted inside a window of batches, then the b
 distinct texts are sorted by length and cut into chunks whose rows are powers of two, padded to a few lengths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +42,12 @@ class Chunk:
 class Batch:
     """Chunks, and where each row's vectors stand among all the chunks' rows.
 
-    anchors and positives int32 [B]; negatives int32 [B, N] or None; mask bool [B, B + B * N] (see losses.py).
+    anchors and positives int32 [B]; negatives int32 [B, N] or None; mask bool [B, B + B * N] (see losses.py). Where the
+    vectors are there already, chunks are none, and the rows are the texts of these numbers.
     """
 
     chunks: tuple[Chunk, ...]
+    texts: np.ndarray
     anchors: np.ndarray
     positives: np.ndarray
     negatives: np.ndarray | None
@@ -89,16 +91,28 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
 
 def batch(store: Store, columns: Columns, rows: np.ndarray, *, pad_id: int, chunk_tokens: int) -> Batch:
     """One batch: a text that several rows share goes through the trunk once."""
+    return _assembled(columns, rows, lambda used: chunks(store, used, pad_id=pad_id, chunk_tokens=chunk_tokens))
+
+
+def pooled_batch(columns: Columns, rows: np.ndarray) -> Batch:
+    """One batch of texts whose vectors are known."""
+    return _assembled(columns, rows, lambda used: ([], np.arange(len(used))))
+
+
+def _assembled(
+    columns: Columns, rows: np.ndarray, place: Callable[[np.ndarray], tuple[list[Chunk], np.ndarray]]
+) -> Batch:
     anchors, positives, negatives = columns.anchors[rows], columns.positives[rows], columns.negatives[rows]
     count = int((negatives >= 0).sum(axis=1).max(initial=0))
     # The real negatives of each row come first.
     negatives = np.take_along_axis(negatives, np.argsort(negatives < 0, axis=1, kind="stable"), axis=1)[:, :count]
     used = np.unique(np.concatenate([anchors, positives, negatives[negatives >= 0]]))
-    pieces, places = chunks(store, used, pad_id=pad_id, chunk_tokens=chunk_tokens)
-    at = np.full(len(store) + 1, 0, np.int32)
+    pieces, places = place(used)
+    at = np.zeros(int(used.max()) + 1, np.int32)
     at[used] = places
     return Batch(
         chunks=tuple(pieces),
+        texts=used,
         anchors=at[anchors],
         positives=at[positives],
         negatives=at[negatives] if count else None,

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import batches, locate, tasks, tokens
+from mlx_metaembed import adapters, batches, locate, tasks, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.parameters import behind_trunk
 from mlx_metaembed.tokens import Tokenizer
 
 WINDOW = 8_192
@@ -38,7 +39,13 @@ class Embedder:
         self.folder, self.engine, self._tokenizer = folder, engine, tokenizer
         self.heads, arrays = head_files.read(folder)
         self.dtype = automatic_dtype(engine)[0] if dtype == "auto" else dtype
-        engine.load(folder, dtype=self.dtype, heads=self.heads, arrays=arrays)
+        engine.load(
+            folder,
+            dtype=self.dtype,
+            heads=self.heads,
+            arrays=behind_trunk(folder, arrays),
+            adapter=adapters.read(folder),
+        )
 
     @property
     def max_seq_length(self) -> int:

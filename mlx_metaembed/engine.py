@@ -7,24 +7,36 @@ in the arithmetic that was asked for. Everything outside `on_mlx` and `on_torch`
 import importlib
 import importlib.util
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.batches import Chunk
 from mlx_metaembed.errors import missing_extra
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.xp import Array
 
-Objective = Callable[[Array, Mapping[str, Mapping[str, Array]]], Array]
-"""Vectors [n, D] of all the chunks' rows, and each head's weights, to a scalar loss."""
-Rule = Callable[[str, Array, Array, Sequence[Array]], tuple[Array, list[Array]]]
-"""An optimizer: name, parameter, gradient, its state, to the new parameter and state.
+Objective = Callable[[Array, Mapping[str, Array]], Array]
+"""Vectors [n, D] of all the chunks' rows, and the parameters behind them by full name, to a scalar loss."""
 
-Every number is updated by itself: an engine may hand over some rows of a parameter at a time.
-"""
+
+class Rule(Protocol):
+    """An optimizer for one step; `apply` is the same function at every step, so that an engine may compile it."""
+
+    by_rows: bool
+    """Whether an engine may hand over some rows of a parameter at a time, since every number is updated by itself."""
+
+    def initial(self, parameter: Array) -> list[Array]:
+        """The state before the first step."""
+
+    def scalars(self, name: str, shape: Sequence[int]) -> Sequence[float]:
+        """The step's numbers for a parameter."""
+
+    def apply(self, parameter: Array, gradient: Array, state: Sequence[Array], scalars: Array) -> tuple[Array, list]:
+        """The new parameter and state; `scalars` float32 [n]."""
 
 
 class Engine(Protocol):
@@ -49,10 +61,18 @@ class Engine(Protocol):
         dtype: str,
         heads: Mapping[str, Head],
         arrays: Mapping[str, np.ndarray],
-        dropout: float = 0.0,
+        adapter: Adapter | None = None,
+        trunk: bool = True,
         train: bool = False,
+        frozen: Collection[str] = (),
+        dropout: float = 0.0,
+        checkpointing: bool = False,
     ) -> None:
-        """Take a model in; `arrays` are the heads' weights, `<head>.<weight>`. CallError lists what does not fit."""
+        """Take a model in; `arrays` are what stands behind the trunk, by full name. CallError lists what does not fit.
+
+        Without `trunk` there are Dense modules and heads alone, for vectors that are pooled already. Parameters whose
+        full names are `frozen` take no gradient. With `checkpointing` layers keep their inputs alone.
+        """
 
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> Array:
         """Vectors of a chunk, without a gradient; with a seed, the dropout that `backward` will draw again."""
@@ -61,7 +81,7 @@ class Engine(Protocol):
         """A head's output for vectors."""
 
     def grads(self, objective: Objective, vectors: Array) -> tuple[float, Array]:
-        """The loss and its gradient at the vectors; the heads' gradients are added up inside."""
+        """The loss and its gradient at the vectors; the gradients of what stands behind them are added up inside."""
 
     def backward(self, chunk: Chunk, cotangent: Array, *, seed: int) -> None:
         """Run a chunk again and add the gradient that its vectors' gradient `cotangent` gives."""

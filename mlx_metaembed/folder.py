@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mlx_metaembed import locate
 from mlx_metaembed.architecture import ENDLESS, positions, renamed, unified, unused
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
@@ -22,6 +23,7 @@ POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+ADAPTER = "adapter_config.json"
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
 
@@ -52,6 +54,10 @@ class ModelFolder:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     similarity_fn_name: str = "cosine"
+    base: Path | None = None
+    """The folder of the trunk's weights, where they are not in `path`: an adapter's base."""
+    adapter: Path | None = None
+    """The folder of an adapter's files."""
 
     @property
     def model_type(self) -> str:
@@ -86,23 +92,23 @@ class ModelFolder:
 
     def weights(self) -> list[Path]:
         """The trunk's safetensors files. Raises CallError where there are none, or one of the index is missing."""
-        single = self.path / "model.safetensors"
-        index = self.path / "model.safetensors.index.json"
+        path = self.base or self.path
+        single, index = path / "model.safetensors", path / "model.safetensors.index.json"
         if single.is_file():
             return [single]
         if index.is_file():
             shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-            missing = [name for name in shards if not (self.path / name).is_file()]
+            missing = [name for name in shards if not (path / name).is_file()]
             if missing:
-                raise faults(f"{self.path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
-            return [self.path / name for name in shards]
-        others = [name for name in PICKLED if (self.path / name).is_file()]
+                raise faults(f"{path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
+            return [path / name for name in shards]
+        others = [name for name in PICKLED if (path / name).is_file()]
         if others:
             raise CallError(
-                f"{self.path} has its weights as {others[0]}, not as safetensors; a pickle is never loaded as weights. "
-                f"Bring it in with: metaembed convert {self.path} OUT"
+                f"{path} has its weights as {others[0]}, not as safetensors; a pickle is never loaded as weights. "
+                f"Bring it in with: metaembed convert {path} OUT"
             )
-        raise CallError(f"{self.path} has no weights: expected model.safetensors; fetch the folder again")
+        raise CallError(f"{path} has no weights: expected model.safetensors; fetch the folder again")
 
     def tokenizer(self) -> Path:
         """The path of `tokenizer.json`. Raises CallError where it is missing."""
@@ -123,10 +129,30 @@ def read(path: str | Path) -> ModelFolder:
     path = Path(path)
     if not path.is_dir():
         raise CallError(f"There is no model folder {path}; expected a folder with config.json and weights")
+    if (path / ADAPTER).is_file():
+        return _adapted(path)
     if not (path / "config.json").is_file():
         newest = newest_checkpoint(path)
         hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
         raise CallError(f"{path} is no model folder: it has no config.json{hint}")
+    return _declared(path)
+
+
+def _adapted(path: Path) -> ModelFolder:
+    """An adapter's folder: what a run leaves declares all but the trunk's weights, what PEFT leaves nothing else."""
+    settings = read_json(path / ADAPTER)
+    named = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
+    if not isinstance(named, str) or not named:
+        raise CallError(f"{path / ADAPTER} names no base_model_name_or_path; expected a folder, a hub id or a wheel")
+    base = read(locate.resolve(named))
+    if base.adapter:
+        raise CallError(f"{path} is an adapter of {base.path}, which is an adapter itself; export that one first")
+    whole = (path / "config.json").is_file() and (path / "modules.json").is_file()
+    return replace(_declared(path), base=base.path, adapter=path) if whole else replace(base, adapter=path)
+
+
+def _declared(path: Path) -> ModelFolder:
+    """What the files of a folder declare."""
     config = read_json(path / "config.json")
     for name, kind in (("model_type", str), ("hidden_size", int)):
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):

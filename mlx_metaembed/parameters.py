@@ -28,6 +28,11 @@ def dense_weights(folder: ModelFolder, parameters: Mapping[str, Array]) -> dict[
     return {module.path: under(parameters, f"dense.{module.path}.") for module in folder.dense}
 
 
+def behind_trunk(folder: ModelFolder, heads: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Dense modules' and heads' arrays by full name; the heads' come as `<head>.<weight>`."""
+    return dense_arrays(folder) | {f"heads.{name}": array for name, array in heads.items()}
+
+
 def dense_arrays(folder: ModelFolder) -> dict[str, np.ndarray]:
     """The folder's Dense weights by full name. Raises CallError where a file is missing or does not fit."""
     found: dict[str, np.ndarray] = {}

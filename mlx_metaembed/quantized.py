@@ -39,6 +39,24 @@ def dequantize(weight: np.ndarray, scales: np.ndarray, biases: np.ndarray, *, bi
     return out
 
 
+def plain_shape(tensors: Mapping[str, Tensor], name: str, quantization: Mapping | None) -> tuple[int, ...]:
+    """The shape that a tensor has once it is plain."""
+    scales = tensors.get(f"{name.removesuffix('.weight')}.scales")
+    if quantization is None or scales is None or not name.endswith(".weight"):
+        return tuple(tensors[name].shape)
+    return (scales.shape[0], scales.shape[1] * quantization["group_size"])
+
+
+def plain(tensors: Mapping[str, Tensor], name: str, quantization: Mapping | None) -> np.ndarray:
+    """One tensor as a plain array."""
+    module = name.removesuffix(".weight")
+    if quantization is None or f"{module}.scales" not in tensors:
+        return read_tensor(tensors[name])
+    packed = {part: tensors[f"{module}.{part}"] for part in ("weight", "scales", "biases")}
+    found = expand({f"{module}.{part}": tensor for part, tensor in packed.items()}, quantization)[name]
+    return found if isinstance(found, np.ndarray) else read_tensor(found)
+
+
 def _codes(packed: np.ndarray, bits: int) -> np.ndarray:
     """Packed uint32 [R, W] to the codes uint8 [R, W * 32 / bits]."""
     stream = np.ascontiguousarray(packed, "<u4").view(np.uint8)

@@ -29,6 +29,19 @@ class Recipe:
         "", "Pairs or triplets: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source."
     )
     out: str = setting("", "Folder that the run writes: checkpoints, then the model.")
+    train: str = setting(
+        "full", "What trains: every parameter, an adapter, or heads alone.", ("full", "lora", "dora", "heads")
+    )
+    lora_rank: int = setting(8, "Adapter: rank of the change of a layer.")
+    lora_alpha: float = setting(16.0, "Adapter: its change is multiplied by alpha / rank.")
+    num_layers: int | None = setting(None, "Train the last so many layers only. Default: all.")
+    target_modules: tuple[str, ...] = setting((), "Train these modules only, like query,value or encoder.layer.11.")
+    freeze_embeddings: bool = setting(False, "Leave the embeddings as they are.")
+    checkpointing: str = setting(
+        "off",
+        "Layers keep their inputs alone, and compute the rest twice: less memory, a third more time.",
+        ("on", "off"),
+    )
     loss: str = setting("info_nce", "Loss on the vectors.", ("info_nce", "triplet"))
     temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
     symmetric: bool = setting(False, "InfoNCE: also from positive to anchor.")
@@ -43,6 +56,7 @@ class Recipe:
     soft_margin: bool = setting(False, "Triplet: softplus instead of the hinge.")
     matryoshka: tuple[int, ...] = setting((), "Widths that are trained together, like 384,192,96.")
     matryoshka_weights: tuple[float, ...] = setting((), "Weight of each width's loss. Default: 1 each.")
+    dense: int | None = setting(None, "Add a Dense module of so many features behind the pooling.")
     fsq: str = setting("", "Train a code head too: levels like 4x64 (64 digits of 4 levels) or 8,8,8,5.")
     fsq_weight: float = setting(1.0, "Weight of the code head's loss.")
     batch_size: int = setting(
@@ -51,11 +65,14 @@ class Recipe:
     epochs: int = setting(1, "Passes over the data.")
     iters: int | None = setting(None, "Steps, instead of epochs.")
     max_seq_length: int | None = setting(None, "Tokens a text; longer ones are cut. Default: what the model declares.")
+    optimizer: str = setting(
+        "adamw", "AdamW, AdamW with 8-bit moments, or Adafactor.", ("adamw", "adamw_8bit", "adafactor")
+    )
     learning_rate: float = setting(2e-5, "Peak learning rate of the trunk.")
     head_learning_rate: float = setting(1e-3, "Peak learning rate of heads.")
     lr_schedule: str = setting("linear", "Decay after the warm-up.", ("linear", "cosine", "constant"))
     warmup_ratio: float = setting(0.1, "Share of the steps over which the learning rate rises.")
-    weight_decay: float = setting(0.01, "AdamW: decay of matrices; biases and norms have none.")
+    weight_decay: float = setting(0.01, "Decay of matrices; biases and norms have none.")
     max_grad_norm: float = setting(1.0, "Gradients are scaled down to this length; 0 turns it off.")
     grad_accumulation_steps: int = setting(1, "Batches whose gradients are averaged before an update.")
     dropout: float = setting(0.0, "Dropout of hidden states.")
@@ -142,6 +159,9 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
     if not typed:
         return
     for name in (
+        "lora_rank",
+        "num_layers",
+        "dense",
         "batch_size",
         "epochs",
         "iters",
@@ -157,7 +177,7 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
             yield f"{name} = {value}: expected 1 or more"
     if recipe.batch_size == 1 and recipe.loss == "info_nce":
         yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
-    for name in ("temperature", "learning_rate", "head_learning_rate"):
+    for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
         if not getattr(recipe, name) > 0:
             yield f"{name} = {getattr(recipe, name)}: expected more than 0"
     for name in ("warmup_ratio", "dropout"):
@@ -166,6 +186,10 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
     for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
+    if recipe.train == "heads" and (recipe.num_layers or recipe.target_modules):
+        yield "train = 'heads' leaves the trunk as it is; num_layers and target_modules choose parts of it to train"
+    if recipe.checkpointing == "on" and recipe.dropout:
+        yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
     if any(width < 1 for width in recipe.matryoshka):
         yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"
     weights = recipe.matryoshka_weights

@@ -9,9 +9,8 @@ import numpy as np
 def on(engine_name: str, array: np.ndarray):
     """A NumPy array as the engine's."""
     if engine_name == "mlx":
-        import mlx.core as mx
-
-        return mx.array(array)
+        # Through the engine, which loads a fast BLAS first: the process keeps the one that it began with.
+        return importlib.import_module("mlx_metaembed.on_mlx.engine").mx.array(array)
     importlib.import_module("mlx_metaembed.on_torch.words")
     import torch
 

@@ -31,7 +31,8 @@ def test_an_epoch_has_every_row_once_and_depends_on_seed_and_number():
 def test_rows_of_like_length_share_a_batch():
     tokens = np.random.default_rng(0).integers(5, 500, 1000)
     spread = [np.ptp(tokens[rows]) for rows in batches.epoch(tokens, 10, seed=0, number=0)]
-    assert np.median(spread) < 20
+    # A window of four batches of 10 out of 495 lengths: a quarter of the range, where random batches have nearly all.
+    assert np.median(spread) < 495 / 4
 
 
 @pytest.mark.parametrize(("rows", "size", "steps"), [(10, 5, 2), (11, 5, 2), (12, 5, 3), (3, 5, 1), (1, 5, 1)])

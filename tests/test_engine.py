@@ -17,6 +17,7 @@ from mlx_metaembed.engine import automatic_dtype, preferred
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import DenseModule
 from mlx_metaembed.heads import Fsq
+from mlx_metaembed.parameters import behind_trunk
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train.gradcache import gradient
@@ -35,13 +36,34 @@ def loaded(
     folder = folders.read(path)
     engine = engines.choose(engine_name)
     head = {"codes": Fsq(folder.dimensions, (4,) * 8)} if fsq else {}
-    arrays = {f"codes.{name}": array for name, array in head["codes"].initial(0).items()} if fsq else {}
+    own = {f"codes.{name}": array for name, array in head["codes"].initial(0).items()} if fsq else {}
+    arrays = behind_trunk(folder, own)
     engine.load(folder, dtype=dtype, heads=head, arrays=arrays, dropout=dropout, train=train)
     count = len(tasks.names(folder.config))
     # Every adapter, and none, among the texts.
     rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None
     store = tokens.tokenize(Tokenizer(folder), MANY, tasks=rows)
     return engine, head, batches.batch(store, COLUMNS, ROWS, pad_id=0, chunk_tokens=64)
+
+
+class Descent:
+    """A rule that steps down the gradient, and keeps each gradient by name."""
+
+    by_rows = False
+
+    def __init__(self, engine, rate: float = 0.0):
+        self.engine, self.rate, self.taken, self.name = engine, rate, {}, ""
+
+    def initial(self, parameter) -> list:
+        return []
+
+    def scalars(self, name: str, shape) -> list[float]:
+        self.name = name
+        return [self.rate]
+
+    def apply(self, parameter, gradient, state, scalars):
+        self.taken[self.name] = self.engine.numpy(gradient)
+        return parameter - scalars[0] * gradient, []
 
 
 def one_step(engine_name: str, path: Path, *, cached: bool, seed: int = 5, **settings) -> tuple[float, float, dict]:
@@ -87,25 +109,20 @@ def test_the_gradient_is_the_slope_of_the_loss(engine_name: str, tiny: Path):
     recipe = Recipe()
     scored = objective(recipe, head, engine, batch)
     before = gradient(engine, batch, scored, seed=0, cached=True)
-    taken: dict[str, np.ndarray] = {}
-
-    def descend(name: str, parameter, gradient, state):
-        taken[name] = engine.numpy(gradient)
-        return parameter - 1e-3 * gradient, []
-
-    norm = engine.update(descend, divide=1, max_norm=0)
+    descent = Descent(engine, 1e-3)
+    norm = engine.update(descent, divide=1, max_norm=0)
     after = gradient(engine, batch, scored, seed=0, cached=True)
-    assert norm == pytest.approx(np.sqrt(sum((g**2).sum() for g in taken.values())), rel=1e-5)
+    assert norm == pytest.approx(np.sqrt(sum((g**2).sum() for g in descent.taken.values())), rel=1e-5)
     assert before - after == pytest.approx(1e-3 * norm**2, rel=0.1)
-    assert set(taken) == {f"trunk.{name}" for name in folders.read(tiny).trunk()}
+    assert set(descent.taken) == {f"trunk.{name}" for name in folders.read(tiny).trunk()}
 
 
 def test_clipping_scales_to_the_norm(engine_name: str, tiny: Path):
     engine, head, batch = loaded(engine_name, tiny)
     gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=True)
-    seen = []
-    engine.update(lambda name, p, g, s: (seen.append((engine.numpy(g) ** 2).sum()), (p, []))[1], divide=1, max_norm=0.5)
-    assert np.sqrt(sum(seen)) == pytest.approx(0.5, rel=1e-4)
+    descent = Descent(engine)
+    engine.update(descent, divide=1, max_norm=0.5)
+    assert np.sqrt(sum((g**2).sum() for g in descent.taken.values())) == pytest.approx(0.5, rel=1e-4)
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing(engine_name: str, tiny: Path):
@@ -140,14 +157,9 @@ def test_both_engines_have_the_same_gradient(two_engines: tuple[str, str], tiny:
     found = []
     for name in two_engines:
         engine, head, batch = loaded(name, tiny, fsq=fsq)
-        taken: dict[str, np.ndarray] = {}
-
-        def take(name: str, parameter, gradient, state, engine=engine, taken=taken):
-            taken[name] = engine.numpy(gradient)
-            return parameter, []
-
+        descent = Descent(engine)
         loss = gradient(engine, batch, objective(Recipe(matryoshka=(32, 8)), head, engine, batch), seed=0, cached=True)
-        found.append((loss, engine.update(take, divide=1, max_norm=0), taken))
+        found.append((loss, engine.update(descent, divide=1, max_norm=0), descent.taken))
     (loss, norm, gradients), (other_loss, other_norm, others) = found
     assert loss == pytest.approx(other_loss, rel=1e-6)
     assert norm == pytest.approx(other_norm, rel=1e-5)
@@ -255,7 +267,7 @@ def test_heads_are_read_with_the_folder(engine_name: str, tiny: Path, tmp_path: 
     folder = replace(folders.read(path))
     found, arrays = heads.read(folder)
     engine = engines.choose(engine_name)
-    engine.load(folder, dtype="float32", heads=found, arrays=arrays)
+    engine.load(folder, dtype="float32", heads=found, arrays=behind_trunk(folder, arrays))
     vectors = engine.array(np.eye(32, dtype=np.float32)[:3])
     got = engine.numpy(engine.head("codes", vectors))
     np.testing.assert_allclose(got, head(head.initial(0), np.eye(32, dtype=np.float32)[:3]), atol=1e-6)

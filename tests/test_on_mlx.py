@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import TEXTS
+from tiny import TEXTS, tiny_folder
 
+from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
+from mlx_metaembed.batches import Chunk
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.mlx import export
@@ -81,6 +83,7 @@ from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
+from mlx_metaembed.train.optimizer import Optimizer
 path, texts = sys.argv[1], json.loads(sys.argv[2])
 found = folder.read(path)
 mlx = engine.choose("mlx")
@@ -89,7 +92,7 @@ rows = np.arange(3)
 columns = batches.Columns(rows, rows + 3, np.zeros((3, 0), np.int64))
 batch = batches.batch(tokens.tokenize(Tokenizer(found), texts), columns, rows, pad_id=0, chunk_tokens=64)
 loss = gradient(mlx, batch, objective(Recipe(), {}, mlx, batch), seed=3, cached=True)
-norm = mlx.update(lambda name, p, g, s: (p, []), divide=1, max_norm=0)
+norm = mlx.update(Optimizer(Recipe(), step=1, steps=2), divide=1, max_norm=0)
 print(json.dumps([compiles(mlx.device), loss, norm]))
 """
 
@@ -108,3 +111,20 @@ def test_compiled_passes_give_the_same_gradient(mlx_engine: str, tiny: Path):
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))
     assert found[0][1:] == pytest.approx(found[1][1:], rel=1e-4)
+
+
+def test_checkpointing_holds_less_than_half(mlx_engine: str, tmp_path: Path):
+    import mlx.core as mx
+
+    deep = {"num_hidden_layers": 8, "hidden_size": 64, "intermediate_size": 256, "max_position_embeddings": 256}
+    path = tiny_folder(tmp_path / "deep", config=deep)
+    ids, mask = np.ones((16, 128), np.int32), np.ones((16, 128), bool)
+    held = []
+    for checkpointing in (False, True):
+        engine = engines.choose(mlx_engine)
+        engine.load(folders.read(path), dtype="float32", heads={}, arrays={}, train=True, checkpointing=checkpointing)
+        engine.memory(reset=True)
+        before = mx.get_active_memory()
+        engine.backward(Chunk(ids, mask, mask, 16), mx.ones((16, 64)), seed=0)
+        held.append(engine.memory() - before)
+    assert held[1] < 0.5 * held[0]

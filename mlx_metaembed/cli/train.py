@@ -31,6 +31,8 @@ def recipe_options(command: click.Command) -> click.Command:
             settings["callback"] = lambda _context, option, value: widths(value, f"--{option.name}")
         elif hints[field.name] == tuple[float, ...]:
             settings["callback"] = lambda _context, option, value: _numbers(value, f"--{option.name.replace('_', '-')}")
+        elif hints[field.name] == tuple[str, ...]:
+            settings["callback"] = lambda _context, _option, value: _names(value)
         elif field.metadata["choices"]:
             settings["type"] = click.Choice(field.metadata["choices"])
         else:
@@ -63,7 +65,7 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     chosen = _resumed(settings) if resume else Recipe(**settings)
     bars = _Bars()
     with closing(bars), _signals() as stopped:
-        watch = Watch(note=note, tokenised=bars.tokenised, step=bars.step, stopped=stopped)
+        watch = Watch(note=note, prepared=bars.prepared, step=bars.step, stopped=stopped)
         result = train(chosen, resume=resume, watch=watch)
     answer(
         asdict(result),
@@ -87,6 +89,11 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
         raise CallError(f"{option} {text!r}: expected numbers, like 1,1,2") from None
 
 
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """`"query,value"` as ("query", "value")."""
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _resumed(given: dict) -> Recipe:
     """The recipe of the run in --out, with what was given now; the run itself says what may change."""
     from mlx_metaembed.train.checkpoint import settings
@@ -102,8 +109,8 @@ class _Bars:
     def __init__(self):
         self._bar, self._label = None, ""
 
-    def tokenised(self, texts: int, of: int) -> None:
-        self._show("tokenising", of).update(texts)
+    def prepared(self, what: str, texts: int, of: int) -> None:
+        self._show(what, of).update(texts)
 
     def step(self, row: dict) -> None:
         fresh = self._label != "training"

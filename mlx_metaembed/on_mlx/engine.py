@@ -4,7 +4,7 @@
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -15,12 +15,15 @@ FOUND_BLAS = blas.preload()
 import mlx.core as mx  # noqa: E402
 from mlx.utils import tree_flatten, tree_unflatten  # noqa: E402
 
+from mlx_metaembed.adapters import Adapter  # noqa: E402
 from mlx_metaembed.batches import Chunk  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
+from mlx_metaembed.on_mlx import layers, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
-from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, under  # noqa: E402
+from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
+from mlx_metaembed.parameters import TRUNK, dense_weights, under  # noqa: E402
 from mlx_metaembed.pooling import vector  # noqa: E402
 
 CACHE_SHARE = 4
@@ -71,21 +74,38 @@ class MlxEngine:
         dtype: str,
         heads: Mapping[str, Head],
         arrays: Mapping[str, np.ndarray],
-        dropout: float = 0.0,
+        adapter: Adapter | None = None,
+        trunk: bool = True,
         train: bool = False,
+        frozen: Collection[str] = (),
+        dropout: float = 0.0,
+        checkpointing: bool = False,
     ) -> None:
-        self._folder, self._heads, self._trains = folder, dict(heads), train
+        self._folder, self._heads, self._with_trunk, self._checkpointing = folder, dict(heads), trunk, checkpointing
         self._dtype = getattr(mx, dtype)
-        # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.
-        self._trunk = trunks.load(folder, dropout=dropout, expand=self.device == "cpu")
-        stored = {TRUNK + name: array for name, array in tree_flatten(self._trunk.parameters())}
-        others = dense_arrays(folder) | {f"heads.{name}": values for name, values in arrays.items()}
-        others = {name: mx.array(values.astype(np.float32)) for name, values in others.items()}
+        stored: dict[str, mx.array] = {}
+        self._words = None
+        if trunk:
+            # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.
+            self._trunk = trunks.load(folder, dropout=dropout, expand=self.device == "cpu")
+            if adapter:
+                lora.attach(self._trunk, adapter)
+            if checkpointing:
+                layers.checkpoint(self._trunk)
+            stored = {TRUNK + name: array for name, array in tree_flatten(self._trunk.parameters())}
+        others = {name: mx.array(values.astype(np.float32)) for name, values in arrays.items()}
         self._parameters = {name: self._cast(array) for name, array in stored.items()} | others
         # Half-precision training keeps float32 masters beside the working copy.
-        self._masters = {name: array.astype(mx.float32) for name, array in (stored | others).items()} if train else {}
+        self._masters = {
+            name: array.astype(mx.float32)
+            for name, array in (stored | others).items()
+            if train and name not in frozen and mx.issubdtype(array.dtype, mx.floating)
+        }
+        if trunk and train:
+            self._words = WordTable.of(self._trunk, self._masters)
         self._sums: dict[str, mx.array] = {}
         self._state: dict[str, list[mx.array]] = {}
+        self._rules: dict[Callable, Callable] = {}
         self._forward, self._drawing = self._vectors, self._drawn
         self._gradients = mx.grad(self._weighted)
         if self._compile:
@@ -93,13 +113,15 @@ class MlxEngine:
             # Compiled once a mode: a trace keeps whether dropout was on.
             self._forward = mx.compile(self._vectors, inputs=state, outputs=state)
             self._drawing = mx.compile(self._drawn, inputs=state, outputs=state)
-            self._gradients = mx.compile(self._gradients, inputs=state, outputs=state)
+            # A compiled gradient comes all at once; with checkpointing it is evaluated layer by layer.
+            if not checkpointing:
+                self._gradients = mx.compile(self._gradients, inputs=state, outputs=state)
         mx.eval(self._parameters, self._masters)
 
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> mx.array:
         self._draw(seed)
         forward = self._forward if seed is None else self._drawing
-        vectors = forward(self._trunk_parameters(), *self._inputs(chunk))
+        vectors = forward(*self._given(chunk))
         mx.eval(vectors)
         return vectors
 
@@ -107,39 +129,52 @@ class MlxEngine:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
     def grads(self, objective: Objective, vectors: mx.array) -> tuple[float, mx.array]:
-        heads = self._head_parameters()
-        loss, (at_vectors, at_heads) = mx.value_and_grad(self._scored(objective), argnums=(0, 1))(vectors, heads)
+        loss, (at_vectors, at_heads) = mx.value_and_grad(objective, argnums=(0, 1))(vectors, self._after_trunk())
         self._add(at_heads)
         mx.eval(loss, at_vectors)
         return loss.item(), at_vectors
 
     def backward(self, chunk: Chunk, cotangent: mx.array, *, seed: int) -> None:
         self._draw(seed)
-        self._add(self._gradients(self._trunk_parameters(), cotangent, *self._inputs(chunk)))
+        given = self._given(chunk)
+        gradients = self._gradients(*given, cotangent)
+        rows = gradients.pop(self._words.name) if self._words else None
+        self._add(gradients)
+        if self._words:
+            # The embeddings' gradient comes last: it needs every layer's.
+            self._words.add(given[2], rows)
 
     def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
-        inputs = [self._inputs(chunk) for chunk in chunks]
+        given = [self._given(chunk) for chunk in chunks]
+        rows = [{self._words.name: each[0].pop(self._words.name)} if self._words else {} for each in given]
 
-        def loss(trunk: dict, heads: dict) -> mx.array:
+        def loss(trained: dict, rows: list[dict], heads: dict) -> mx.array:
             vectors = []
-            for chunk, seed in zip(inputs, seeds, strict=True):
+            for (_, *others), own, seed in zip(given, rows, seeds, strict=True):
                 self._draw(seed)
-                vectors.append(self._vectors(trunk, *chunk))
-            return self._scored(objective)(mx.concatenate(vectors), heads)
+                vectors.append(self._vectors(trained | own, *others))
+            return objective(mx.concatenate(vectors), heads)
 
-        value, (at_trunk, at_heads) = mx.value_and_grad(loss, argnums=(0, 1))(
-            self._trunk_parameters(), self._head_parameters()
+        value, (at_trunk, at_rows, at_heads) = mx.value_and_grad(loss, argnums=(0, 1, 2))(
+            given[0][0], rows, self._after_trunk()
         )
         self._add(at_trunk | at_heads)
+        for (_, _, ids, *_), own in zip(given, at_rows, strict=True):
+            if self._words:
+                self._words.add(ids, own[self._words.name])
         return value.item()
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
-        norm = (mx.sqrt(sum(mx.sum(g * g) for g in self._sums.values())) / divide).item()
+        sums = self._sums | (self._words.taken() if self._words else {})
+        norm = (mx.sqrt(sum(mx.sum(g * g) for g in sums.values())) / divide).item()
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
-            for name, gradient in self._sums.items():
-                state = self._state.get(name, [])
-                self._masters[name], self._state[name] = rule(name, self._masters[name], gradient * factor, state)
+            apply = self._compiled_rule(rule)
+            for name in list(sums):
+                master, gradient = self._masters[name], sums.pop(name)
+                state = self._state.get(name) or rule.initial(master)
+                scalars = mx.array([factor, *rule.scalars(name, master.shape)])
+                self._masters[name], self._state[name] = apply(master, gradient, state, scalars)
                 self._parameters[name] = (
                     self._cast(self._masters[name]) if name.startswith(TRUNK) else self._masters[name]
                 )
@@ -148,9 +183,8 @@ class MlxEngine:
         return norm
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        masters = self._masters or self._parameters
         state = {f"{name}.{at}": array for name, arrays in self._state.items() for at, array in enumerate(arrays)}
-        return {name: self.numpy(array) for name, array in masters.items()}, {
+        return {name: self.numpy(array) for name, array in self._masters.items()}, {
             name: self.numpy(array) for name, array in state.items()
         }
 
@@ -170,27 +204,47 @@ class MlxEngine:
             mx.reset_peak_memory()
         return peak
 
-    def _vectors(self, parameters: dict, pooled: mx.array, *inputs: mx.array) -> mx.array:
-        self._fill(parameters)
-        return vector(self._trunk(*inputs), pooled, self._folder, dense_weights(self._folder, parameters))
+    def _given(self, chunk: Chunk) -> tuple[dict | mx.array, ...]:
+        """A chunk's arguments: what trains of the trunk and its modules, what is frozen, ids, mask, pooled, tasks."""
+        ids, mask, pooled = mx.array(chunk.ids), mx.array(chunk.mask), mx.array(chunk.pooled)
+        used = {name: array for name, array in self._parameters.items() if not name.startswith("heads.")}
+        trained = {name: array for name, array in used.items() if name in self._masters}
+        if self._words:
+            trained[self._words.name] = self._words.gathered(trained[self._words.name], ids)
+        tasks = [] if chunk.tasks is None else [mx.array(chunk.tasks)]
+        return trained, {name: array for name, array in used.items() if name not in trained}, ids, mask, pooled, *tasks
 
-    def _drawn(self, parameters: dict, *inputs: mx.array) -> mx.array:
+    def _vectors(
+        self, trained: dict, frozen: dict, ids: mx.array, mask: mx.array, pooled: mx.array, *tasks: mx.array
+    ) -> mx.array:
+        parameters = trained | frozen
+        self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
+        return vector(self._trunk(ids, mask, *tasks), pooled, self._folder, dense_weights(self._folder, parameters))
+
+    def _drawn(self, trained: dict, frozen: dict, *inputs: mx.array) -> mx.array:
         """`_vectors` as a function of its own, for compiling with dropout on."""
-        return self._vectors(parameters, *inputs)
+        return self._vectors(trained, frozen, *inputs)
 
-    def _weighted(self, parameters: dict, cotangent: mx.array, *inputs: mx.array) -> mx.array:
-        return mx.sum(self._vectors(parameters, *inputs) * cotangent)
+    def _weighted(self, trained: dict, frozen: dict, *given: mx.array) -> mx.array:
+        *inputs, cotangent = given
+        return mx.sum(self._vectors(trained, frozen, *inputs) * cotangent)
 
-    def _scored(self, objective: Objective) -> Callable:
-        return lambda vectors, heads: objective(vectors, head_weights(self._heads, heads))
+    def _after_trunk(self) -> dict[str, mx.array]:
+        """What trains behind the vectors that an objective is given: heads, and without a trunk Dense modules too."""
+        behind = "heads." if self._with_trunk else ""
+        return {name: array for name, array in self._parameters.items() if name.startswith(behind)}
 
-    def _inputs(self, chunk: Chunk) -> list[mx.array]:
-        """What is pooled, then what the trunk takes."""
-        tasks = [] if chunk.tasks is None else [chunk.tasks]
-        return [mx.array(values) for values in (chunk.pooled, chunk.ids, chunk.mask, *tasks)]
+    def _compiled_rule(self, rule: Rule) -> Callable:
+        """The rule on a gradient still to be scaled by the first of its scalars; compiled once, for all steps."""
 
-    def _fill(self, parameters: dict) -> None:
-        self._trunk.update(tree_unflatten([(name, array) for name, array in under(parameters, TRUNK).items()]))
+        def scaled(parameter: mx.array, gradient: mx.array, state: list, scalars: mx.array) -> tuple[mx.array, list]:
+            return rule.apply(parameter, gradient * scalars[0], state, scalars[1:])
+
+        if not self._compile:
+            return scaled
+        if rule.apply not in self._rules:
+            self._rules[rule.apply] = mx.compile(scaled)
+        return self._rules[rule.apply]
 
     def _draw(self, seed: int | None) -> None:
         self._trunk.train(seed is not None)
@@ -200,15 +254,11 @@ class MlxEngine:
     def _cast(self, array: mx.array) -> mx.array:
         return array.astype(self._dtype) if mx.issubdtype(array.dtype, mx.floating) else array
 
-    def _trunk_parameters(self) -> dict[str, mx.array]:
-        return {name: array for name, array in self._parameters.items() if not name.startswith("heads.")}
-
-    def _head_parameters(self) -> dict[str, mx.array]:
-        return {name: array for name, array in self._parameters.items() if name.startswith("heads.")}
-
     def _add(self, gradients: Mapping[str, mx.array]) -> None:
         """Sum gradients in float32, evaluating the last layer's first: that frees activations soonest."""
         for name in reversed(list(gradients)):
             gradient = gradients[name].astype(mx.float32)
             self._sums[name] = self._sums[name] + gradient if name in self._sums else gradient
+            if self._checkpointing:
+                mx.eval(self._sums[name])
         mx.eval(self._sums)

@@ -18,6 +18,12 @@ NEVER_DROPPED = ("attention_probs_dropout_prob", "attention_dropout")
 """Attention weights are never dropped: MLX's fused kernel cannot, and both engines train alike."""
 
 
+def checkpoint(trunk: torch.nn.Module) -> None:
+    """Make the trunk's layers keep their inputs alone, and compute the rest again in the backward pass."""
+    inner = trunk.trunk if isinstance(trunk, renamed.Renamed) else trunk
+    inner.gradient_checkpointing_enable({"use_reentrant": False})
+
+
 def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn.Module:
     """The trunk in `dtype`. Raises CallError that lists every tensor that does not fit, or an unknown model type."""
     from safetensors.torch import load_file

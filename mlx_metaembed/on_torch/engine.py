@@ -1,18 +1,19 @@
 """The engine on torch: NVIDIA GPUs, any processor. Encoders are transformers' own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import EllipsisType
 
 import numpy as np
 import torch
 
 from mlx_metaembed import footprint
+from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.batches import Chunk
 from mlx_metaembed.engine import Objective, Rule
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.on_torch import encoder, words  # noqa: F401  (words announces torch's namespace)
-from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, under
+from mlx_metaembed.on_torch import encoder, lora, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.parameters import TRUNK, dense_weights, under
 from mlx_metaembed.pooling import vector
 
 PIECE = 2**17
@@ -54,27 +55,41 @@ class TorchEngine:
         dtype: str,
         heads: Mapping[str, Head],
         arrays: Mapping[str, np.ndarray],
-        dropout: float = 0.0,
+        adapter: Adapter | None = None,
+        trunk: bool = True,
         train: bool = False,
+        frozen: Collection[str] = (),
+        dropout: float = 0.0,
+        checkpointing: bool = False,
     ) -> None:
-        self._folder, self._heads = folder, dict(heads)
+        self._folder, self._heads, self._with_trunk = folder, dict(heads), trunk
         half = train and dtype != "float32"
-        self._trunk = encoder.load(folder, dtype=torch.float32 if half else getattr(torch, dtype), dropout=dropout)
-        self._trunk.to(self._device)
-        for module in self._trunk.modules():
-            if isinstance(module, torch.nn.Embedding):
-                module.sparse = module.weight.numel() >= SPARSE_FROM
-        others = dense_arrays(folder) | {f"heads.{name}": values for name, values in arrays.items()}
-        others = {name: self.array(values.astype(np.float32)).requires_grad_(train) for name, values in others.items()}
-        stored = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()}
-        self._masters = {name: tensor.detach().clone() if half else tensor for name, tensor in stored.items()} | others
+        stored: dict[str, torch.Tensor] = {}
+        if trunk:
+            wide = torch.float32 if half else getattr(torch, dtype)
+            self._trunk = encoder.load(folder, dtype=wide, dropout=dropout)
+            if adapter:
+                lora.attach(self._trunk, adapter)
+            if checkpointing:
+                encoder.checkpoint(self._trunk)
+            self._trunk.to(self._device)
+            stored = {TRUNK + lora.plain_name(name): parameter for name, parameter in self._trunk.named_parameters()}
+        trained = {name for name in stored if train and name not in frozen}
+        others = {name: self.array(values.astype(np.float32)) for name, values in arrays.items()}
+        # Half-precision training keeps float32 masters beside the working copy of what trains.
+        self._masters = {name: stored[name].detach().clone() if half else stored[name] for name in trained}
+        self._masters |= {name: tensor for name, tensor in others.items() if train and name not in frozen}
         if half:
             # Parameters alone: the frequencies of rotary positions are buffers, and wrong in half precision.
-            for parameter in self._trunk.parameters():
+            for parameter in stored.values():
                 parameter.data = parameter.data.to(getattr(torch, dtype))
-        self._parameters = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()} | others
-        for parameter in self._parameters.values():
-            parameter.requires_grad_(train)
+        self._parameters = stored | others
+        for name, parameter in self._parameters.items():
+            parameter.requires_grad_(name in self._masters)
+        if trunk:
+            for module in self._trunk.modules():
+                if isinstance(module, torch.nn.Embedding) and module.weight.requires_grad:
+                    module.sparse = module.weight.numel() >= SPARSE_FROM
         self._sums: dict[str, torch.Tensor] = {}
         self._state: dict[str, list[torch.Tensor]] = {}
 
@@ -89,7 +104,7 @@ class TorchEngine:
 
     def grads(self, objective: Objective, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
         vectors = vectors.detach().requires_grad_()
-        loss = objective(vectors, head_weights(self._heads, self._parameters))
+        loss = objective(vectors, self._parameters)
         loss.backward()
         self._collect()
         return loss.item(), vectors.grad
@@ -104,7 +119,7 @@ class TorchEngine:
         for chunk, seed in zip(chunks, seeds, strict=True):
             self._draw(seed)
             vectors.append(self._vectors(chunk))
-        loss = objective(torch.cat(vectors), head_weights(self._heads, self._parameters))
+        loss = objective(torch.cat(vectors), self._parameters)
         loss.backward()
         self._collect()
         return loss.item()
@@ -115,8 +130,11 @@ class TorchEngine:
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
             for name, gradient in self._sums.items():
-                for rows in self._pieces(gradient):
-                    self._apply(rule, name, rows, gradient[rows] * factor)
+                if name not in self._state:
+                    self._state[name] = rule.initial(self._masters[name])
+                scalars = self.array(np.array(rule.scalars(name, gradient.shape), np.float32))
+                for rows in self._pieces(gradient) if rule.by_rows else [...]:
+                    self._apply(rule, name, rows, gradient[rows] * factor, scalars)
         self._sums = {}
         return norm
 
@@ -151,15 +169,15 @@ class TorchEngine:
         rows = max(PIECE * len(tensor) // max(tensor.numel(), 1), 1)
         return [slice(first, first + rows) for first in range(0, len(tensor), rows)]
 
-    def _apply(self, rule: Rule, name: str, rows: slice | EllipsisType, gradient: torch.Tensor) -> None:
+    def _apply(
+        self, rule: Rule, name: str, rows: slice | EllipsisType, gradient: torch.Tensor, scalars: torch.Tensor
+    ) -> None:
         """Update some rows of one parameter, its state and its working copy."""
-        master, state = self._masters[name][rows], self._state.get(name, [])
-        new, fresh = rule(name, master, gradient, [each[rows] for each in state])
-        master.copy_(new)
+        state = self._state[name]
+        new, fresh = rule.apply(self._masters[name][rows], gradient, [each[rows] for each in state], scalars)
+        self._masters[name][rows].copy_(new)
         if self._parameters[name] is not self._masters[name]:
             self._parameters[name][rows].copy_(new)
-        if not state:
-            state = self._state[name] = [torch.zeros_like(self._masters[name]) for _ in fresh]
         for old, each in zip(state, fresh, strict=True):
             old[rows].copy_(each)
 

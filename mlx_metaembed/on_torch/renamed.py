@@ -180,6 +180,7 @@ class Renamed(torch.nn.Module):
         dtype = next(iter(native.values())).dtype
         own = shapes(self._kind, native)
         adapters = tasks.shapes(folder.config, own)
+        self._names = list(own)
         for name in (*own, *adapters):
             self._hold(name, torch.nn.Parameter(tensors[name].to(dtype)))
         self._adapters = TaskAdapters(tasks.scale(folder.config))
@@ -195,9 +196,18 @@ class Renamed(torch.nn.Module):
             waves = torch.tensor(ntk.periods(head, theta, scaling["factor"], scaling.get("mixed_b")))
             trunk.rotary_emb.inv_freq = 1 / waves
 
+    @property
+    def trunk(self) -> torch.nn.Module:
+        """transformers' own module."""
+        return self._inner[0]
+
     def forward(self, *, tasks: torch.Tensor | None = None, **inputs: torch.Tensor) -> object:
         trunk, self._adapters.tasks = self._inner[0], tasks
-        views = parted(self._kind, dict(trunk.named_parameters()), dict(self.named_parameters()))
+        # Taken as attributes, since an adapter makes a weight a function of several parameters.
+        own = {
+            name: getattr(self.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in self._names
+        }
+        views = parted(self._kind, dict(trunk.named_parameters()), own)
         return torch.func.functional_call(trunk, views, (), inputs)
 
     def train(self, mode: bool = True) -> "Renamed":

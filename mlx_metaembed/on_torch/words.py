@@ -18,6 +18,7 @@ from torch import (  # noqa: F401
     sqrt,
     squeeze,
     tanh,
+    uint8,
     where,
     zeros_like,
 )

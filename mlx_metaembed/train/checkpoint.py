@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, weights
+from mlx_metaembed import adapters, disk, locate, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
+from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import SIDE, ModelFolder
 from mlx_metaembed.heads import Head
+from mlx_metaembed.locate import HUB_ID
 from mlx_metaembed.parameters import TRUNK, under
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train.lossscale import LossScale
@@ -40,6 +42,7 @@ def save(
     out: Path,
     folder: ModelFolder,
     recipe: Recipe,
+    adapter: Adapter | None,
     heads: Mapping[str, Head],
     position: Position,
     masters: Mapping[str, np.ndarray],
@@ -49,7 +52,7 @@ def save(
     path = out / f"checkpoint-{position.step}"
     if not path.is_dir():
         with disk.replacing(path) as partial:
-            _write(partial, folder, recipe, heads, position, masters, state)
+            _write(partial, folder, recipe, adapter, heads, position, masters, state)
             metrics = out / SIDE / "metrics.jsonl"
             if metrics.is_file():
                 shutil.copyfile(metrics, partial / SIDE / "metrics.jsonl")
@@ -115,10 +118,18 @@ def unfinished(out: Path) -> bool:
     return (out / SIDE / "recipe.toml").is_file() and not (out / LAST).is_file()
 
 
+def base_name(recipe: Recipe) -> str:
+    """What an adapter calls its base: a folder by its full path, a hub id as it is."""
+    found = locate.resolve(recipe.model)
+    named = not Path(recipe.model).expanduser().is_dir() and HUB_ID.fullmatch(recipe.model)
+    return recipe.model if named else str(found.resolve())
+
+
 def _write(
     partial: Path,
     folder: ModelFolder,
     recipe: Recipe,
+    adapter: Adapter | None,
     heads: Mapping[str, Head],
     position: Position,
     masters: Mapping[str, np.ndarray],
@@ -127,8 +138,16 @@ def _write(
     config = {name: value for name, value in folder.config.items() if name not in ("dtype", "torch_dtype")}
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
     folders.copy_tokenizer(folder.path, partial)
-    carried = {name: weights.read_tensor(tensor) for name, tensor in folder.carried().items()}
-    weights.write(partial / "model.safetensors", under(masters, TRUNK) | carried)
+    trained = under(masters, TRUNK)
+    if adapter:
+        adapters.write(adapters.with_arrays(adapter, trained), base_name(recipe), partial)
+    else:
+        # What was frozen and what other tools want is taken over as it was.
+        weights.write(
+            partial / "model.safetensors",
+            folder.trunk() | folder.carried() | trained,
+            dtype=None if folder.quantization else "float32",
+        )
     for module in folder.dense:
         weights.write(partial / module.path / "model.safetensors", under(masters, f"dense.{module.path}."))
     head_files.write(heads, under(masters, "heads."), partial)

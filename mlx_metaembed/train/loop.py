@@ -27,7 +27,7 @@ class Watch:
     """What the caller is told, and how it stops a run: `stopped` is asked after every step."""
 
     note: Callable[[str], None] = lambda text: None
-    tokenised: Callable[[int, int], None] = lambda texts, of: None
+    prepared: Callable[[str, int, int], None] = lambda what, texts, of: None
     step: Callable[[dict], None] = lambda row: None
     stopped: Callable[[], bool] = lambda: False
 
@@ -57,7 +57,7 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
     """
     watch = watch or Watch()
     try:
-        parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.tokenised)
+        parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared)
         return _Loop(parts, watch).run()
     except OSError as error:
         raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}") from error
@@ -94,7 +94,7 @@ class _Loop:
             if step < parts.steps and stopped:
                 raise JobError(f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}")
         self._save()
-        for store in parts.out.glob("tokens-*"):
+        for store in (*parts.out.glob("tokens-*"), *parts.out.glob("pooled-*")):
             shutil.rmtree(store)
         checkpoint.finish(parts.out, self.saved)
         return Result(
@@ -118,8 +118,12 @@ class _Loop:
         tokens = columns.tokens(store.lengths)
         for number in count():
             for rows in batches.epoch(tokens, recipe.batch_size, seed=recipe.seed, number=number):
-                yield lambda rows=rows: batches.batch(
-                    store, columns, rows, pad_id=parts.pad_id, chunk_tokens=parts.plan.chunk_tokens
+                yield (
+                    lambda rows=rows: (
+                        batches.batch(store, columns, rows, pad_id=parts.pad_id, chunk_tokens=parts.plan.chunk_tokens)
+                        if parts.vectors is None
+                        else batches.pooled_batch(columns, rows)
+                    )
                 )
 
     def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
@@ -130,19 +134,10 @@ class _Loop:
         for number, make in enumerate(group):
             batch = make()
             padded = sum(chunk.ids.size for chunk in batch.chunks)
-            tokens += sum(chunk.tokens for chunk in batch.chunks)
+            tokens += int(parts.store.lengths[batch.texts].sum())
             self.padded += padded
             self.shapes |= {chunk.ids.shape for chunk in batch.chunks}
-            losses.append(
-                gradient(
-                    parts.engine,
-                    batch,
-                    objective(recipe, parts.heads, parts.engine, batch, scale.factor),
-                    seed=(recipe.seed, step, number),
-                    cached=self._cached(padded, len(batch.chunks)),
-                )
-                / scale.factor
-            )
+            losses.append(self._gradient(batch, padded, seed=(recipe.seed, step, number)) / scale.factor)
         loss = sum(losses) / len(losses)
         if not math.isfinite(loss):
             raise JobError(self._diverged(step, f"the loss is {loss}"))
@@ -165,6 +160,15 @@ class _Loop:
             "padding": batches.padding_share(self.real, self.padded),
         }
 
+    def _gradient(self, batch: Batch, padded: int, *, seed: Sequence[int]) -> float:
+        """Add a batch's gradient to the engine's sums and give its loss, times the loss scale."""
+        parts = self.parts
+        frozen = parts.folder if parts.vectors is not None else None
+        scored = objective(self.recipe, parts.heads, parts.engine, batch, self.position.scale.factor, pooled=frozen)
+        if parts.vectors is not None:
+            return parts.engine.grads(scored, parts.engine.array(parts.vectors[batch.texts]))[0]
+        return gradient(parts.engine, batch, scored, seed=seed, cached=self._cached(padded, len(batch.chunks)))
+
     @property
     def _batches_an_epoch(self) -> int:
         return batches.steps_per_epoch(len(self.parts.columns), self.recipe.batch_size)
@@ -180,7 +184,9 @@ class _Loop:
         masters, state = parts.engine.save()
         # The checkpoint that a resumed run began from goes once there is a newer one.
         source = replace(parts.folder, path=self.saved or parts.folder.path)
-        self.saved = checkpoint.save(parts.out, source, self.recipe, parts.heads, self.position, masters, state)
+        self.saved = checkpoint.save(
+            parts.out, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
+        )
 
     def _keep_within_budget(self, peak: int) -> None:
         if peak > self.recipe.memory_bytes:

@@ -5,8 +5,11 @@ from functools import partial
 
 from mlx_metaembed.batches import Batch
 from mlx_metaembed.engine import Engine, Objective
+from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.losses import Loss, info_nce, matryoshka, triplet
+from mlx_metaembed.parameters import dense_weights, head_weights
+from mlx_metaembed.pooling import finish
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.xp import Array, namespace
 
@@ -24,8 +27,18 @@ def loss_of(recipe: Recipe) -> Loss:
     )
 
 
-def objective(recipe: Recipe, heads: Mapping[str, Head], engine: Engine, batch: Batch, scale: float = 1.0) -> Objective:
-    """The scalar that a batch's vectors [n, D] and the heads' weights give, times `scale`."""
+def objective(
+    recipe: Recipe,
+    heads: Mapping[str, Head],
+    engine: Engine,
+    batch: Batch,
+    scale: float = 1.0,
+    pooled: ModelFolder | None = None,
+) -> Objective:
+    """The scalar that a batch's vectors [n, D] and the heads' weights give, times `scale`.
+
+    With `pooled` the vectors are what that folder's trunk gives, and its Dense modules and normalising come first.
+    """
     loss = loss_of(recipe)
     on_vectors = matryoshka(loss, recipe.matryoshka, recipe.matryoshka_weights) if recipe.matryoshka else loss
     anchors, positives = engine.array(batch.anchors), engine.array(batch.positives)
@@ -38,7 +51,10 @@ def objective(recipe: Recipe, heads: Mapping[str, Head], engine: Engine, batch: 
         picked = None if negatives is None else xp.take(vectors, negatives, axis=0).reshape(rows, -1, width)
         return xp.take(vectors, anchors, axis=0), xp.take(vectors, positives, axis=0), picked
 
-    def total(vectors: Array, weights: Mapping[str, Mapping[str, Array]]) -> Array:
+    def total(vectors: Array, parameters: Mapping[str, Array]) -> Array:
+        weights = head_weights(heads, parameters)
+        if pooled:
+            vectors = finish(vectors, pooled, dense_weights(pooled, parameters))
         value = on_vectors(*columns(vectors), mask)
         for name, head in heads.items():
             value = value + recipe.fsq_weight * loss(*columns(head(weights[name], vectors)), mask)

@@ -1,45 +1,33 @@
-"""AdamW with decoupled decay, and learning rates that depend on the step and on the parameter.
+"""Which optimizer a recipe takes, and the numbers that change with the step: learning rate, decay, corrections.
 
-One text for both engines: pure arithmetic on a parameter, its gradient and its two moments, all float32.
+The arithmetic lies in `adamw.py`, `adamw_8bit.py` and `adafactor.py`: one text for both engines.
 """
 
 from collections.abc import Sequence
 
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train import adafactor, adamw, adamw_8bit
 from mlx_metaembed.train.schedule import factor
-from mlx_metaembed.xp import Array, namespace
 
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-
-
-def adamw(
-    parameter: Array, gradient: Array, state: Sequence[Array], *, step: int, learning_rate: float, weight_decay: float
-) -> tuple[Array, list[Array]]:
-    """The parameter and moments after step `step` (from 1). arXiv:1711.05101, algorithm 2, with bias correction."""
-    xp = namespace(parameter)
-    first, second = state or (xp.zeros_like(parameter), xp.zeros_like(parameter))
-    first = first + (1 - BETAS[0]) * (gradient - first)
-    second = second + (1 - BETAS[1]) * (gradient * gradient - second)
-    size = learning_rate / (1 - BETAS[0] ** step)
-    deviation = xp.sqrt(second) / (1 - BETAS[1] ** step) ** 0.5 + EPSILON
-    return parameter * (1 - learning_rate * weight_decay) - size * first / deviation, [first, second]
+RULES = {"adamw": adamw, "adamw_8bit": adamw_8bit, "adafactor": adafactor}
 
 
 class Optimizer:
-    """AdamW for one step of a recipe: heads have their own rate, vectors (biases, norms) no decay."""
+    """A recipe's rule for one step (see engine.Rule): heads have their own rate, vectors (biases, norms) no decay."""
 
     def __init__(self, recipe: Recipe, *, step: int, steps: int):
-        self._recipe, self._step = recipe, step
+        rule = RULES[recipe.optimizer]
+        self._recipe, self._corrections = recipe, rule.corrections(step)
         self._factor = factor(recipe.lr_schedule, step=step, steps=steps, warmup_ratio=recipe.warmup_ratio)
+        self.by_rows, self.initial, self.apply = rule.BY_ROWS, rule.initial, rule.apply
 
     @property
     def learning_rate(self) -> float:
         return self._recipe.learning_rate * self._factor
 
-    def __call__(
-        self, name: str, parameter: Array, gradient: Array, state: Sequence[Array]
-    ) -> tuple[Array, list[Array]]:
-        peak = self._recipe.head_learning_rate if name.startswith("heads.") else self._recipe.learning_rate
-        decay = self._recipe.weight_decay if len(parameter.shape) > 1 else 0.0
-        return adamw(parameter, gradient, state, step=self._step, learning_rate=peak * self._factor, weight_decay=decay)
+    def scalars(self, name: str, shape: Sequence[int]) -> list[float]:
+        """Learning rate, the share of the parameter that decay leaves, then the rule's own corrections."""
+        recipe = self._recipe
+        rate = (recipe.head_learning_rate if name.startswith("heads.") else recipe.learning_rate) * self._factor
+        decay = recipe.weight_decay if len(shape) > 1 else 0.0
+        return [rate, 1 - rate * decay, *self._corrections]

@@ -8,16 +8,16 @@ import numpy as np
 
 from mlx_metaembed import batches, data, locate
 from mlx_metaembed import folder as folders
-from mlx_metaembed import heads as head_files
+from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.batches import Columns
 from mlx_metaembed.data.rows import Pairs, require_trainable
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.heads import Fsq, Head
+from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.tokens import Store, Tokenizer
-from mlx_metaembed.train import checkpoint
+from mlx_metaembed.train import checkpoint, learning, pooled
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lossscale import LossScale
 from mlx_metaembed.train.numbered import number
@@ -25,30 +25,34 @@ from mlx_metaembed.train.plan import Plan, plan
 
 FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens"}
 """Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
-CODES = "codes"
-"""The name of the head that `fsq` trains."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the loop runs on; `start` is the checkpoint that it goes on from."""
+    """What the loop runs on. `start` is the checkpoint that it goes on from; `vectors` are the texts' own, pooled,
+    where the trunk is frozen whole.
+    """
 
     recipe: Recipe
     out: Path
     folder: ModelFolder
     engine: Engine
     dtype: str
+    adapter: Adapter | None
     heads: Mapping[str, Head]
     plan: Plan
     columns: Columns
     store: Store
+    vectors: np.ndarray | None
     pad_id: int
     position: Position
     start: Path | None
     steps: int
 
 
-def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None], advance: Callable[[int, int], None]) -> Parts:
+def prepare(
+    recipe: Recipe, *, resume: bool, note: Callable[[str], None], advance: Callable[[str, int, int], None]
+) -> Parts:
     """Read, check and load everything a run needs; then claim its folder and tokenise into it.
 
     Raises CallError for whatever does not fit.
@@ -56,13 +60,10 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None], advanc
     recipe = _checked(recipe, resume)
     out = Path(recipe.out)
     start = folders.newest_checkpoint(out) if resume else None
-    folder = folders.read(start or locate.resolve(recipe.model))
-    if folder.quantization:
-        raise CallError(
-            f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
-            f"Train the model that it was exported from, or make plain weights: metaembed convert {folder.path} OUT"
-        )
-    tokenizer = Tokenizer(folder, recipe.max_seq_length)
+    source = folders.read(start or locate.resolve(recipe.model))
+    tokenizer = Tokenizer(source, recipe.max_seq_length)
+    adapter, frozen = learning.trunk(recipe, source)
+    folder, heads, arrays = learning.behind(recipe, source)
     if any(width > folder.dimensions for width in recipe.matryoshka):
         raise CallError(
             f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {folder.dimensions} features"
@@ -90,22 +91,50 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None], advanc
             f"{recipe.data} or the tokenizer has changed since {start} was written; "
             "resume with the same data, or start a new run"
         )
-    heads, arrays = _heads(recipe, folder)
     engine.memory(limit=recipe.memory_bytes, reset=True)
-    engine.load(folder, dtype=dtype, heads=heads, arrays=arrays, dropout=recipe.dropout, train=True)
+    store = vectors = None
+
+    def stored() -> Store:
+        checkpoint.claim(out, recipe)
+        return numbered.store(tokenizer, out, lambda count: advance("tokenising", count, len(numbered.texts)))
+
+    if recipe.train == "heads":
+        engine.load(replace(folder, dense=(), normalize=False), dtype=dtype, heads={}, arrays={}, adapter=adapter)
+        store = stored()
+        vectors = pooled.stored(
+            out / f"pooled-{numbered.texts_key}",
+            engine,
+            store,
+            pad_id=tokenizer.pad_id,
+            chunk_tokens=planned.chunk_tokens,
+            advance=lambda count: advance("embedding", count, len(numbered.texts)),
+        )
+    engine.load(
+        folder,
+        dtype=dtype,
+        heads=heads,
+        arrays=arrays,
+        adapter=adapter,
+        trunk=vectors is None,
+        train=True,
+        frozen=frozen,
+        dropout=recipe.dropout,
+        checkpointing=recipe.checkpointing == "on",
+    )
     if start:
         engine.restore(checkpoint.read_state(start))
-    checkpoint.claim(out, recipe)
     return Parts(
         recipe=recipe,
         out=out,
         folder=folder,
         engine=engine,
         dtype=dtype,
+        adapter=adapter,
         heads=heads,
         plan=planned,
         columns=numbered.columns,
-        store=numbered.store(tokenizer, out, lambda count: advance(count, len(numbered.texts))),
+        store=store or stored(),
+        vectors=vectors,
         pad_id=tokenizer.pad_id,
         position=position,
         start=start,
@@ -147,17 +176,6 @@ def _pairs(recipe: Recipe) -> Pairs:
             "add it, or use --loss info_nce"
         )
     return pairs
-
-
-def _heads(recipe: Recipe, folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
-    """The folder's heads, and the code head of the recipe, new where the folder has none of these levels."""
-    heads, arrays = head_files.read(folder)
-    wanted = Fsq(folder.dimensions, recipe.fsq_levels) if recipe.fsq else None
-    if wanted and heads.get(CODES) != wanted:
-        heads[CODES] = wanted
-        arrays = {name: array for name, array in arrays.items() if not name.startswith(f"{CODES}.")}
-        arrays |= {f"{CODES}.{name}": array for name, array in wanted.initial(recipe.seed).items()}
-    return heads, arrays
 
 
 def _steps(recipe: Recipe, count: int) -> int:
