@@ -30,7 +30,14 @@ COLUMNS = batches.Columns(ROWS, ROWS + 9, np.zeros((9, 0), np.int64))
 
 
 def loaded(
-    engine_name: str, path: Path, *, dtype: str = "float32", dropout: float = 0.0, fsq: bool = False, train: bool = True
+    engine_name: str,
+    path: Path,
+    *,
+    dtype: str = "float32",
+    dropout: float = 0.0,
+    fsq: bool = False,
+    train: bool = True,
+    checkpointing: bool = False,
 ):
     """An engine with a model, and one batch of nine rows in three chunks."""
     folder = folders.read(path)
@@ -38,7 +45,8 @@ def loaded(
     head = {"codes": Fsq(folder.dimensions, (4,) * 8)} if fsq else {}
     own = {f"codes.{name}": array for name, array in head["codes"].initial(0).items()} if fsq else {}
     arrays = behind_trunk(folder, own)
-    engine.load(folder, dtype=dtype, heads=head, arrays=arrays, dropout=dropout, train=train)
+    settings = {"dropout": dropout, "train": train, "checkpointing": checkpointing}
+    engine.load(folder, dtype=dtype, heads=head, arrays=arrays, **settings)
     count = len(tasks.names(folder.config))
     # Every adapter, and none, among the texts.
     rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from golden_variants import altered
 from test_encoders import GOLDEN, encoder
-from test_engine import loaded
+from test_engine import Descent, loaded
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train.gradcache import gradient
+from mlx_metaembed.train.objective import objective
 
 FAMILIES = ("nomic_bert", "nomic_moe", "new", "gte", "jina_embeddings_v3")
 
@@ -52,3 +55,18 @@ def test_dropout_is_drawn_anew_and_can_be_repeated(engine_name: str, family: str
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
     assert np.abs(first - without).max() > 1e-3
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_checkpointing_gives_the_same_gradient(engine_name: str, family: str, cached: bool):
+    found = []
+    for checkpointing in (False, True):
+        engine, head, batch = loaded(engine_name, GOLDEN / family, checkpointing=checkpointing)
+        descent = Descent(engine)
+        gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=cached)
+        found.append((engine.update(descent, divide=1, max_norm=0), descent.taken))
+    (norm, plain), (_, again) = found
+    assert plain.keys() == again.keys()
+    for name in plain:
+        np.testing.assert_allclose(again[name], plain[name], atol=1e-6 * norm, err_msg=name)

@@ -258,3 +258,30 @@ def test_the_check_compares_the_trunk_with_transformers(torch_engine: str, tmp_p
     convert(source, tmp_path / "out")
     found = check.check(tmp_path / "out", reference=check.reference_for(source, None), engine=torch_engine)
     assert [row["holds"] for row in found] == [True, True]
+
+
+def test_the_adapters_alone_can_train(engine_name: str, pairs: Path, tmp_path: Path):
+    modules = tuple(f"{name}_lora" for name in ("Wqkv", "out_proj", "fc1", "fc2", "word_embeddings"))
+    settings = {"batch_size": 8, "learning_rate": 1e-3, "weight_decay": 0.0, "engine": engine_name}
+    recipe = Recipe(model=str(JINA), data=str(pairs), out=str(tmp_path / "out"), target_modules=modules, **settings)
+    train(recipe)
+    before, after = (weights.read(path / "model.safetensors") for path in (JINA, tmp_path / "out"))
+    for name, array in before.items():
+        moved = np.abs(after[name] - array)
+        trains = any(f"{module}." in name for module in modules) and not name.startswith("pooler.")
+        assert (moved.max() > 1e-4) == trains, name
+
+
+def test_lora_beside_the_task_adapters_leaves_them(engine_name: str, pairs: Path, tmp_path: Path):
+    settings = {"batch_size": 8, "learning_rate": 1e-2, "iters": 5, "train": "lora", "engine": engine_name}
+    train(Recipe(model=str(JINA), data=str(pairs), out=str(tmp_path / "out"), **settings))
+    found = convert(tmp_path / "out", tmp_path / "fused")
+    before, after = (weights.read(path / "model.safetensors") for path in (JINA, found.path))
+    assert before.keys() == after.keys()
+    changed = {name for name, array in before.items() if np.abs(after[name] - array).max() > 1e-5}
+    assert changed and all(name.endswith(".weight") and "layers" in name for name in changed)
+    for name in (None, "query", "separation"):
+        vectors = [
+            load(path, engine=engine_name).encode(TEXTS, prompt_name=name) for path in (tmp_path / "out", found.path)
+        ]
+        np.testing.assert_allclose(*vectors, atol=1e-5)

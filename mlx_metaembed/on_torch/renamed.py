@@ -5,7 +5,7 @@ trunk's parameters are the checkpoint's, and transformers' module is called on v
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 
@@ -160,9 +160,7 @@ def shapes(kind: str, native: Mapping[str, torch.Tensor]) -> dict[str, tuple[int
     return found
 
 
-def parted(
-    kind: str, native: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def parted(kind: str, native: Collection[str], tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The module's tensors as views of the checkpoint's."""
     places = {name: stored(kind, name) for name in native}
     return {name: tensors[own].chunk(parts)[part] for name, (own, part, parts) in places.items()}
@@ -183,13 +181,15 @@ class Renamed(torch.nn.Module):
         self._names = list(own)
         for name in (*own, *adapters):
             self._hold(name, torch.nn.Parameter(tensors[name].to(dtype)))
-        self._adapters = TaskAdapters(tasks.scale(folder.config))
+        self._adapters = TaskAdapters(trunk.layers, tasks.scale(folder.config)) if adapters else None
         for name, module in trunk.named_modules() if adapters else ():
             matrix, part, parts = stored(self._kind, f"{name}.weight")
             if f"{matrix.removesuffix('.weight')}{tasks.LORA}.A" in adapters:
                 self._adapters.attach(module, self, matrix.removesuffix(".weight"), part, parts)
-        for parameter in native.values():
-            parameter.data = parameter.data.new_empty(0)
+        self._places = {name: trunk.get_submodule(name.rpartition(".")[0]) for name in native}
+        for name, module in self._places.items():
+            # A plain attribute stands there from the first call on.
+            del module._parameters[name.rpartition(".")[2]]
         if scaling := ntk.declared(folder.config):
             head = trunk.config.hidden_size // trunk.config.num_attention_heads
             theta = trunk.config.rope_parameters["rope_theta"]
@@ -202,13 +202,16 @@ class Renamed(torch.nn.Module):
         return self._inner[0]
 
     def forward(self, *, tasks: torch.Tensor | None = None, **inputs: torch.Tensor) -> object:
-        trunk, self._adapters.tasks = self._inner[0], tasks
         # Taken as attributes, since an adapter makes a weight a function of several parameters.
         own = {
             name: getattr(self.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in self._names
         }
-        views = parted(self._kind, dict(trunk.named_parameters()), own)
-        return torch.func.functional_call(trunk, views, (), inputs)
+        # The views stay after the call: checkpointed layers are computed again in the backward pass.
+        for name, view in parted(self._kind, self._places, own).items():
+            setattr(self._places[name], name.rpartition(".")[2], view)
+        if self._adapters is not None:
+            inputs |= self._adapters.begin(tasks)
+        return self.trunk(**inputs)
 
     def train(self, mode: bool = True) -> "Renamed":
         self._inner[0].train(mode)

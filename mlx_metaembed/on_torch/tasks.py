@@ -9,11 +9,24 @@ from mlx_metaembed.tasks import LORA
 
 
 class TaskAdapters:
-    """Adds a row's adapter to the modules of a trunk while `tasks` holds the rows' numbers int32 [B], -1 for none."""
+    """Adds each row's adapter to the modules of a trunk; the rows' numbers are int32 [B], -1 for none."""
 
-    def __init__(self, scale: float):
+    def __init__(self, layers: torch.nn.ModuleList, scale: float):
         self.tasks: torch.Tensor | None = None
         self._scale = scale
+        for layer in layers:
+            # The first of a layer that is given settings; hooks of the layer itself are not called again.
+            layer.self_attn.register_forward_pre_hook(self._take, with_kwargs=True)
+
+    def begin(self, tasks: torch.Tensor | None) -> dict:
+        """Set the rows' numbers for a call of the trunk; what the trunk must hand on to its layers."""
+        self.tasks = tasks
+        return {"tasks": tasks}
+
+    def _take(self, _attention: torch.nn.Module, inputs: tuple, settings: dict) -> tuple[tuple, dict]:
+        # A checkpointed layer is computed again after other calls, with the settings of its own.
+        self.tasks = settings.pop("tasks")
+        return inputs, settings
 
     def attach(self, module: torch.nn.Module, holder: torch.nn.Module, matrix: str, part: int, parts: int) -> None:
         """Hook a module that computes part `part` of `parts` of a matrix, whose adapters `holder` has by name."""
