@@ -12,7 +12,7 @@ import numpy as np
 
 from mlx_metaembed import disk, families, heads, locate, quantized, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.convert import names, sources, vocabulary
+from mlx_metaembed.convert import names, onnx, sources, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -51,7 +51,8 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
     Raises CallError for an unknown family, a format that can't be read, or a pickle of more than tensors.
     """
     single = Path(source) if Path(source).is_file() else None
-    folder = folders.read(single.parent if single else locate.resolve(source))
+    inside = onnx.folder_of(single) if single and single.suffix == ".onnx" else single and single.parent
+    folder = folders.read(inside or locate.resolve(source))
     families.require(folder)
     found = sources.file(single, note) if single else sources.trunk(folder, note)
     if folder.quantization:

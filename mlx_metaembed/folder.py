@@ -21,7 +21,8 @@ POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+OTHER_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "onnx/model.onnx", "model.onnx")
+"""What `convert` reads and no engine loads."""
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
 
@@ -96,10 +97,10 @@ class ModelFolder:
             if missing:
                 raise faults(f"{self.path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
             return [self.path / name for name in shards]
-        others = [name for name in PICKLED if (self.path / name).is_file()]
+        others = [name for name in OTHER_WEIGHTS if (self.path / name).is_file()]
         if others:
             raise CallError(
-                f"{self.path} has its weights as {others[0]}, not as safetensors; a pickle is never loaded as weights. "
+                f"{self.path} has its weights as {others[0]}, not as safetensors, which alone are loaded. "
                 f"Bring it in with: metaembed convert {self.path} OUT"
             )
         raise CallError(f"{self.path} has no weights: expected model.safetensors; fetch the folder again")

@@ -304,7 +304,9 @@ def test_a_bad_call_is_named(source: Path, tmp_path: Path) -> None:
     with pytest.raises(CallError, match="already holds something"):
         convert(source, source)
     (source / "model.gguf").write_bytes(b"GGUF")
-    with pytest.raises(CallError, match=r"model\.gguf is no weights file that is known; expected \.safetensors, \.bin"):
+    with pytest.raises(
+        CallError, match=r"model\.gguf is no weights file that is known; expected \.safetensors, \.onnx, \.bin"
+    ):
         convert(source / "model.gguf", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
