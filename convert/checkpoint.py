@@ -12,7 +12,7 @@ import numpy as np
 
 from mlx_metaembed import disk, families, heads, locate, quantized, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.convert import names, onnx, sources, vocabulary
+from mlx_metaembed.convert import contradictions, names, onnx, sources, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -48,7 +48,8 @@ def require_dtype(dtype: str | None) -> None:
 def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolder, Tensors]:
     """What a source declares, and its trunk's tensors under the trunk's names; quantized ones as plain matrices.
 
-    Raises CallError for an unknown family, a format that can't be read, or a pickle of more than tensors.
+    Raises CallError for an unknown family, a format that can't be read, a pickle of more than tensors, or a
+    configuration that the weights contradict.
     """
     single = Path(source) if Path(source).is_file() else None
     inside = onnx.folder_of(single) if single and single.suffix == ".onnx" else single and single.parent
@@ -68,6 +69,7 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
         note(f"Left out, being a task's head: {names.summary(left)}")
     if buffers:
         note(f"Left out, being no weights: {names.summary(buffers)}")
+    contradictions.require(folder, tensors)
     return folder, tensors
 
 

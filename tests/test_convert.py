@@ -245,6 +245,7 @@ def hostile_pickle(source: Path) -> None:
 def many_tokens(source: Path) -> None:
     arrays = weights.read(source / "model.safetensors")
     arrays["embeddings.word_embeddings.weight"] = arrays["embeddings.word_embeddings.weight"][:10]
+    config_of(source, vocab_size=10)
     with_weights(source, arrays)
 
 
