@@ -35,6 +35,9 @@ def convert(
     folder, tensors = read(source, note)
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
+        # Not on the way out: a model that was trained without them must stay without.
+        if added := vocabulary.add_declared(partial):
+            note(f"tokenizer.json now adds {' and '.join(added)}, as tokenizer_config.json says")
         papers(folder, partial, "README.md")
     return folders.read(out)
 
