@@ -21,7 +21,8 @@ POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-OTHER_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "onnx/model.onnx", "model.onnx")
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+OTHER_WEIGHTS = (*PICKLED, "onnx/model.onnx", "model.onnx")
 """What `convert` reads and no engine loads."""
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
