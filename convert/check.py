@@ -1,10 +1,11 @@
-"""A converted model against the reference: transformers' AutoModel and the pooling that the folder declares.
+"""A converted model against the reference: transformers' model and the pooling that the folder declares.
 
-The reference computes in float32 and pools in float64, apart from the kit's own pooling. B texts, L tokens, D features.
+The reference computes each text alone, in float32, and pools in float64, apart from the kit's own pooling. B texts, L
+tokens, D features.
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,8 @@ import numpy as np
 from mlx_metaembed import folder as folders
 from mlx_metaembed import locate
 from mlx_metaembed.convert import sources
-from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, JobError, missing_extra
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import PICKLED, ModelFolder
 from mlx_metaembed.weights import Tensor, read_tensor
 
 TEXTS = (
@@ -25,7 +25,7 @@ TEXTS = (
     "Fine-tuning an encoder changes which texts lie close to each other. " * 5,
     "The quick brown fox jumps over the lazy dog, again and again, until the window ends. " * 60,
 )
-"""Texts of several lengths, from two tokens to more than the window, encoded in one padded batch."""
+"""Texts of several lengths, from two tokens to some thousand, which the kit encodes in one padded batch."""
 TOLERANCES = {"float32": ("largest difference", 1e-4), "float16": ("cosine", 0.9999)}
 ACTIVATIONS = {
     "torch.nn.modules.linear.Identity": lambda x: x,
@@ -33,27 +33,31 @@ ACTIVATIONS = {
 }
 
 
-def check(model: str | Path, *, reference: str | Path | None = None, engine: str = "auto") -> list[dict]:
-    """One row a dtype: dtype, engine, lowest cosine, largest difference of a number, tolerance, whether it holds.
+def check(model: str | Path, *, reference: str | Path | None = None, engine: str = "auto") -> tuple[list[dict], str]:
+    """One row a dtype and text: dtype, engine, tokens, cosine, largest difference, tolerance, whether it holds; then
+    what it was compared with, in words.
 
     `reference` is the folder that transformers reads, the model's own where None is given. Raises CallError where
-    torch is missing.
+    torch is missing, or transformers has no such model.
     """
     from mlx_metaembed.embedder import load
 
     for package in ("torch", "transformers"):
         if importlib.util.find_spec(package) is None:
             raise missing_extra(package, "torch", "--check")
-    expected = reference_vectors(folders.read(model), Path(reference or model), TEXTS)
+    folder = folders.read(model)
+    expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS)
     rows = []
     for dtype, (measure, tolerance) in TOLERANCES.items():
         embedder = load(str(model), engine=engine, dtype=dtype)
         found = embedder.encode(TEXTS).astype(np.float64)
-        row = {"dtype": dtype, "engine": embedder.engine.name} | compare(found, expected)
-        # Not the other way round: a NaN must fail.
-        holds = row["largest_difference"] <= tolerance if dtype == "float32" else row["cosine"] >= tolerance
-        rows.append(row | {"tolerance": f"{measure} {tolerance:g}", "holds": bool(holds)})
-    return rows
+        for text, count in enumerate(tokens):
+            row = {"dtype": dtype, "engine": embedder.engine.name, "tokens": count}
+            row |= compare(found[text], expected[text])
+            # Not the other way round: a NaN must fail.
+            holds = row["largest_difference"] <= tolerance if dtype == "float32" else row["cosine"] >= tolerance
+            rows.append(row | {"tolerance": f"{measure} {tolerance:g}", "holds": bool(holds)})
+    return rows, said
 
 
 def require(rows: Sequence[dict]) -> None:
@@ -61,63 +65,64 @@ def require(rows: Sequence[dict]) -> None:
     wrong = [row for row in rows if not row["holds"]]
     if wrong:
         listed = "; ".join(
-            f"{row['dtype']}: cosine {row['cosine']:.6f}, largest difference {row['largest_difference']:.2e} "
-            f"(tolerance: {row['tolerance']})"
+            f"{row['dtype']}, {row['tokens']} tokens: cosine {row['cosine']:.6f}, largest difference "
+            f"{row['largest_difference']:.2e} (tolerance: {row['tolerance']})"
             for row in wrong
         )
         raise JobError(f"The converted model does not give the reference's vectors. {listed}. Do not use it; report it")
 
 
 def compare(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
-    """The lowest cosine of a text's two vectors, and the largest difference of one number. [B, D] each."""
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
-    cosines = (found * expected).sum(axis=1) / np.where(lengths > 0, lengths, 1)
-    return {"cosine": float(cosines.min()), "largest_difference": float(np.abs(found - expected).max())}
+    """The cosine of a text's two vectors, and the largest difference of one number. [D] each."""
+    length = np.linalg.norm(found) * np.linalg.norm(expected)
+    return {
+        "cosine": float((found * expected).sum() / (length or 1)),
+        "largest_difference": float(np.abs(found - expected).max()),
+    }
 
 
-def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]) -> np.ndarray:
-    """The vectors float64 [B, D] that transformers and the folder's declarations give, as `Embedder.encode` does."""
-    from transformers import (
-        MODEL_FOR_TEXT_ENCODING_MAPPING,
-        AutoConfig,
-        AutoModel,
-        AutoModelForTextEncoding,
-        AutoTokenizer,
-    )
-    from transformers.utils import logging
+def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]) -> tuple[np.ndarray, list[int], str]:
+    """The vectors float64 [B, D] that transformers and the folder's declarations give; each text's tokens; in words,
+    what gave them.
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    Every text is encoded alone, so that nothing that stands beside it can change it.
+    """
+    from mlx_metaembed.on_torch.reference import Reference
+
+    trunk = Reference(folder, reference)
     prompt = folder.prompts.get(folder.default_prompt_name or "", "")
     texts = [prompt + (text.lower() if folder.do_lower_case else text) for text in texts]
-    tokenizer = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    try:
-        config = AutoConfig.from_pretrained(str(reference), local_files_only=True)
-    except ValueError:
-        raise CallError(
-            f"--check has no reference for {reference}: transformers does not know {folder.model_type!r}, or not in "
-            "this form. The folder was converted; docs/encoders.md says how the family was checked"
-        ) from None
-    # Of an encoder with a decoder (T5), the encoder alone.
-    auto = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
-    trunk, loading = auto.from_pretrained(
-        str(reference), dtype="float32", local_files_only=True, output_loading_info=True
-    )
-    missing = [name for name in loading["missing_keys"] if "pooler" not in name]
-    if missing:
-        raise CallError(
-            f"transformers finds no {', '.join(sorted(missing)[:4])} in {reference}; it can't be the reference"
-        )
-    trunk.eval().requires_grad_(False)
+    encode, tokenizer = _tokenizer(folder, texts)
+    ids = [encode(text) for text in texts]
+    skipped = len(encode(prompt)) - 1 if prompt and not folder.include_prompt else 0
+    vectors = np.zeros((len(texts), folder.hidden_size))
+    # Some rotary positions remember the longest text so far: the shortest goes first.
+    for text in sorted(range(len(texts)), key=lambda text: len(ids[text])):
+        mask = np.arange(len(ids[text])) >= skipped
+        vectors[text] = pool(trunk(ids[text])[None].astype(np.float64), mask[None], folder.pooling)[0]
+    return _declared(folder, vectors), [len(row) for row in ids], f"{trunk.said}; {tokenizer}"
+
+
+def _tokenizer(folder: ModelFolder, texts: Sequence[str]) -> tuple[Callable[[str], list[int]], str]:
+    """From a text to its ids, cut at the folder's length, by the folder's tokenizer.json; what AutoTokenizer makes of
+    it, in words."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    plain = PreTrainedTokenizerFast(tokenizer_file=str(folder.path / "tokenizer.json"))
     cut = {"truncation": True, "max_length": folder.max_seq_length}
-    inputs = tokenizer(list(texts), padding=True, return_tensors="pt", **cut)
-    states = trunk(**inputs).last_hidden_state.numpy().astype(np.float64)
-    mask = inputs["attention_mask"].numpy().astype(np.float64)
-    if prompt and not folder.include_prompt:
-        mask[:, : len(tokenizer(prompt, **cut)["input_ids"]) - 1] = 0
-    return _declared(folder, pool(states, mask, folder.pooling))
+
+    def encode(text: str) -> list[int]:
+        return plain(text, **cut)["input_ids"]
+
+    # Of a tokenizer that is not of its class's usual kind, transformers makes another one, or none.
+    try:
+        theirs = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
+        other = sum(theirs(text, **cut)["input_ids"] != encode(text) for text in texts)
+    except Exception as error:
+        return encode, f"tokenizer.json as it stands, AutoTokenizer does not read it ({type(error).__name__})"
+    if other:
+        return encode, f"tokenizer.json as it stands, AutoTokenizer gives other ids for {other} of {len(texts)} texts"
+    return encode, "AutoTokenizer's ids"
 
 
 def pool(states: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
@@ -160,6 +165,6 @@ def reference_for(source: str | Path, dtype: str | None) -> Path | None:
     if dtype is not None or Path(source).is_file():
         return None
     folder = folders.read(locate.resolve(source))
-    # Under a name that is not the family's (jina-embeddings-v3), transformers would compute another family.
-    named = read_json(folder.path / "config.json")["model_type"] == folder.model_type
-    return folder.path if named and not folder.quantization else None
+    # What transformers reads; of an ONNX export it would make random weights.
+    files = ("model.safetensors", "model.safetensors.index.json", *PICKLED)
+    return folder.path if not folder.quantization and any((folder.path / name).is_file() for name in files) else None

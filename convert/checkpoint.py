@@ -12,7 +12,7 @@ import numpy as np
 
 from mlx_metaembed import adapters, disk, families, heads, locate, quantized, tasks, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.convert import names, sources, task_adapters, vocabulary
+from mlx_metaembed.convert import contradictions, names, onnx, sources, task_adapters, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -35,6 +35,9 @@ def convert(
     folder, tensors = read(source, note)
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
+        # Not on the way out: a model that was trained without them must stay without.
+        if added := vocabulary.add_declared(partial):
+            note(f"tokenizer.json now adds {' and '.join(added)}, as tokenizer_config.json says")
         papers(folder, partial, "README.md")
     return folders.read(out)
 
@@ -48,10 +51,12 @@ def require_dtype(dtype: str | None) -> None:
 def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolder, Tensors]:
     """What a source declares, and its trunk's tensors under the trunk's names; quantized ones as plain matrices.
 
-    Raises CallError for an unknown family, a format that can't be read, or a pickle of more than tensors.
+    Raises CallError for an unknown family, a format that can't be read, a pickle of more than tensors, or a
+    configuration that the weights contradict.
     """
     single = Path(source) if Path(source).is_file() else None
-    folder = folders.read(single.parent if single else locate.resolve(source))
+    inside = onnx.folder_of(single) if single and single.suffix == ".onnx" else single and single.parent
+    folder = folders.read(inside or locate.resolve(source))
     families.require(folder)
     found = sources.file(single, note) if single else sources.trunk(folder, note)
     if folder.quantization:
@@ -77,6 +82,7 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
         note(f"Left out, being a task's head: {names.summary(left)}")
     if buffers:
         note(f"Left out, being no weights: {names.summary(buffers)}")
+    contradictions.require(folder, tensors)
     return folder, tensors
 
 

@@ -1,6 +1,6 @@
 """Where a checkpoint's weights lie, in whichever of the known formats: tensors by the names of the file.
 
-Safetensors go before pickles where a folder has both.
+Safetensors go before pickles where a folder has both, and an ONNX export comes last.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed import weights
-from mlx_metaembed.convert import pickles
+from mlx_metaembed.convert import onnx, pickles
 from mlx_metaembed.convert.names import summary
 from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.disk import read_json
@@ -31,11 +31,16 @@ def file(path: Path, note: Note) -> Tensors:
         if others:
             note(f"Left out of {path.name}, being no tensors: {summary(others)}")
         return tensors
-    raise CallError(f"{path} is no weights file that is known; expected .safetensors, {', '.join(PICKLES)}")
+    if path.suffix == ".onnx":
+        tensors, others = onnx.read(path)
+        if others:
+            note(f"Left out of {path.name}, being constants of its graph: {summary(others)}")
+        return tensors
+    raise CallError(f"{path} is no weights file that is known; expected .safetensors, .onnx, {', '.join(PICKLES)}")
 
 
 def trunk(folder: ModelFolder, note: Note) -> Tensors:
-    """The tensors of a folder's weights: safetensors or torch's pickles, one file or shards."""
+    """The tensors of a folder's weights: safetensors or torch's pickles, one file or shards, else its ONNX export."""
     path = folder.base or folder.path
     if not any((path / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
         if (path / "pytorch_model.bin").is_file():
@@ -47,6 +52,8 @@ def trunk(folder: ModelFolder, note: Note) -> Tensors:
             if missing:
                 raise faults(f"{path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
             return {name: tensor for shard in shards for name, tensor in file(path / shard, note).items()}
+        if exported := onnx.file_of(path):
+            return file(exported, note)
     return dict(weights.headers(folder.weights()))
 
 

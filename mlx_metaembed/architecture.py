@@ -52,5 +52,10 @@ def positions(config: dict) -> int:
     if config.get("rotary_scaling_factor"):
         # nomic_bert changes its angles past the trained length, by the longest text of a batch: not done here.
         found = min(found, config.get("max_trained_positions", found))
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    scaling = scaling.get("full_attention") or scaling
+    if (factor := scaling.get("factor")) and scaling.get("rope_type", scaling.get("type")) in ("yarn", "dynamic"):
+        # Their configurations may still say the length that was trained.
+        found = max(found, int(factor * scaling.get("original_max_position_embeddings", found)))
     # RoBERTa's positions start after the padding index.
     return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found

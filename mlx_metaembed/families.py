@@ -24,5 +24,6 @@ def unknown(folder: ModelFolder) -> CallError:
     known = supported()
     close = nearest(folder.model_type, known) or "."
     return CallError(
-        f"{folder.path}: model_type {folder.model_type!r} is not supported{close} Supported: {', '.join(known)}"
+        f"{folder.path}: model_type {folder.model_type!r} is not supported{close} Supported: {', '.join(known)}. "
+        "To ask for another, open an issue with the model's id and its config.json"
     )

@@ -24,6 +24,8 @@ POOLING_FLAGS = {
 }
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 ADAPTER = "adapter_config.json"
+OTHER_WEIGHTS = (*PICKLED, "onnx/model.onnx", "model.onnx")
+"""What `convert` reads and no engine loads."""
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
 
@@ -102,10 +104,10 @@ class ModelFolder:
             if missing:
                 raise faults(f"{path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
             return [path / name for name in shards]
-        others = [name for name in PICKLED if (path / name).is_file()]
+        others = [name for name in OTHER_WEIGHTS if (path / name).is_file()]
         if others:
             raise CallError(
-                f"{path} has its weights as {others[0]}, not as safetensors; a pickle is never loaded as weights. "
+                f"{path} has its weights as {others[0]}, not as safetensors, which alone are loaded. "
                 f"Bring it in with: metaembed convert {path} OUT"
             )
         raise CallError(f"{path} has no weights: expected model.safetensors; fetch the folder again")

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from mlx_metaembed.errors import CallError, nearest
 
 FETCHED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
+EXPORTED = ["onnx/model.onnx", "onnx/model.onnx[._]data*", "model.onnx", "model.onnx[._]data*"]
 NOT_FETCHED = ["onnx/*", "openvino/*", "coreml/*", "*/onnx/*", "runs/*"]
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -70,20 +71,24 @@ def _folder(distribution: importlib.metadata.Distribution) -> Path | None:
 
 
 def _snapshot(name: str) -> Path:
-    """A repository of the hub, from the cache where it is there; pickles only where it has no safetensors."""
+    """A repository of the hub, from the cache where it is whole there; other weights only where safetensors lack."""
     from huggingface_hub import errors, snapshot_download
 
-    close = nearest(name, _beside(Path(name)))
+    close = nearest(name, [*_beside(Path(name)), *_cached()])
 
-    def fetch(patterns: list[str]) -> Path:
-        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=NOT_FETCHED))
+    def fetch(patterns: list[str], left_out: list[str] = NOT_FETCHED) -> Path:
+        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=left_out))
 
     try:
         found = fetch(FETCHED)
-        pickles = [] if any(found.glob("model*.safetensors")) else ["pytorch_model*.bin"]
+        bare = not any(found.glob("model*.safetensors"))
         modules = [path for path in found.glob("*_Dense") if not (path / "model.safetensors").is_file()]
-        pickles += [f"{path.name}/pytorch_model.bin" for path in modules]
-        return fetch([*FETCHED, *pickles]) if pickles else found
+        pickles = [f"{path.name}/pytorch_model.bin" for path in modules] + ["pytorch_model*.bin"] * bare
+        if pickles:
+            fetch(pickles)
+        if bare and not any(found.glob("pytorch_model*.bin")):
+            fetch(EXPORTED, [])
+        return found
     except errors.GatedRepoError:
         raise CallError(
             f"The hub's repository {name} is gated: accept its terms at https://huggingface.co/{name}, "
@@ -91,18 +96,35 @@ def _snapshot(name: str) -> Path:
         ) from None
     except errors.RepositoryNotFoundError:
         raise CallError(
-            f"There is no folder {name}{close}, and the hub has no repository of that name that this machine may read"
+            f"There is no folder {name}{close or ','} and the hub has no repository of that name that this machine may "
+            "read. Check the spelling; if it is private: hf auth login"
         ) from None
     except errors.HFValidationError:
-        raise CallError(f"There is no folder {name}{close}, and a hub repository can't have that name") from None
+        raise CallError(f"There is no folder {name}{close or ','} and a hub repository can't have that name") from None
+    except errors.IncompleteSnapshotError:
+        raise CallError(
+            f"{name} is not whole in the cache, and the hub can't be reached (no network, or HF_HUB_OFFLINE is set). "
+            "Run this again with a network: the download goes on where it stopped"
+        ) from None
     except errors.LocalEntryNotFoundError:
         raise CallError(
-            f"There is no folder {name}{close}; as a repository of the hub it is not, or not whole, in the cache, and "
-            "the hub can't be reached (no network, or HF_HUB_OFFLINE is set)"
+            f"There is no folder {name}{close or ','} the cache has no repository of that name, and the hub can't be "
+            "reached (no network, or HF_HUB_OFFLINE is set)"
         ) from None
-    # The hub's client has many more errors, and new ones with each release.
+    # The hub's client has many more errors, and those of the connection under it, and new ones with each release.
     except Exception as error:
-        raise CallError(f"The hub did not give {name}: {error}") from None
+        raise CallError(
+            f"The hub did not give {name} whole: {str(error) or type(error).__name__}. Run this again: the "
+            "download goes on where it stopped"
+        ) from None
+
+
+def _cached() -> list[str]:
+    """The ids of the repositories in the hub's cache."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    found = Path(HF_HUB_CACHE).glob("models--*--*")
+    return [path.name.removeprefix("models--").replace("--", "/") for path in found]
 
 
 def _beside(path: Path) -> list[str]:

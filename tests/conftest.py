@@ -49,6 +49,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("mlx_engine", [name for name in TESTED if name == "mlx"])
     if "sentence_transformers" in metafunc.fixturenames:
         metafunc.parametrize("sentence_transformers", ["sentence-transformers"] if PEER else [])
+    if "exporter" in metafunc.fixturenames:
+        # torch's newer exporter needs a package of its own; what it writes also stands in golden/onnx.
+        newer = ["dynamo"] if importlib.util.find_spec("onnxscript") else []
+        metafunc.parametrize("exporter", ["legacy", *newer] if "torch" in TESTED else [])
     if "two_engines" in metafunc.fixturenames:
         metafunc.parametrize("two_engines", [tuple(TESTED)] if len(TESTED) == 2 else [])
 

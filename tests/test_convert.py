@@ -245,6 +245,7 @@ def hostile_pickle(source: Path) -> None:
 def many_tokens(source: Path) -> None:
     arrays = weights.read(source / "model.safetensors")
     arrays["embeddings.word_embeddings.weight"] = arrays["embeddings.word_embeddings.weight"][:10]
+    config_of(source, vocab_size=10)
     with_weights(source, arrays)
 
 
@@ -304,7 +305,9 @@ def test_a_bad_call_is_named(source: Path, tmp_path: Path) -> None:
     with pytest.raises(CallError, match="already holds something"):
         convert(source, source)
     (source / "model.gguf").write_bytes(b"GGUF")
-    with pytest.raises(CallError, match=r"model\.gguf is no weights file that is known; expected \.safetensors, \.bin"):
+    with pytest.raises(
+        CallError, match=r"model\.gguf is no weights file that is known; expected \.safetensors, \.onnx, \.bin"
+    ):
         convert(source / "model.gguf", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

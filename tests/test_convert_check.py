@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from golden_variants import altered
+from test_encoders import FAMILIES, GOLDEN
 from tiny import tiny_folder
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
@@ -34,15 +36,16 @@ def test_each_pooling_by_hand() -> None:
 
 
 def test_compare_by_hand() -> None:
-    found = check.compare(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 0.0], [2.0, 2.0]]))
+    found = check.compare(np.array([0.0, 2.0]), np.array([2.0, 2.0]))
     assert found == {"cosine": pytest.approx(0.5**0.5), "largest_difference": 2.0}
 
 
 def test_a_row_out_of_tolerance_fails_the_job() -> None:
-    good = {"dtype": "float32", "cosine": 1.0, "largest_difference": 0.0, "tolerance": "t", "holds": True}
+    good = {"dtype": "float32", "tokens": 2, "cosine": 1.0, "largest_difference": 0.0, "tolerance": "t", "holds": True}
     check.require([good])
-    with pytest.raises(JobError, match=r"float16: cosine 0\.500000, largest difference 2\.00e\+00") as error:
-        check.require([good, good | {"dtype": "float16", "cosine": 0.5, "largest_difference": 2.0, "holds": False}])
+    bad = good | {"dtype": "float16", "tokens": 9, "cosine": 0.5, "largest_difference": 2.0, "holds": False}
+    with pytest.raises(JobError, match=r"float16, 9 tokens: cosine 0\.500000, largest difference 2\.00e\+00") as error:
+        check.require([good, bad])
     assert "float32" not in str(error.value)
 
 
@@ -73,14 +76,17 @@ def test_both_engines_hold(wordpiece: Path, tmp_path: Path, two_engines: tuple[s
         done = CliRunner().invoke(
             command, [str(wordpiece), out, "--check", "--engine", engine, "--json"], catch_exceptions=False
         )
-        rows = json.loads(done.stdout)["check"]
+        found = json.loads(done.stdout)
+        rows, texts = found["check"], len(check.TEXTS)
         assert [(row["dtype"], row["engine"], row["holds"]) for row in rows] == [
-            ("float32", engine, True),
-            ("float16", engine, True),
+            *[("float32", engine, True)] * texts,
+            *[("float16", engine, True)] * texts,
         ]
-        assert rows[0]["largest_difference"] < 1e-5
+        assert [row["tokens"] for row in rows[:texts]] == [row["tokens"] for row in rows[texts:]]
+        assert max(row["largest_difference"] for row in rows[:texts]) < 1e-5
         # Half precision was really computed in.
-        assert rows[1]["largest_difference"] > 1e-5
+        assert max(row["largest_difference"] for row in rows[texts:]) > 1e-5
+        assert found["reference"].endswith(f"BertModel on {wordpiece}; AutoTokenizer's ids")
 
 
 def test_weights_that_changed_on_the_way_do_not_hold(
@@ -88,7 +94,7 @@ def test_weights_that_changed_on_the_way_do_not_hold(
 ) -> None:
     tiny_folder(tmp_path / "other", seed=9)
     with pytest.raises(JobError, match="does not give the reference's vectors"):
-        check.require(check.check(wordpiece, reference=tmp_path / "other", engine=two_engines[0]))
+        check.require(check.check(wordpiece, reference=tmp_path / "other", engine=two_engines[0])[0])
 
 
 def test_a_reference_with_a_tensor_missing_is_none(
@@ -106,3 +112,85 @@ def test_the_reference_is_the_source_where_nothing_was_changed(tiny: Path) -> No
     assert check.reference_for(tiny, None) == tiny
     assert check.reference_for(tiny, "float16") is None
     assert check.reference_for(tiny / "model.safetensors", None) is None
+
+
+NAMED = {
+    "new": "its gte with the weights under its own names, and the kit's frequencies (ntk), which transformers has not",
+    "gte": "its gte with the weights under its own names; the authors' own code is never run",
+    "nomic_bert": "its nomic_bert with the weights under its own names; the authors' own code is never run",
+    "nomic_moe": "its jina_embeddings_v3 with the weights under its own names, and the kit's mixture of experts, which",
+    "jina_embeddings_v3": "its jina_embeddings_v3 with the weights under its own names; the authors' own code",
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_a_reference_and_it_is_named(
+    two_engines: tuple[str, ...], tmp_path: Path, family: str
+) -> None:
+    words = [str(GOLDEN / family), str(tmp_path / "out"), "--check", "--engine", "mlx"]
+    done = CliRunner().invoke(command, words, catch_exceptions=False)
+    assert NAMED.get(family, f" on {GOLDEN / family}; ") in done.stdout
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("float")]
+    assert [line[0] for line in lines] == ["float32"] * len(check.TEXTS) + ["float16"] * len(check.TEXTS)
+    assert all(line[-1] == "yes" for line in lines)
+
+
+def test_a_tokenizer_that_is_rebuilt_otherwise_is_named_and_checked(
+    two_engines: tuple[str, ...], tmp_path: Path
+) -> None:
+    # Words, which transformers makes word pieces of in a BERT; and a T5, whose tokenizer it can't make at all.
+    for family, said in (
+        ("bert", "tokenizer.json as it stands, AutoTokenizer gives other ids for"),
+        ("t5", "tokenizer.json as it stands, AutoTokenizer does not read it (TypeError)"),
+    ):
+        rows, found = check.check(GOLDEN / family, engine="mlx")
+        assert said in found
+        check.require(rows)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("new", "encoder.layer.1.mlp.down_proj.weight"),
+        ("nomic_bert", "encoder.layers.1.mlp.fc2.weight"),
+        ("bert", "encoder.layer.1.output.dense.weight"),
+    ],
+)
+def test_an_encoder_that_computes_otherwise_fails_with_status_1(
+    two_engines: tuple[str, ...], tmp_path: Path, family: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlx_metaembed.on_mlx import trunk
+
+    load = trunk.load
+
+    def broken(*words: object, **options: object) -> object:
+        found = load(*words, **options)
+        found.load_weights([(name, dict(tree_flatten(found.parameters()))[name] * 1.05)], strict=False)
+        return found
+
+    from mlx.utils import tree_flatten
+
+    monkeypatch.setattr(trunk, "load", broken)
+    done = CliRunner().invoke(command, [str(GOLDEN / family), str(tmp_path / "out"), "--check", "--engine", "mlx"])
+    assert isinstance(done.exception, JobError) and done.exception.exit_status == 1
+    assert "NO" in done.output
+
+
+def test_a_model_without_a_reference_says_so(two_engines: tuple[str, ...], tmp_path: Path) -> None:
+    reference = altered(tmp_path / "reference", "bert", {"model_type": "unheard_of"})
+    with pytest.raises(CallError, match=r"has no reference for .*: transformers does not know 'bert', or not in this"):
+        check.check(GOLDEN / "bert", reference=reference)
+
+
+def test_an_export_is_checked_against_what_came_of_it(tmp_path: Path) -> None:
+    source = altered(tmp_path / "source", "bert")
+    (source / "model.safetensors").rename(source / "model.onnx")
+    assert check.reference_for(source, None) is None
+
+
+def test_a_text_past_the_trained_length_is_checked_as_it_is_alone(two_engines: tuple[str, ...], tmp_path: Path) -> None:
+    scaling = {"rope_scaling": {"type": "dynamic", "factor": 4.0}, "max_position_embeddings": 8}
+    for engine in two_engines:
+        rows, _ = check.check(altered(tmp_path / engine, "qwen3", scaling), engine=engine)
+        check.require(rows)
+        assert max(row["tokens"] for row in rows) > 8

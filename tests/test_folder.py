@@ -108,6 +108,22 @@ def test_the_length_never_exceeds_the_positions(tmp_path: Path) -> None:
     assert folders.read(files(tmp_path / "b", roberta)).max_seq_length == 62
 
 
+@pytest.mark.parametrize(
+    ("scaling", "longest"),
+    [
+        ({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}, 128),
+        ({"type": "yarn", "factor": 1.5, "original_max_position_embeddings": 32}, 64),
+        ({"rope_type": "dynamic", "factor": 2.0}, 128),
+        ({"full_attention": {"rope_type": "yarn", "factor": 2.5}}, 160),
+        ({"rope_type": "llama3", "factor": 8.0}, 64),
+    ],
+)
+def test_a_scaling_may_go_past_the_stated_positions(tmp_path: Path, scaling: dict, longest: int) -> None:
+    for form in ("rope_scaling", "rope_parameters"):
+        found = files(tmp_path / form, {"config.json": CONFIG | {form: scaling}})
+        assert folders.read(found).max_seq_length == longest
+
+
 def test_dense_without_an_activation_has_the_one_of_sentence_transformers(tmp_path: Path) -> None:
     silent = {"in_features": 8, "out_features": 4}
     assert folders.read(files(tmp_path, BEFORE | {"2_Dense/config.json": silent})).dense[0].activation_function == TANH

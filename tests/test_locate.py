@@ -1,15 +1,12 @@
 """Where a model lies: folders, installed distributions, and a hub that this test serves itself."""
 
-import json
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hub import environment, serving
 
 from mlx_metaembed import locate
 from mlx_metaembed.errors import CallError
@@ -85,7 +82,6 @@ def test_a_file_is_sent_to_convert(tmp_path: Path) -> None:
         locate.resolve(tmp_path / "model.safetensors")
 
 
-COMMIT = "a" * 40
 FILES = {
     "config.json": b'{"model_type": "bert"}',
     "modules.json": b"[]",
@@ -98,77 +94,27 @@ FILES = {
 REPOSITORIES = {
     "team/whole": FILES | {"model.safetensors": b"weights", "pytorch_model.bin": b"PK trunk"},
     "team/pickled": FILES | {"pytorch_model.bin": b"PK trunk"},
+    "team/exported": FILES
+    | {"onnx/model.onnx": b"graph", "onnx/model.onnx_data": b"numbers", "onnx/model_int8.onnx": b"graph"},
 }
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of the hub's protocol as its client asks for."""
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def answer(self, *, body: bool) -> None:
-        parts = self.path.partition("?")[0].strip("/").split("/")
-        api = parts[:2] == ["api", "models"]
-        repository, rest = "/".join(parts[2:4] if api else parts[:2]), parts[4:] if api else parts[2:]
-        if repository == "team/gated":
-            return self.send(403, b"{}", body, {"X-Error-Code": "GatedRepo"})
-        if repository not in REPOSITORIES:
-            return self.send(401, b"{}", body, {"X-Error-Code": "RepoNotFound"})
-        files = REPOSITORIES[repository]
-        if api and rest[:1] == ["tree"]:
-            listed = [
-                {"type": "file", "path": name, "size": len(data), "oid": "0" * 40} for name, data in files.items()
-            ]
-            return self.send(200, json.dumps(listed).encode(), body)
-        if api:
-            siblings = [{"rfilename": name} for name in files]
-            return self.send(200, json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode(), body)
-        data = files["/".join(rest[2:])]
-        return self.send(200, data, body, {"X-Repo-Commit": COMMIT, "ETag": f'"{rest[-1]}-{len(data)}"'})
-
-    def send(self, status: int, data: bytes, body: bool, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {
-            "Content-Length": str(len(data)),
-            "Content-Type": "application/json",
-            **(headers or {}),
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(REPOSITORIES, gated=("team/gated",)) as server:
+        yield server.address
 
 
-def resolve(name: str, endpoint: str, home: Path, **environment: str) -> subprocess.CompletedProcess:
+def resolve(name: str, endpoint: str, home: Path, **others: str) -> subprocess.CompletedProcess:
     """`locate.resolve` in a process of its own: the hub's client reads its settings when it is imported."""
     program = (
         "import sys\nfrom mlx_metaembed import errors, locate\n"
         "try:\n    print(locate.resolve(sys.argv[1]))\n"
         "except errors.CallError as error:\n    sys.exit(str(error))"
     )
-    settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-    keep = {
-        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and name != "HF_TOKEN"
-    }
     return subprocess.run(
         [sys.executable, "-c", program, name],
-        env=keep | settings | environment,
+        env=environment(endpoint, home, **others),
         capture_output=True,
         text=True,
         timeout=60,
@@ -176,16 +122,20 @@ def resolve(name: str, endpoint: str, home: Path, **environment: str) -> subproc
 
 
 @pytest.mark.parametrize(
-    ("name", "pickles"),
-    [("team/whole", {"model.safetensors"}), ("team/pickled", {"pytorch_model.bin"})],
+    ("name", "weights"),
+    [
+        ("team/whole", {"model.safetensors"}),
+        ("team/pickled", {"pytorch_model.bin"}),
+        ("team/exported", {"onnx/model.onnx", "onnx/model.onnx_data"}),
+    ],
 )
-def test_a_repository_is_fetched_without_its_code(hub: str, tmp_path: Path, name: str, pickles: set[str]) -> None:
+def test_a_repository_is_fetched_without_its_code(hub: str, tmp_path: Path, name: str, weights: set[str]) -> None:
     found = resolve(name, hub, tmp_path)
     assert found.returncode == 0, found.stderr
     path = Path(found.stdout.strip())
     names = {str(file.relative_to(path)) for file in path.rglob("*") if not file.is_dir()}
     dense = {"2_Dense/config.json", "2_Dense/pytorch_model.bin"}
-    assert names == {"config.json", "modules.json", "vocab.txt"} | dense | pickles
+    assert names == {"config.json", "modules.json", "vocab.txt"} | dense | weights
     # Once it is there, no network is needed.
     again = resolve(name, "http://127.0.0.1:9", tmp_path, HF_HUB_OFFLINE="1")
     assert again.stdout == found.stdout, again.stderr
@@ -213,7 +163,12 @@ def test_what_the_hub_refuses(hub: str, tmp_path: Path, name: str, message: str)
 def test_no_network(tmp_path: Path, offline: str) -> None:
     found = resolve("team/whole", "http://127.0.0.1:9", tmp_path, HF_HUB_OFFLINE=offline)
     assert (
-        "There is no folder team/whole; as a repository of the hub it is not, or not whole, in the cache"
+        "There is no folder team/whole, the cache has no repository of that name, and the hub can't be reached"
         in found.stderr
     )
     assert "Traceback" not in found.stderr
+
+
+def test_the_nearest_in_the_cache_is_named(hub: str, tmp_path: Path) -> None:
+    assert resolve("team/whole", hub, tmp_path).returncode == 0
+    assert "There is no folder team/whol; did you mean 'team/whole'?" in resolve("team/whol", hub, tmp_path).stderr

@@ -1,5 +1,6 @@
 """Rotary positions: both forms of the setting, each kind of scaling, and what is refused."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -10,6 +11,7 @@ from golden_variants import altered
 from test_encoders import GOLDEN, encoder, expected
 
 from mlx_metaembed import engine as engines
+from mlx_metaembed import waves
 from mlx_metaembed.errors import CallError
 
 LLAMA3 = {
@@ -56,11 +58,25 @@ OTHERS = {
 }
 
 
-def rope():
-    engines.choose("mlx")
-    from mlx_metaembed.on_mlx import rope
-
-    return rope
+TRAINED = 16
+"""Tokens; the golden texts have up to 24."""
+YARN = {"factor": 4.0, "original_max_position_embeddings": TRAINED}
+# Heads of 8 features in Llama and ModernBERT, of 12 in Qwen3 and Gemma.
+LONG = {"short_factor": [1.0, 1.1, 1.3, 1.7, 1.8, 1.9], "long_factor": [1.0, 1.5, 2.5, 4.0, 5.0, 6.0]}
+FLAT = ("llama", "qwen3")
+PAIRS = {"llama": 4, "modernbert": 4, "qwen3": 6, "gemma3_text": 6}
+SCALINGS = {
+    "linear": {"factor": 4.0},
+    "dynamic": {"factor": 4.0},
+    "yarn": YARN | {"original_max_position_embeddings": 64},
+    "yarn, its ramp": YARN | {"beta_fast": 4.0, "beta_slow": 0.5, "truncate": False},
+    "yarn, its strength": YARN | {"attention_factor": 1.3},
+    "yarn, its scales": YARN | {"mscale": 0.7, "mscale_all_dim": 1.4},
+    "longrope": LONG | {"original_max_position_embeddings": TRAINED},
+    "longrope, its factor": LONG | {"factor": 3.0, "original_max_position_embeddings": TRAINED},
+    "longrope, its strength": LONG | {"attention_factor": 1.2, "original_max_position_embeddings": TRAINED},
+    "llama3": {key: value for key, value in LLAMA3.items() if key != "rope_type"} | {"factor": 3.0},
+}
 
 
 @pytest.mark.parametrize(("family", "form"), [(family, at) for family in FORMS for at in range(len(FORMS[family]))])
@@ -68,6 +84,73 @@ def test_every_form_of_the_setting_gives_the_same_states(engine_name: str, tmp_p
     ids, mask, states = expected(family)
     found = encoder(engine_name, altered(tmp_path / "form", family, FORMS[family][form]))(ids, mask)
     np.testing.assert_allclose(found[mask], states[mask], rtol=0, atol=1e-5)
+
+
+def scaled(family: str, name: str, form: str) -> dict:
+    """A configuration of trained length TRAINED whose scaling is in the older or in the nested form."""
+    kind, numbers = name.partition(",")[0], dict(SCALINGS[name])
+    for key in LONG.keys() & numbers.keys():
+        numbers[key] = numbers[key][: PAIRS[family]]
+    lengths = {"max_position_embeddings": TRAINED if kind == "dynamic" else 64}
+    if form == "older":
+        if family == "llama" and kind == "longrope":
+            # As Phi has it.
+            lengths["original_max_position_embeddings"] = numbers.pop("original_max_position_embeddings")
+        # transformers overlooks the older word where layers have settings apart.
+        word = "type" if family in FLAT else "rope_type"
+        return lengths | {"rope_scaling": {word: kind, **numbers}}
+    nested = {"rope_type": kind, "rope_theta": 5_000.0, **numbers}
+    if family in FLAT:
+        return lengths | {"rope_theta": ..., "rope_scaling": ..., "rope_parameters": nested}
+    layered = {"full_attention": nested, "sliding_attention": nested | {"rope_theta": 50.0}}
+    older = dict.fromkeys(("rope_theta", "rope_local_base_freq", "global_rope_theta", "local_rope_theta"), ...)
+    return lengths | older | {"rope_parameters": layered}
+
+
+@pytest.mark.parametrize("form", ["older", "nested"])
+@pytest.mark.parametrize("name", SCALINGS)
+@pytest.mark.parametrize("family", PAIRS)
+def test_every_kind_turns_as_transformers_does_a_text_alone(
+    two_engines: tuple[str, str], tmp_path: Path, family: str, name: str, form: str
+):
+    import torch
+    from transformers import AutoModel
+
+    path = altered(tmp_path / "scaled", family, scaled(family, name, form))
+    trunk = AutoModel.from_pretrained(path, dtype="float32", local_files_only=True).eval()
+    ids, mask, states = expected(family)
+    assert {TRAINED - 7, TRAINED, TRAINED + 1, 24} <= set(mask.sum(axis=1))
+    wanted = np.zeros_like(states)
+    for row, real in enumerate(mask):
+        # It remembers the longest text it has seen.
+        with torch.inference_mode():
+            found = copy.deepcopy(trunk)(torch.from_numpy(ids[row : row + 1, real].astype(np.int64)))
+        wanted[row, real] = found.last_hidden_state[0].numpy()
+    assert np.abs(wanted[mask] - states[mask]).max() > 1e-4
+    for engine in two_engines:
+        found = encoder(engine, path)(ids, mask)
+        np.testing.assert_allclose(found[mask], wanted[mask], rtol=0, atol=1e-5, err_msg=engine)
+
+
+@pytest.mark.parametrize("family", ["modernbert", "gemma3_text"])
+def test_the_older_word_counts_where_layers_have_settings_apart(
+    two_engines: tuple[str, str], tmp_path: Path, family: str
+):
+    ids, mask, states = expected(family)
+    path = altered(tmp_path / "typed", family, {"rope_scaling": {"type": "linear", "factor": 4.0}})
+    one, other = (encoder(engine, path)(ids, mask) for engine in two_engines)
+    np.testing.assert_allclose(one[mask], other[mask], rtol=0, atol=1e-5)
+    assert np.abs(one[mask] - states[mask]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["dynamic", "longrope"])
+def test_a_text_does_not_depend_on_its_neighbours(engine_name: str, tmp_path: Path, name: str):
+    encode = encoder(engine_name, altered(tmp_path / "scaled", "qwen3", scaled("qwen3", name, "nested")))
+    ids, mask, _ = expected("qwen3")
+    together = encode(ids, mask)
+    for row, real in enumerate(mask):
+        alone = encode(ids[row : row + 1, real], mask[row : row + 1, real])[0]
+        np.testing.assert_allclose(together[row, real], alone, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -83,7 +166,7 @@ def test_both_engines_turn_by_the_same_angles(two_engines: tuple[str, str], tmp_
 def test_llama3_keeps_short_waves_and_stretches_long_ones():
     # Four pairs with periods 1, 5, 25, 125 tokens a radian; waves of 6.3, 31.4, 157 and 785 tokens.
     found = LLAMA3 | {"rope_theta": 625.0}
-    short, middle, long, longest = rope().llama3(8, found)
+    short, middle, long, longest = waves.periods(8, found)
     assert short == 1.0
     turns = 32 / (2 * math.pi * 5)
     kept = (turns - 1) / (4 - 1)
@@ -92,7 +175,10 @@ def test_llama3_keeps_short_waves_and_stretches_long_ones():
 
 
 def test_a_token_is_turned_by_its_place():
-    turn = rope().Rope(2, {"rope_type": "linear", "factor": 2.0, "rope_theta": 10_000.0})
+    engines.choose("mlx")
+    from mlx_metaembed.on_mlx.rope import Rope
+
+    turn = Rope(2, {"rope_type": "linear", "factor": 2.0, "rope_theta": 10_000.0})
     import mlx.core as mx
 
     turned = np.array(turn(mx.array([[[[1.0, 0.0]] * 3]])))[0, 0]
@@ -101,7 +187,7 @@ def test_a_token_is_turned_by_its_place():
 
 
 def test_settings_are_one_dict_of_either_form():
-    settings = rope().settings
+    settings = waves.settings
     default = {"rope_type": "default", "rope_theta": 5.0}
     assert settings(theta=5.0, scaling=None, parameters=None) == default
     assert settings(theta=None, scaling=None, parameters=default) == default
@@ -121,11 +207,15 @@ def test_settings_are_one_dict_of_either_form():
     ("config", "message"),
     [
         (
-            {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}},
-            "config.json:\n  - rope_type = 'yarn' is not supported; one of default, linear, llama3",
+            {"rope_scaling": {"rope_type": "yarm", "factor": 4.0}},
+            "config.json:\n  - rope_type = 'yarm' is not supported; one of default, linear, dynamic, yarn, longrope,",
         ),
         ({"rope_scaling": {"type": "linear"}}, "rope_type 'linear' needs factor, which is missing"),
         ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor = 0.5 is not supported"),
+        (
+            {"rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0] * 6}},
+            "short_factor has 1 numbers for heads of 12 features, which need 6",
+        ),
         (
             {"rope_parameters": {"full_attention": {"rope_type": "default"}}},
             "rope_parameters for full_attention apart are not supported",

@@ -13,7 +13,7 @@ import mlx_metaembed
 from mlx_metaembed import xp
 
 HOUSE = Path(mlx_metaembed.__file__).parent
-SHARED = ["xp", "losses", "pooling", "quantizers", "heads", "train/objective", "train/gradcache"]
+SHARED = ["xp", "losses", "pooling", "quantizers", "heads", "waves", "adapters", "train/objective", "train/gradcache"]
 SHARED += ["train/adamw", "train/adamw_8bit", "train/adafactor"]
 
 

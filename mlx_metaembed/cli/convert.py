@@ -13,7 +13,9 @@ from mlx_metaembed.cli.output import answer, note, table
 @click.argument("out")
 @click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Default: as the source has it.")
 @click.option(
-    "--check", is_flag=True, help="Compare with transformers in float32 and float16, and fail above the tolerance."
+    "--check",
+    is_flag=True,
+    help="Compare with transformers in float32 and float16, text by text, and fail above the tolerance.",
 )
 @engine_option
 @json_option
@@ -49,8 +51,8 @@ def command(source: str, out: str, dtype: str | None, check: bool, engine: str, 
     if check:
         from mlx_metaembed.convert import check as checking
 
-        rows = checking.check(out, reference=checking.reference_for(source, dtype), engine=engine)
-        result["check"] = rows
+        rows, said = checking.check(out, reference=checking.reference_for(source, dtype), engine=engine)
+        result |= {"check": rows, "reference": said}
         shown = [
             row
             | {
@@ -60,7 +62,8 @@ def command(source: str, out: str, dtype: str | None, check: bool, engine: str, 
             }
             for row in rows
         ]
-        lines += table(shown, ["dtype", "engine", "cosine", "largest difference", "tolerance", "holds"])
+        lines.append(f"reference: {said}")
+        lines += table(shown, ["dtype", "engine", "tokens", "cosine", "largest difference", "tolerance", "holds"])
     answer(result, as_json, lines)
     if rows:
         checking.require(rows)

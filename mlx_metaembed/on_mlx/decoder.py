@@ -5,7 +5,7 @@ of the rope setting, and importing mlx_lm costs a second and lowers the process'
 too, which nobody can raise again). B texts, L tokens, H heads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -16,6 +16,8 @@ from mlx_metaembed.on_mlx.activations import ACTIVATIONS
 
 REACH = {"hidden_act": ("silu", *sorted(set(ACTIVATIONS) - {"silu"}))}
 KINDS = ("sliding_attention", "full_attention")
+Turn = Callable[[mx.array], mx.array]
+"""What turns queries or keys [B, H, L, width] by their places."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Config:
     hidden_act: str = "silu"
     rms_norm_eps: float = 1e-6
     max_position_embeddings: int | None = None
+    original_max_position_embeddings: int | None = None
     rope_theta: float | None = None
     rope_scaling: dict | None = None
     rope_parameters: dict | None = None
@@ -53,6 +56,7 @@ class Config:
             scaling=self.rope_scaling,
             parameters=self.rope_parameters,
             positions=self.max_position_embeddings,
+            trained=self.original_max_position_embeddings,
         )
 
     def windows(self) -> list[int | None]:
@@ -61,7 +65,7 @@ class Config:
 
     def faults(self) -> list[str]:
         """What cannot be computed, one line each."""
-        return [*rope.faults(self.rope()), *head_faults(self)]
+        return [*rope.faults(self.rope(), self.width, by_length=True), *head_faults(self)]
 
 
 def head_faults(config: Config) -> list[str]:
@@ -128,7 +132,7 @@ class Attention(nn.Module):
             self.q_norm = norms(width, eps=config.rms_norm_eps)
             self.k_norm = norms(width, eps=config.rms_norm_eps)
 
-    def __call__(self, x: mx.array, seen: mx.array, turn: rope.Rope) -> mx.array:
+    def __call__(self, x: mx.array, seen: mx.array, turn: Turn) -> mx.array:
         batch, length, _ = x.shape
         q = self.q_proj(x).reshape(batch, length, self.heads, -1)
         k = self.k_proj(x).reshape(batch, length, self.key_value_heads, -1)
@@ -159,7 +163,7 @@ class Layer(nn.Module):
         self.input_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
 
-    def __call__(self, x: mx.array, seen: mx.array, turn: rope.Rope) -> mx.array:
+    def __call__(self, x: mx.array, seen: mx.array, turn: Turn) -> mx.array:
         x = x + self.self_attn(self.input_layernorm(x), seen, turn)
         return x + self.mlp(self.post_attention_layernorm(x))
 
@@ -199,7 +203,7 @@ class Decoder(nn.Module):
         seen = {
             window: visible(mask, causal=self.causal, window=window and window + edge) for window in set(self._windows)
         }
-        x = self.embed_tokens(ids)
+        x, turn = self.embed_tokens(ids), self.turn.of(mask)
         for layer, window in zip(self.layers, self._windows, strict=True):
-            x = layer(x, seen[window], self.turn)
+            x = layer(x, seen[window], turn)
         return self.norm(x)

@@ -1,51 +1,15 @@
-"""Rotary positions: what a configuration says of them, in either form, and the turning itself.
+"""Rotary positions: queries and keys are turned by their places, in waves that waves.py gives.
 
 transformers 5 nests `rope_theta` in `rope_parameters`, older configurations have it beside `rope_scaling`: a reader of
 one form turns by the wrong angles and says nothing. Where both stand there, transformers' order is kept.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import mlx.core as mx
 
-KINDS = {
-    "default": (),
-    "linear": ("factor",),
-    "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
-}
-"""The kinds of scaling that are computed, and the numbers that each needs."""
-THETA = 10_000.0
-"""transformers' base where the configuration has none."""
-
-
-def settings(
-    *, theta: float | None, scaling: Mapping | None, parameters: Mapping | None, positions: int | None = None
-) -> dict:
-    """One dict with `rope_type`, `rope_theta` and the kind's numbers, from a configuration's keys of either form.
-
-    `positions` is the trained length of llama3's scaling where that names none.
-    """
-    found = {name: value for name, value in (scaling or parameters or {}).items() if value is not None}
-    found.setdefault("rope_type", found.pop("type", "default"))
-    found.setdefault("rope_theta", theta or THETA)
-    if found["rope_type"] == "llama3" and positions:
-        found.setdefault("original_max_position_embeddings", positions)
-    return found
-
-
-def faults(found: Mapping) -> list[str]:
-    """What cannot be computed of `settings`, one line each."""
-    kind = found["rope_type"]
-    if kind not in KINDS:
-        return [f"rope_type = {kind!r} is not supported; one of {', '.join(KINDS)}"]
-    wrong = [f"rope_type {kind!r} needs {name}, which is missing" for name in KINDS[kind] if name not in found]
-    if found.get("partial_rotary_factor", 1) != 1:
-        wrong.append(f"partial_rotary_factor = {found['partial_rotary_factor']!r} is not supported")
-    layered = [name for name, value in found.items() if isinstance(value, Mapping)]
-    if layered:
-        wrong.append(f"rope_parameters for {', '.join(layered)} apart are not supported")
-    return wrong
+from mlx_metaembed import waves
+from mlx_metaembed.waves import faults, settings  # noqa: F401  (read by the encoders)
 
 
 class Rope:
@@ -57,28 +21,37 @@ class Rope:
 
     def __init__(self, dims: int, found: Mapping, *, traditional: bool = False):
         """`traditional` turns neighbouring features together, not those half a head apart."""
-        self.dims, self.traditional = dims, traditional
+        self.dims, self.traditional, self._found = dims, traditional, found
         self.base: float | None = found["rope_theta"]
         self.scale = 1 / found["factor"] if found["rope_type"] == "linear" else 1.0
+        self.strength = waves.strength(found)
         self.periods = None
-        if found["rope_type"] == "llama3":
-            self.base, self.periods = None, mx.array(llama3(dims, found))
+        if found["rope_type"] in ("llama3", "yarn", "longrope"):
+            self.base, self.periods = None, mx.array(waves.periods(dims, found))
 
     def __call__(self, x: mx.array) -> mx.array:
         return mx.fast.rope(
-            x, self.dims, traditional=self.traditional, base=self.base, scale=self.scale, offset=0, freqs=self.periods
+            x if self.strength == 1 else x * self.strength,
+            self.dims,
+            traditional=self.traditional,
+            base=self.base,
+            scale=self.scale,
+            offset=0,
+            freqs=self.periods,
         )
 
+    def of(self, mask: mx.array) -> Callable[[mx.array], mx.array]:
+        """What turns the queries and keys of texts with the mask bool [B, L]: of a kind that changes with a text's
+        length, each by its own."""
+        kind = self._found["rope_type"]
+        if kind not in waves.BY_LENGTH or mask.shape[1] <= self._found[waves.TRAINED]:
+            return self
+        periods = waves.own_periods(self.dims, self._found, mask.sum(axis=1).astype(mx.float32))
+        angles = mx.arange(mask.shape[1])[None, :, None] / periods[:, None, :]
+        cos, sin = mx.cos(angles)[:, None] * self.strength, mx.sin(angles)[:, None] * self.strength
 
-def llama3(dims: int, found: Mapping) -> list[float]:
-    """Tokens a radian of each pair, dims / 2 of them: long waves stretched, short ones kept (arXiv:2407.21783, 3.2)."""
-    factor, low, high = (float(found[name]) for name in ("factor", "low_freq_factor", "high_freq_factor"))
-    trained = found["original_max_position_embeddings"]
-    periods = []
-    for pair in range(0, dims, 2):
-        period = float(found["rope_theta"]) ** (pair / dims)
-        turns = trained / (2 * math.pi * period)
-        # 1 where the wave is short, 0 where the trained length did not hold `low` of it.
-        kept = min(max((turns - low) / (high - low), 0.0), 1.0)
-        periods.append(1 / (kept / period + (1 - kept) / (factor * period)))
-    return periods
+        def turn(x: mx.array) -> mx.array:
+            left, right = mx.split(x.astype(mx.float32), 2, axis=-1)
+            return mx.concatenate([left * cos - right * sin, right * cos + left * sin], axis=-1).astype(x.dtype)
+
+        return turn

@@ -27,8 +27,12 @@ class WordTable:
 
     @classmethod
     def of(cls, trunk: nn.Module, trained: Collection[str]) -> "WordTable | None":
-        """The largest plain embedding of a trunk, where its weight is among the trained."""
-        tables = [(path, module) for path, module in trunk.named_modules() if type(module) is nn.Embedding]
+        """The largest plain embedding of a trunk but positions, where its weight is among the trained."""
+        tables = [
+            (path, module)
+            for path, module in trunk.named_modules()
+            if type(module) is nn.Embedding and "position" not in path
+        ]
         path, module = max(tables, key=lambda each: each[1].weight.size, default=("", None))
         return cls(f"{TRUNK}{path}.weight", module) if f"{TRUNK}{path}.weight" in trained else None
 

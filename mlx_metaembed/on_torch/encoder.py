@@ -8,7 +8,7 @@ import torch
 from mlx_metaembed import families, tasks
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.on_torch import renamed
+from mlx_metaembed.on_torch import renamed, rope
 from mlx_metaembed.quantized import expand
 from mlx_metaembed.weights import compare
 
@@ -40,6 +40,9 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         for key, value in folder.config.items()
         if key not in ("model_type", "dtype", "torch_dtype", "quantization", "quantization_config")
     }
+    if "type" in (scaling := settings.get("rope_scaling") or {}):
+        # Where layers have settings apart, transformers reads the newer word alone.
+        settings["rope_scaling"] = {"rope_type": scaling["type"]} | scaling
     form = renamed.form(folder)
     if form:
         kind, settings = renamed.configuration(folder)
@@ -86,6 +89,7 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         # T5 drops attention weights as it drops states.
         if isinstance(getattr(module, "dropout", None), float):
             module.dropout = 0.0
+    rope.own_lengths(trunk)
     if form:
         trunk = renamed.Renamed(folder, trunk, tensors)
     return trunk.eval()

@@ -51,14 +51,23 @@ class Config(decoder.Config):
                 scaling={**(full or {}), **(scaling or {})},
                 parameters=None,
                 positions=self.max_position_embeddings,
+                apart=True,
             ),
             "sliding_attention": rope.settings(
-                theta=local_theta, scaling=None, parameters=local, positions=self.max_position_embeddings
+                theta=local_theta,
+                scaling=None,
+                parameters=local,
+                positions=self.max_position_embeddings,
+                apart=True,
             ),
         }
 
     def faults(self) -> list[str]:
-        wrong = [f"{kind}: {fault}" for kind, found in self.ropes().items() for fault in rope.faults(found)]
+        wrong = [
+            f"{kind}: {fault}"
+            for kind, found in self.ropes().items()
+            for fault in rope.faults(found, self.width, by_length=True)
+        ]
         return [*wrong, *decoder.layer_faults(self.kinds(), self.num_hidden_layers), *decoder.head_faults(self)]
 
 
@@ -97,7 +106,7 @@ class Layer(nn.Module):
         for name in ("input", "post_attention", "pre_feedforward", "post_feedforward"):
             setattr(self, f"{name}_layernorm", RMSNorm(config.hidden_size, config.rms_norm_eps))
 
-    def __call__(self, x: mx.array, seen: mx.array, turn: rope.Rope, dtype: mx.Dtype) -> mx.array:
+    def __call__(self, x: mx.array, seen: mx.array, turn: decoder.Turn, dtype: mx.Dtype) -> mx.array:
         y = self.self_attn(self.input_layernorm(x).astype(dtype), seen, turn)
         x = x + self.post_attention_layernorm(y)
         y = self.mlp(self.pre_feedforward_layernorm(x).astype(dtype))
@@ -123,6 +132,7 @@ class Encoder(nn.Module):
         words = self.embed_tokens(ids)
         # The scale is rounded to the weights' dtype, as the model was trained.
         x = (words * self.scale).astype(mx.float32)
+        turns = {kind: turn.of(mask) for kind, turn in self._turns.items()}
         for layer, window, kind in zip(self.layers, self._windows, self._kinds, strict=True):
-            x = layer(x, seen[window], self._turns[kind], words.dtype)
+            x = layer(x, seen[window], turns[kind], words.dtype)
         return self.norm(x).astype(words.dtype)

@@ -11,6 +11,7 @@ import mlx.nn as nn
 
 from mlx_metaembed.on_mlx import rope
 from mlx_metaembed.on_mlx.activations import ACTIVATIONS
+from mlx_metaembed.on_mlx.decoder import Turn
 
 FULL, LOCAL = "full_attention", "sliding_attention"
 KINDS = (FULL, LOCAL)
@@ -27,6 +28,7 @@ class Config:
     num_hidden_layers: int
     num_attention_heads: int
     intermediate_size: int
+    max_position_embeddings: int = 8192
     norm_eps: float = 1e-5
     norm_bias: bool = False
     attention_bias: bool = False
@@ -53,12 +55,23 @@ class Config:
                 theta=older[kind] or THETAS[kind],
                 scaling=None,
                 parameters={**(nested.get(kind) or {}), **(self.rope_scaling or {})},
+                positions=self.max_position_embeddings,
+                apart=True,
             )
             for kind in KINDS
         }
 
+    @property
+    def width(self) -> int:
+        """Features of a head."""
+        return self.hidden_size // self.num_attention_heads
+
     def faults(self) -> list[str]:
-        wrong = [f"{kind}: {fault}" for kind, found in self.ropes().items() for fault in rope.faults(found)]
+        wrong = [
+            f"{kind}: {fault}"
+            for kind, found in self.ropes().items()
+            for fault in rope.faults(found, self.width, by_length=True)
+        ]
         misplaced = sorted(set(self.rope_parameters or {}) - set(KINDS))
         wrong += [f"rope_parameters are for {name!r}, not for {' and '.join(KINDS)}" for name in misplaced]
         return wrong + [f"layer type {kind!r} is not supported" for kind in sorted(set(self.kinds()) - set(KINDS))]
@@ -79,18 +92,17 @@ class Embeddings(nn.Module):
 
 
 class Attention(nn.Module):
-    def __init__(self, config: Config, turn: rope.Rope):
+    def __init__(self, config: Config):
         super().__init__()
         self.heads = config.num_attention_heads
-        self.turn = turn
         self.Wqkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.attention_bias)
         self.Wo = nn.Linear(config.hidden_size, config.hidden_size, bias=config.attention_bias)
 
-    def __call__(self, x: mx.array, seen: mx.array) -> mx.array:
+    def __call__(self, x: mx.array, seen: mx.array, turn: Turn) -> mx.array:
         batch, length, width = x.shape
         q, k, v = self.Wqkv(x).reshape(batch, length, 3, self.heads, -1).transpose(2, 0, 3, 1, 4)
         scale = (width // self.heads) ** -0.5
-        x = mx.fast.scaled_dot_product_attention(self.turn(q), self.turn(k), v, scale=scale, mask=seen)
+        x = mx.fast.scaled_dot_product_attention(turn(q), turn(k), v, scale=scale, mask=seen)
         return self.Wo(x.swapaxes(1, 2).reshape(batch, length, width))
 
 
@@ -108,17 +120,17 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, config: Config, at: int, turn: rope.Rope, dropout: float):
+    def __init__(self, config: Config, at: int, dropout: float):
         super().__init__()
         # The first layer's input comes from the embeddings' norm.
         if at:
             self.attn_norm = norm(config)
-        self.attn = Attention(config, turn)
+        self.attn = Attention(config)
         self.mlp_norm = norm(config)
         self.mlp = MLP(config, dropout)
 
-    def __call__(self, x: mx.array, seen: mx.array) -> mx.array:
-        x = x + self.attn(self.attn_norm(x) if "attn_norm" in self else x, seen)
+    def __call__(self, x: mx.array, seen: mx.array, turn: Turn) -> mx.array:
+        x = x + self.attn(self.attn_norm(x) if "attn_norm" in self else x, seen, turn)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -129,17 +141,17 @@ class Encoder(nn.Module):
         super().__init__()
         self.kinds = config.kinds()
         self.reach = config.local_attention // 2
-        head = config.hidden_size // config.num_attention_heads
-        turns = {kind: rope.Rope(head, found) for kind, found in config.ropes().items()}
+        self._turns = {kind: rope.Rope(config.width, found) for kind, found in config.ropes().items()}
         self.embeddings = Embeddings(config, dropout)
-        self.layers = [Layer(config, at, turns[kind], dropout) for at, kind in enumerate(self.kinds)]
+        self.layers = [Layer(config, at, dropout) for at in range(len(self.kinds))]
         self.final_norm = norm(config)
 
     def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
         x = self.embeddings(ids)
         seen = {FULL: mask[:, None, None, :], LOCAL: around(mask, self.reach)}
+        turns = {kind: turn.of(mask) for kind, turn in self._turns.items()}
         for layer, kind in zip(self.layers, self.kinds, strict=True):
-            x = layer(x, seen[kind])
+            x = layer(x, seen[kind], turns[kind])
         return self.final_norm(x)
 
 
