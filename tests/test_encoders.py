@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_engine import loaded
+from test_engine import Descent, loaded
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
@@ -93,14 +93,9 @@ def test_both_engines_have_the_same_gradient(two_engines: tuple[str, str], famil
     found = []
     for name in two_engines:
         engine, head, batch = loaded(name, GOLDEN / family)
-        taken: dict[str, np.ndarray] = {}
-
-        def take(name: str, parameter, gradient, state, engine=engine, taken=taken):
-            taken[name] = engine.numpy(gradient)
-            return parameter, []
-
+        descent = Descent(engine)
         loss = gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=True)
-        found.append((loss, engine.update(take, divide=1, max_norm=0), taken))
+        found.append((loss, engine.update(descent, divide=1, max_norm=0), descent.taken))
     (loss, norm, gradients), (other_loss, other_norm, others) = found
     assert loss == pytest.approx(other_loss, rel=1e-5)
     assert norm == pytest.approx(other_norm, rel=1e-4)
