@@ -11,6 +11,8 @@ import mlx.nn as nn
 
 from mlx_metaembed.parameters import TRUNK
 
+WORDS = ("word_embeddings", "tok_embeddings", "embed_tokens", "shared")
+"""What families call the table; positions and token types are small, and are not read by token id."""
 PENDING_SHARE = 8
 """Rows wait to be added until they are this fraction (1 / PENDING_SHARE) of the table."""
 
@@ -27,14 +29,12 @@ class WordTable:
 
     @classmethod
     def of(cls, trunk: nn.Module, trained: Collection[str]) -> "WordTable | None":
-        """The largest plain embedding of a trunk but positions, where its weight is among the trained."""
-        tables = [
-            (path, module)
-            for path, module in trunk.named_modules()
-            if type(module) is nn.Embedding and "position" not in path
-        ]
-        path, module = max(tables, key=lambda each: each[1].weight.size, default=("", None))
-        return cls(f"{TRUNK}{path}.weight", module) if f"{TRUNK}{path}.weight" in trained else None
+        """The plain embedding of a trunk's token ids, where its weight is among the trained; None where it is not."""
+        for path, module in trunk.named_modules():
+            name = f"{TRUNK}{path}.weight"
+            if type(module) is nn.Embedding and path.endswith(WORDS) and name in trained:
+                return cls(name, module)
+        return None
 
     def __init__(self, name: str, module: nn.Embedding):
         self.name = name
