@@ -32,6 +32,10 @@ STORAGES = {
 }
 
 
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
+"""Under which name programs keep the tensors in a checkpoint, with the optimizer's beside them."""
+
+
 def read(path: Path) -> tuple[dict[str, Tensor | np.ndarray], list[str]]:
     """The tensors of one file by name, and the names of entries that are no tensors.
 
@@ -39,7 +43,7 @@ def read(path: Path) -> tuple[dict[str, Tensor | np.ndarray], list[str]]:
     Raises CallError where the pickle names anything but tensors, or the file is truncated or not torch's zip format.
     """
     content = _Archive(path).load()
-    for wrapper in ("state_dict", "model_state_dict"):
+    for wrapper in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict):

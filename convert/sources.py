@@ -12,7 +12,6 @@ from mlx_metaembed import weights
 from mlx_metaembed.convert import onnx, pickles
 from mlx_metaembed.convert.names import summary
 from mlx_metaembed.dense import dense_shapes
-from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import DenseModule, ModelFolder
 from mlx_metaembed.weights import Tensor
@@ -47,11 +46,13 @@ def trunk(folder: ModelFolder, note: Note) -> Tensors:
             return file(path / "pytorch_model.bin", note)
         index = path / "pytorch_model.bin.index.json"
         if index.is_file():
-            shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-            missing = [name for name in shards if not (path / name).is_file()]
-            if missing:
-                raise faults(f"{path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
-            return {name: tensor for shard in shards for name, tensor in file(path / shard, note).items()}
+            found: Tensors = {}
+            for shard in weights.shards(index):
+                tensors = file(shard, note)
+                if twice := [name for name in tensors if name in found]:
+                    raise faults(f"{shard} holds tensors that another file has:", twice, "Fetch the folder again.")
+                found |= tensors
+            return found
         if exported := onnx.file_of(path):
             return file(exported, note)
     return dict(weights.headers(folder.weights()))

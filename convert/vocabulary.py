@@ -119,7 +119,8 @@ def _name(which: str, out: Path, config: dict) -> str | None:
     """The `bos` or `eos` token's text, from either file that names it, in either form."""
     key = f"{which}_token"
     found = config.get(key) or _dict(out / "special_tokens_map.json").get(key)
-    return found.get("content") if isinstance(found, dict) else found
+    found = found.get("content") if isinstance(found, dict) else found
+    return found if isinstance(found, str) else None
 
 
 def _dict(path: Path) -> dict:

@@ -48,14 +48,16 @@ def positions(config: dict) -> int:
     """Tokens that the trunk has positions for."""
     if config["model_type"] == "t5":
         return ENDLESS
-    found = unified(config).get("max_position_embeddings", 512)
+    found = int(unified(config).get("max_position_embeddings") or 512)
     if config.get("rotary_scaling_factor"):
         # nomic_bert changes its angles past the trained length, by the longest text of a batch: not done here.
         found = min(found, config.get("max_trained_positions", found))
     scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    scaling = scaling.get("full_attention") or scaling
-    if (factor := scaling.get("factor")) and scaling.get("rope_type", scaling.get("type")) in ("yarn", "dynamic"):
+    scaling = scaling["full_attention"] if isinstance(scaling.get("full_attention"), dict) else scaling
+    factor, trained = scaling.get("factor"), scaling.get("original_max_position_embeddings") or found
+    numbers = isinstance(factor, int | float) and isinstance(trained, int)
+    if numbers and scaling.get("rope_type", scaling.get("type")) in ("yarn", "dynamic"):
         # Their configurations may still say the length that was trained.
-        found = max(found, int(factor * scaling.get("original_max_position_embeddings", found)))
+        found = max(found, int(factor * trained))
     # RoBERTa's positions start after the padding index.
     return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found

@@ -12,7 +12,7 @@ from mlx_metaembed import locate
 from mlx_metaembed.architecture import ENDLESS, positions, renamed, unified, unused
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.weights import Tensor, headers
+from mlx_metaembed.weights import Tensor, headers, shards
 
 POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -99,11 +99,7 @@ class ModelFolder:
         if single.is_file():
             return [single]
         if index.is_file():
-            shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-            missing = [name for name in shards if not (path / name).is_file()]
-            if missing:
-                raise faults(f"{path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
-            return [path / name for name in shards]
+            return shards(index)
         others = [name for name in OTHER_WEIGHTS if (path / name).is_file()]
         if others:
             raise CallError(
@@ -163,6 +159,8 @@ def _declared(path: Path) -> ModelFolder:
     settings = _optional(path / "sentence_bert_config.json")
     tokenizer = _optional(path / "tokenizer_config.json")
     top = _optional(path / "config_sentence_transformers.json")
+    if wrong := _wrong_forms(config, settings, tokenizer, top):
+        raise faults(f"{path} says what it can't mean:", wrong)
     prompts = top.get("prompts") or config.get("task_instructions") or {}
     found = ModelFolder(
         path=path,
@@ -244,6 +242,32 @@ def _optional(path: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
+def _wrong_forms(config: dict, settings: dict, tokenizer: dict, top: dict) -> list[str]:
+    """Entries of a form that none of them has, one line each."""
+    lengths = {
+        "config.json: max_position_embeddings": unified(config).get("max_position_embeddings"),
+        "sentence_bert_config.json: max_seq_length": settings.get("max_seq_length"),
+        "tokenizer_config.json: model_max_length": tokenizer.get("model_max_length"),
+    }
+    wrong = [
+        f"{name} = {value!r:.80}, expected a number of tokens"
+        for name, value in lengths.items()
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 1)
+    ]
+    wrong += [
+        f"config.json: {name} = {config[name]!r:.80}, expected its settings by name"
+        for name in ("rope_scaling", "rope_parameters")
+        if not isinstance(config.get(name) or {}, dict)
+    ]
+    prompts = top.get("prompts") or {}
+    if not isinstance(prompts, dict) or not all(text is None or isinstance(text, str) for text in prompts.values()):
+        wrong.append(f"config_sentence_transformers.json: prompts = {prompts!r:.80}, expected texts by name")
+    elif not isinstance(top.get("default_prompt_name"), str | None):
+        name = top["default_prompt_name"]
+        wrong.append(f"config_sentence_transformers.json: default_prompt_name = {name!r:.80}, expected a name")
+    return wrong
+
+
 def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
     """The declared length; the older layout has it with the module, the newer with the tokenizer."""
     longest = positions(config)
@@ -258,7 +282,10 @@ def _with_modules(found: ModelFolder) -> ModelFolder:
     if not listing.is_file():
         return found
     wrong: list[str] = []
-    for module in read_json(listing):
+    listed = read_json(listing)
+    if not isinstance(listed, list):
+        raise CallError(f"{listing}: expected a list of modules, found {listed!r:.80}")
+    for module in listed:
         if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
             wrong.append(f"expected modules with a type and a path, found {module!r:.80}")
             continue

@@ -54,7 +54,7 @@ def settings(
     if apart:
         # transformers reads it where all layers have the same.
         found.pop("truncate", None)
-    if kind == "longrope" and positions and found.get(TRAINED):
+    if kind == "longrope" and positions and isinstance(found.get(TRAINED), int) and found[TRAINED] > 0:
         found.setdefault("factor", positions / found[TRAINED])
     return found
 
@@ -69,9 +69,13 @@ def faults(found: Mapping, dims: int | None = None, *, by_length: bool = False) 
     if kind not in known:
         return [f"rope_type = {kind!r} is not supported; one of {', '.join(known)}"]
     wrong = [f"rope_type {kind!r} needs {name}, which is missing" for name in KINDS[kind] if name not in found]
-    for name in ("short_factor", "long_factor") if kind == "longrope" and dims else ():
-        if name in found and len(found[name]) != dims // 2:
-            wrong.append(f"{name} has {len(found[name])} numbers for heads of {dims} features, which need {dims // 2}")
+    for name in [name for name in (*KINDS[kind], "rope_theta") if name in found]:
+        value, rows = found[name], name in ("short_factor", "long_factor")
+        values = value if rows and isinstance(value, list) else [value]
+        if not all(isinstance(each, int | float) and each > 0 for each in values):
+            wrong.append(f"{name} = {value!r:.80}, expected {'numbers' if rows else 'a number'} above 0")
+        elif rows and dims and len(values) != dims // 2:
+            wrong.append(f"{name} has {len(values)} numbers for heads of {dims} features, which need {dims // 2}")
     if kind == "dynamic" and dims == 2:
         wrong.append("rope_type 'dynamic' needs heads of more than 2 features")
     if found.get("partial_rotary_factor", 1) != 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, faults
 
 NUMPY_DTYPES = {
@@ -117,11 +118,31 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def headers(paths: Iterable[Path]) -> dict[str, Tensor]:
-    """The tensors of several files (shards) together."""
+    """The tensors of several files (shards) together. Raises CallError where two of them hold one tensor."""
     tensors: dict[str, Tensor] = {}
     for path in paths:
-        tensors |= header(path)
+        found = header(path)
+        if twice := [f"{name}: in {tensors[name].path.name} as well" for name in found if name in tensors]:
+            raise faults(f"{path} holds tensors that another file has:", twice, "Fetch the folder again.")
+        tensors |= found
     return tensors
+
+
+def shards(index: Path) -> list[Path]:
+    """The files beside an index (`weight_map`) that hold its tensors.
+
+    Raises CallError that lists every file that is missing, or would lie elsewhere.
+    """
+    content = read_json(index)
+    listed = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(listed, dict) or not listed or not all(isinstance(name, str) for name in listed.values()):
+        raise CallError(f"{index} is no index of weights: expected a weight_map of tensors and their files")
+    names = sorted(set(listed.values()))
+    wrong = [f"{name!r}: not a file of its folder" for name in names if Path(name).name != name]
+    wrong += [name for name in names if Path(name).name == name and not (index.parent / name).is_file()]
+    if wrong:
+        raise faults(f"{index.parent} lacks weights that {index.name} names:", wrong, "Fetch the folder again.")
+    return [index.parent / name for name in names]
 
 
 def read_bytes(tensor: Tensor) -> bytes:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from golden.make_onnx import export
 from golden_variants import altered
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import convert_model_to_external_data
@@ -59,6 +58,8 @@ def test_both_exporters_are_stored():
 def test_an_export_of_today_gives_the_bits_of_the_safetensors(
     torch_engine: str, tmp_path: Path, family: str, wrapper: str
 ):
+    from golden.make_onnx import export
+
     file = export(GOLDEN / family, tmp_path / "model.onnx", "legacy", wrapper)
     convert(exported(tmp_path / "source", family, file), tmp_path / "out")
     same_bits(tmp_path / "out", GOLDEN / family)
@@ -71,6 +72,8 @@ def test_constants_that_an_exporter_wrote_once_come_back_under_every_name(export
             name: np.full_like(array, name.endswith("weight")) for name, array in arrays.items() if array.ndim == 1
         }
         return arrays | plain | dict.fromkeys((name for name in names if arrays[name].ndim == 2), arrays[names[0]])
+
+    from golden.make_onnx import export
 
     source = altered(tmp_path / "untrained", "bert", change=untrained)
     file = export(source, tmp_path / "model.onnx", exporter)
