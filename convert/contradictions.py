@@ -17,7 +17,7 @@ from mlx_metaembed.weights import Tensor
 
 LAYER = re.compile(r"(?:.*?\.)??(?:layers|layer|block)\.(\d+)\.")
 MIDDLE = re.compile(
-    r".*(intermediate\.dense|ffn\.lin1|mlp\.gate_proj|mlp\.fc11|mlp\.up_gate_proj|mlp\.Wi|DenseReluDense\.wi(_0)?)\.weight"
+    r".*(intermediate\.dense|ffn\.lin1|mlp\.gate_proj|mlp\.fc11?|mlp\.up_gate_proj|mlp\.Wi|DenseReluDense\.wi(_0)?)\.weight"
 )
 """The first matrix after attention."""
 JOINED = ("mlp.up_gate_proj.weight", "mlp.Wi.weight")

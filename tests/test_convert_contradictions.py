@@ -16,6 +16,7 @@ from mlx_metaembed.errors import faults
 KEYS = {
     "distilbert": ("dim", "n_layers", "n_heads", "hidden_dim"),
     "nomic_bert": ("n_embd", "n_layer", "n_head", "n_inner"),
+    "nomic_moe": ("n_embd", "n_layer", "n_head", "n_inner"),
     "t5": ("d_model", "num_layers", "num_heads", "d_ff"),
     "t5_gated": ("d_model", "num_layers", "num_heads", "d_ff"),
 }
