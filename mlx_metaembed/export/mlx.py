@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk
+from mlx_metaembed import disk, mlm
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint, names
 from mlx_metaembed.convert.sources import Note, Tensors
@@ -22,7 +22,10 @@ from mlx_metaembed.quantized import BITS
 from mlx_metaembed.weights import Tensor, read_tensor
 
 GROUP_SIZES = (32, 64, 128)
-WHOLE = ("position_embeddings", "token_type_embeddings", "relative_attention_bias", "LayerNorm", "norm", "pooler")
+WHOLE = (
+    *("position_embeddings", "token_type_embeddings", "relative_attention_bias", "LayerNorm", "norm", "pooler"),
+    *("cls.predictions", "lm_head", "vocab_transform", "vocab_projector", "head.dense"),
+)
 """Parts of a name whose matrices stay as they are."""
 TAGS = ("mlx", "sentence-similarity", "feature-extraction")
 USAGE = """
@@ -67,6 +70,9 @@ def export(
         )
     disk.require_vacant(out)
     folder, tensors = checkpoint.read(model.path, note)
+    if not folder.splade and (head := tensors.keys() & mlm.known(folder.model_type)):
+        note("Left out, the model's output being dense: its masked-language-model head")
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
     chosen, left = matrices(tensors, group_size)
     if left:
         note(f"Not quantized, their rows being no multiple of {group_size}: {names.summary(left)}; {_smaller(tensors)}")

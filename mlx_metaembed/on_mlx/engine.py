@@ -20,7 +20,14 @@ from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
-from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, under  # noqa: E402
+from mlx_metaembed.parameters import (  # noqa: E402
+    TRUNK,
+    dense_arrays,
+    dense_weights,
+    head_weights,
+    token_head_weights,
+    under,
+)
 from mlx_metaembed.pooling import vector  # noqa: E402
 
 CACHE_SHARE = 4
@@ -105,6 +112,16 @@ class MlxEngine:
 
     def head(self, name: str, vectors: mx.array) -> mx.array:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
+
+    def token_head(self, name: str, chunk: Chunk) -> mx.array:
+        self._draw(None)
+        self._fill(self._trunk_parameters())
+        ids, mask, _ = self._inputs(chunk)
+        plain = trunks.plain(self._parameters, self._folder, getattr(self._heads[name], "tied", ""))
+        weights = token_head_weights(name, self._heads[name], self._parameters | plain)
+        output = self._heads[name](weights, self._trunk(ids, mask), ids, mask)
+        mx.eval(output)
+        return output
 
     def grads(self, objective: Objective, vectors: mx.array) -> tuple[float, mx.array]:
         heads = self._head_parameters()

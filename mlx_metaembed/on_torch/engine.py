@@ -12,7 +12,7 @@ from mlx_metaembed.engine import Objective, Rule
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.on_torch import encoder, words  # noqa: F401  (words announces torch's namespace)
-from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, under
+from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, token_head_weights, under
 from mlx_metaembed.pooling import vector
 
 PIECE = 2**17
@@ -86,6 +86,13 @@ class TorchEngine:
     def head(self, name: str, vectors: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
+
+    def token_head(self, name: str, chunk: Chunk) -> torch.Tensor:
+        self._draw(None)
+        ids, mask = self.array(chunk.ids), self.array(chunk.mask)
+        with torch.no_grad():
+            weights = token_head_weights(name, self._heads[name], self._parameters)
+            return self._heads[name](weights, self._states(ids, mask), ids, mask)
 
     def grads(self, objective: Objective, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
         vectors = vectors.detach().requires_grad_()
@@ -165,8 +172,10 @@ class TorchEngine:
 
     def _vectors(self, chunk: Chunk) -> torch.Tensor:
         ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
-        states = self._trunk(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters))
+        return vector(self._states(ids, mask), pooled, self._folder, dense_weights(self._folder, self._parameters))
+
+    def _states(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self._trunk(input_ids=ids, attention_mask=mask.long()).last_hidden_state
 
     def _draw(self, seed: int | None) -> None:
         self._trunk.train(seed is not None)

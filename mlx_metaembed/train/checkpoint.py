@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, weights
+from mlx_metaembed import disk, mlm, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
@@ -128,10 +128,13 @@ def _write(
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
     folders.copy_tokenizer(folder.path, partial)
     carried = {name: weights.read_tensor(tensor) for name, tensor in folder.carried().items()}
-    weights.write(partial / "model.safetensors", under(masters, TRUNK) | carried)
+    trained = mlm.as_task_model(folder.config, under(masters, TRUNK) | carried)
+    weights.write(partial / "model.safetensors", trained)
     for module in folder.dense:
         weights.write(partial / module.path / "model.safetensors", under(masters, f"dense.{module.path}."))
-    head_files.write(heads, under(masters, "heads."), partial)
+    # Heads on token states are not trained here; they stay as they were.
+    others, arrays = head_files.read(folder)
+    head_files.write(others | dict(heads), arrays | under(masters, "heads."), partial)
     recipes.write(recipe, partial / SIDE / "recipe.toml")
     said = {"step": str(position.step), "data": position.data, "loss_scale": json.dumps(asdict(position.scale))}
     weights.write(partial / SIDE / "state.safetensors", state, metadata=said)

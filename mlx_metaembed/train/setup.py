@@ -62,6 +62,11 @@ def prepare(recipe: Recipe, *, resume: bool, note: Callable[[str], None], advanc
             f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
             f"Train the model that it was exported from, or make plain weights: metaembed convert {folder.path} OUT"
         )
+    if folder.head:
+        raise CallError(
+            f"{folder.path} gives no vector a text, its modules end in the head {folder.head!r}, and training is for "
+            "one vector a text. Such a vector is what a folder without modules.json gives, by the mean over its tokens"
+        )
     tokenizer = Tokenizer(folder, recipe.max_seq_length)
     if any(width > folder.dimensions for width in recipe.matryoshka):
         raise CallError(
@@ -150,8 +155,10 @@ def _pairs(recipe: Recipe) -> Pairs:
 
 
 def _heads(recipe: Recipe, folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
-    """The folder's heads, and the code head of the recipe, new where the folder has none of these levels."""
+    """The folder's code heads, and that of the recipe, new where the folder has none of these levels."""
     heads, arrays = head_files.read(folder)
+    heads = {name: head for name, head in heads.items() if not head.on_tokens}
+    arrays = {name: array for name, array in arrays.items() if name.partition(".")[0] in heads}
     wanted = Fsq(folder.dimensions, recipe.fsq_levels) if recipe.fsq else None
     if wanted and heads.get(CODES) != wanted:
         heads[CODES] = wanted
