@@ -3,7 +3,7 @@
 NumPy alone. A row is never spread over the whole vocabulary: 250,000 columns a text are what costs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,10 +64,13 @@ def scores(queries: SparseVectors, documents: SparseVectors) -> np.ndarray:
     return queries.over(shared) @ documents.over(shared).T
 
 
-def named(vectors: SparseVectors, tokens: Sequence[str | None], count: int | None = None) -> list[dict[str, float]]:
-    """Each text's weights by token, the largest first; `tokens` are the vocabulary's, by id."""
+def named(vectors: SparseVectors, tokens: Mapping[int, str], count: int | None = None) -> list[dict[str, float]]:
+    """Each text's weights by token, the largest first; `tokens` are the vocabulary's, by id.
+
+    An id without a token, as padded vocabularies have them, is called `#id`.
+    """
     return [
-        {tokens[id] or f"#{id}": float(weight) for id, weight in zip(ids.tolist(), weights, strict=True)}
+        {tokens.get(id, f"#{id}"): weight for id, weight in zip(ids.tolist(), weights.tolist(), strict=True)}
         for ids, weights in vectors.heaviest(count)
     ]
 

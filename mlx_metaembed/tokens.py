@@ -74,13 +74,9 @@ class Tokenizer:
         return [encoding.ids for encoding in self._fast.encode_batch_fast(texts)]
 
     @property
-    def vocabulary(self) -> list[str | None]:
+    def vocabulary(self) -> dict[int, str]:
         """The tokens by id."""
-        ids = self._fast.get_vocab(with_added_tokens=True)
-        found: list[str | None] = [None] * (max(ids.values(), default=-1) + 1)
-        for token, id in ids.items():
-            found[id] = token
-        return found
+        return {id: token for token, id in self._fast.get_vocab(with_added_tokens=True).items()}
 
     def id_of(self, token: str) -> int | None:
         """The id of one token as the vocabulary spells it; None where it has none."""
