@@ -8,19 +8,9 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed import mlm
+from mlx_metaembed import declared, mlm
 from mlx_metaembed.architecture import ENDLESS, positions, prefix, unified, unused
-from mlx_metaembed.declared import (
-    DENSE_TYPE,
-    MULTI_VECTOR,
-    SPLADE,
-    SPLADE_TYPES,
-    TANH,
-    DenseModule,
-    LateInteraction,
-    SpladePooling,
-    late_interaction,
-)
+from mlx_metaembed.declared import DenseModule, LateInteraction, SpladePooling
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.weights import Tensor, headers
@@ -73,8 +63,8 @@ class ModelFolder:
     def head(self) -> str | None:
         """The head that the folder's modules end in; None where they end in one vector a text."""
         if self.splade:
-            return SPLADE
-        return MULTI_VECTOR if self.late_interaction else None
+            return declared.SPLADE
+        return declared.MULTI_VECTOR if self.late_interaction else None
 
     @property
     def dense_modules(self) -> tuple[DenseModule, ...]:
@@ -182,31 +172,33 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def write(folder: ModelFolder, out: Path) -> None:
     """Write the declaring files of a folder, in the pre-5.4 layout; weights and tokenizer are the caller's."""
-    listed = [
-        {"idx": idx, "name": str(idx), "path": name, "type": kind} for idx, (name, kind) in enumerate(_modules(folder))
-    ]
+    if folder.head:
+        listing = declared.modules(folder.splade, folder.late_interaction)
+    else:
+        listing = [("", "Transformer"), ("1_Pooling", "Pooling"), *((dense.path, "Dense") for dense in folder.dense)]
+        if folder.normalize:
+            listing.append((f"{len(listing)}_Normalize", "Normalize"))
+        listing = [(path, f"sentence_transformers.models.{kind}") for path, kind in listing]
+    listed = [{"idx": idx, "name": str(idx), "path": name, "type": kind} for idx, (name, kind) in enumerate(listing)]
     write_json(out / "config.json", folder.config)
     write_json(
         out / "sentence_bert_config.json",
         {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case},
     )
-    kind = {SPLADE: {"model_type": "SparseEncoder"}, MULTI_VECTOR: {"model_type": "ColBERT"}}.get(folder.head, {})
-    late = folder.late_interaction.settings() if folder.late_interaction else {}
+    top = declared.top(folder.splade, folder.late_interaction)
     write_json(
         out / "config_sentence_transformers.json",
         {
-            **kind,
             "__version__": {"sentence_transformers": "5.3.0"},
             "prompts": folder.prompts,
             "default_prompt_name": folder.default_prompt_name,
             "similarity_fn_name": folder.similarity_fn_name,
-            **late,
-        },
+        }
+        | top,
     )
     if folder.splade:
-        chosen = {name: getattr(folder.splade, name) for name in ("pooling_strategy", "activation_function")}
         width = {"word_embedding_dimension": folder.config.get("vocab_size")}
-        write_json(out / folder.splade.path / "config.json", chosen | width)
+        write_json(out / folder.splade.path / "config.json", folder.splade.settings() | width)
     elif not folder.late_interaction:
         pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
         width = {"word_embedding_dimension": folder.hidden_size}
@@ -216,19 +208,6 @@ def write(folder: ModelFolder, out: Path) -> None:
     if folder.normalize:
         (out / listed[-1]["path"]).mkdir(exist_ok=True)
     write_json(out / "modules.json", listed)
-
-
-def _modules(folder: ModelFolder) -> list[tuple[str, str]]:
-    """The path and class of every module."""
-    if folder.splade:
-        return list(zip(("", folder.splade.path), SPLADE_TYPES, strict=True))
-    if folder.late_interaction:
-        dense = [(module.path, DENSE_TYPE) for module in folder.late_interaction.dense]
-        return [("", "sentence_transformers.models.Transformer"), *dense]
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling"), *((dense.path, "Dense") for dense in folder.dense)]
-    if folder.normalize:
-        modules.append((f"{len(modules)}_Normalize", "Normalize"))
-    return [(path, f"sentence_transformers.models.{kind}") for path, kind in modules]
 
 
 TOKENIZER_FILES = (
@@ -275,8 +254,10 @@ def _with_modules(found: ModelFolder, top: dict) -> ModelFolder:
     if not listing.is_file():
         return found
     wrong: list[str] = []
-    late: LateInteraction | None = None
-    for module in read_json(listing):
+    modules = read_json(listing)
+    late = declared.is_late(str(module.get("type")) for module in modules if isinstance(module, dict))
+    on_tokens: list[tuple[str, str, dict]] = []
+    for module in modules:
         if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
             wrong.append(f"expected modules with a type and a path, found {module!r:.80}")
             continue
@@ -297,26 +278,21 @@ def _with_modules(found: ModelFolder, top: dict) -> ModelFolder:
             else:
                 found = replace(found, pooling=modes[0], include_prompt=settings.get("include_prompt", True))
         elif kind == "SpladePooling":
-            names = ("pooling_strategy", "activation_function")
-            pooling = SpladePooling(where, **{name: settings[name] for name in names if name in settings})
+            pooling = declared.splade_pooling(where, settings)
             wrong += pooling.faults()
             found = replace(found, splade=pooling, similarity_fn_name=top.get("similarity_fn_name") or "dot")
+        elif late and kind in declared.LATE:
+            on_tokens.append((kind, where, settings))
         elif kind == "Dense":
-            names = ("in_features", "out_features", "bias", "activation_function", "use_residual")
-            settings.setdefault("activation_function", TANH)
-            fields = {name: settings[name] for name in names if name in settings}
-            if {"in_features", "out_features"} - fields.keys():
+            dense = declared.dense_module(where, settings)
+            if dense is None:
                 wrong.append(f"{where}/config.json: in_features or out_features is missing")
-            elif module["type"] == DENSE_TYPE:
-                late = replace(
-                    late or LateInteraction(), dense=(*(late.dense if late else ()), DenseModule(where, **fields))
-                )
             elif settings.get("module_input_name", "sentence_embedding") != "sentence_embedding":
                 wrong.append(f"{where}: Dense on {settings['module_input_name']}; known on the pooled vector only")
-            elif settings.get("use_residual") or found.normalize:
+            elif dense.use_residual or found.normalize:
                 wrong.append(f"{where}: Dense with a residual, or after Normalize, is not supported")
             else:
-                found = replace(found, dense=(*found.dense, DenseModule(where, **fields)))
+                found = replace(found, dense=(*found.dense, dense))
         elif kind == "Normalize":
             found = replace(found, normalize=True)
         elif kind != "Dropout":
@@ -325,9 +301,10 @@ def _with_modules(found: ModelFolder, top: dict) -> ModelFolder:
                 "SpladePooling"
             )
     if late:
-        declared, faulty = late_interaction(top)
+        trunk = _optional(found.path / "sentence_bert_config.json")
+        interaction, faulty = declared.late_interaction(on_tokens, top, trunk, found.max_seq_length)
         wrong += faulty
-        found = replace(found, late_interaction=replace(declared, dense=late.dense))
+        found = replace(found, late_interaction=interaction)
     given = found.hidden_size
     for dense in found.dense_modules:
         if dense.in_features != given:
