@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from arrays import stored
 from click.testing import CliRunner
 from pickled import save
 from test_encoders import GOLDEN
@@ -32,7 +33,7 @@ BERT = GOLDEN / "splade_bert"
 
 
 def expected(family: str = "splade_bert") -> np.ndarray:
-    return np.load(GOLDEN / family / "expected_heads.npz")["weights"]
+    return stored(GOLDEN / family / "expected_heads.npz")["weights"]
 
 
 def encoded(path: Path, engine: str, **settings: object) -> np.ndarray:
@@ -177,8 +178,8 @@ def test_the_verb_prints_weights_by_token(engine_name: str, tmp_path: Path):
             assert weight == pytest.approx(wanted[id], abs=1e-5)
         assert len(row["weights"]) == (wanted > 0).sum()
     run("--output", str(tmp_path / "w.npz"))
-    stored = np.load(tmp_path / "w.npz")
-    assert stored["starts"].tolist() == [0, *np.cumsum((expected()[[2, 5]] > 0).sum(axis=1))]
+    found = stored(tmp_path / "w.npz")
+    assert found["starts"].tolist() == [0, *np.cumsum((expected()[[2, 5]] > 0).sum(axis=1))]
     with pytest.raises(CallError, match=r"what splade gives goes into \.npz, or \.jsonl"):
         run("--output", str(tmp_path / "w.npy"))
     with pytest.raises(CallError, match="a width of 8 can't be cut"):
