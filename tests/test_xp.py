@@ -13,7 +13,10 @@ import mlx_metaembed
 from mlx_metaembed import xp
 
 HOUSE = Path(mlx_metaembed.__file__).parent
-SHARED = ["xp", "losses", "pooling", "quantizers", "heads", "train/objective", "train/optimizer", "train/gradcache"]
+SHARED = [
+    *("xp", "losses", "pooling", "dense", "quantizers", "heads", "splade", "lexical", "token_vectors"),
+    *("train/objective", "train/optimizer", "train/gradcache"),
+]
 
 
 def words(path: Path) -> set[str]:
