@@ -46,6 +46,11 @@ def check(model: str | Path, *, reference: str | Path | None = None, engine: str
         if importlib.util.find_spec(package) is None:
             raise missing_extra(package, "torch", "--check")
     folder = folders.read(model)
+    if folder.head:
+        raise CallError(
+            f"--check compares one vector a text, and {folder.path} ends in the head {folder.head!r}. The folder was "
+            "converted; docs/heads.md says how its heads were checked"
+        )
     expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS)
     rows = []
     for dtype, (measure, tolerance) in TOLERANCES.items():

@@ -1,11 +1,35 @@
 """config.json's many spellings of one architecture: widths, depths, positions, and tensors that no embedder uses."""
 
+from collections.abc import Iterable
+
 
 def unused(name: str) -> bool:
     """Whether a tensor of the file is no part of a trunk: a pooler, a decoder, a second name of one, a buffer."""
     return name.startswith(("pooler.", "decoder.", "lm_head.", "encoder.embed_tokens.")) or name.endswith(
         ("position_ids", "token_type_ids", "rotary_emb.inv_freq")
     )
+
+
+PREFIXES = {
+    "bert": "bert",
+    "roberta": "roberta",
+    "xlm-roberta": "roberta",
+    "camembert": "roberta",
+    "mpnet": "mpnet",
+    "distilbert": "distilbert",
+    "electra": "electra",
+    "jina_embeddings_v3": "roberta",
+    "nomic_bert": "bert",
+    "new": "new",
+    "gte": "new",
+}
+"""The prefix that a family's task models give their trunk; "model" for the others."""
+
+
+def prefix(model_type: str, names: Iterable[str]) -> str:
+    """What stands before the trunk's names in a task model's file (ForMaskedLM), with its dot; mostly nothing."""
+    found = PREFIXES.get(model_type, "model") + "."
+    return found if any(name.startswith(found) for name in names) else ""
 
 
 ALIASES = {

@@ -80,6 +80,9 @@ class Engine(Protocol):
     def head(self, name: str, vectors: Array) -> Array:
         """A head's output for vectors."""
 
+    def token_head(self, name: str, chunk: Chunk) -> Array:
+        """What a head that takes every token's state gives for a chunk, without a gradient."""
+
     def grads(self, objective: Objective, vectors: Array) -> tuple[float, Array]:
         """The loss and its gradient at the vectors; the gradients of what stands behind them are added up inside."""
 

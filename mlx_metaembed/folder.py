@@ -8,8 +8,9 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed import locate
-from mlx_metaembed.architecture import ENDLESS, positions, renamed, unified, unused
+from mlx_metaembed import declared, locate, mlm
+from mlx_metaembed.architecture import ENDLESS, positions, prefix, renamed, unified, unused
+from mlx_metaembed.declared import DenseModule, LateInteraction, SpladePooling
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.weights import Tensor, headers, shards
@@ -31,17 +32,6 @@ SIDE = "metaembed"
 
 
 @dataclass(frozen=True)
-class DenseModule:
-    """A `2_Dense` module: its folder's name and its configuration."""
-
-    path: str
-    in_features: int
-    out_features: int
-    bias: bool = True
-    activation_function: str = "torch.nn.modules.linear.Identity"
-
-
-@dataclass(frozen=True)
 class ModelFolder:
     """What a folder declares: configuration of the trunk, then every step from tokens to the final vector."""
 
@@ -53,6 +43,8 @@ class ModelFolder:
     include_prompt: bool = True
     dense: tuple[DenseModule, ...] = ()
     normalize: bool = False
+    splade: SpladePooling | None = None
+    late_interaction: LateInteraction | None = None
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     similarity_fn_name: str = "cosine"
@@ -75,8 +67,24 @@ class ModelFolder:
         return self.architecture["hidden_size"]
 
     @property
+    def head(self) -> str | None:
+        """The head that the folder's modules end in; None where they end in one vector a text."""
+        if self.splade:
+            return declared.SPLADE
+        return declared.MULTI_VECTOR if self.late_interaction else None
+
+    @property
+    def dense_modules(self) -> tuple[DenseModule, ...]:
+        """The Dense modules, be they on the pooled vector or on every token."""
+        return self.late_interaction.dense if self.late_interaction else self.dense
+
+    @property
     def dimensions(self) -> int:
-        """Width of the vector that the folder gives."""
+        """Width of the vector that the folder gives, for a text or for every token; of SPLADE, the vocabulary's."""
+        if self.splade:
+            return self.config["vocab_size"]
+        if self.late_interaction:
+            return self.late_interaction.dense[-1].out_features
         return self.dense[-1].out_features if self.dense else self.hidden_size
 
     @property
@@ -84,13 +92,22 @@ class ModelFolder:
         """MLX's `{"group_size", "bits", "mode"}` where the weights are quantized."""
         return self.config.get("quantization")
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the weights' files, without the prefix that task models give their trunk."""
+        found = headers(self.weights())
+        before = prefix(self.model_type, found)
+        return {name.removeprefix(before): tensor for name, tensor in found.items()}
+
     def trunk(self) -> dict[str, Tensor]:
-        """The trunk's tensors by name, without the buffers and the pooler that no embedder uses (see `carried`)."""
-        return {name: tensor for name, tensor in headers(self.weights()).items() if not unused(name)}
+        """The trunk's tensors by name, without the buffers, heads and pooler that are no part of it (see `carried`)."""
+        others = mlm.known(self.model_type)
+        return {name: tensor for name, tensor in self.tensors().items() if not unused(name) and name not in others}
 
     def carried(self) -> dict[str, Tensor]:
-        """Tensors that are kept for other tools as they are: the pooler."""
-        return {name: tensor for name, tensor in headers(self.weights()).items() if name.startswith("pooler.")}
+        """Tensors that are kept as they are: the pooler, for other tools, and a masked-language-model head."""
+        found = self.tensors()
+        pooler = {name: tensor for name, tensor in found.items() if name.startswith("pooler.")}
+        return pooler | mlm.kept(self.config, found)
 
     def weights(self) -> list[Path]:
         """The trunk's safetensors files. Raises CallError where there are none, or one of the index is missing."""
@@ -171,7 +188,7 @@ def _declared(path: Path) -> ModelFolder:
         default_prompt_name=top.get("default_prompt_name"),
         similarity_fn_name=top.get("similarity_fn_name") or "cosine",
     )
-    return _with_modules(found)
+    return _with_modules(found, top)
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -182,19 +199,20 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def write(folder: ModelFolder, out: Path) -> None:
     """Write the declaring files of a folder, in the pre-5.4 layout; weights and tokenizer are the caller's."""
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
-    modules += [(dense.path, "Dense") for dense in folder.dense]
-    if folder.normalize:
-        modules.append((f"{len(modules)}_Normalize", "Normalize"))
-    listed = [
-        {"idx": idx, "name": str(idx), "path": name, "type": f"sentence_transformers.models.{kind}"}
-        for idx, (name, kind) in enumerate(modules)
-    ]
+    if folder.head:
+        listing = declared.modules(folder.splade, folder.late_interaction)
+    else:
+        listing = [("", "Transformer"), ("1_Pooling", "Pooling"), *((dense.path, "Dense") for dense in folder.dense)]
+        if folder.normalize:
+            listing.append((f"{len(listing)}_Normalize", "Normalize"))
+        listing = [(path, f"sentence_transformers.models.{kind}") for path, kind in listing]
+    listed = [{"idx": idx, "name": str(idx), "path": name, "type": kind} for idx, (name, kind) in enumerate(listing)]
     write_json(out / "config.json", folder.config)
     write_json(
         out / "sentence_bert_config.json",
         {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case},
     )
+    top = declared.top(folder.splade, folder.late_interaction)
     write_json(
         out / "config_sentence_transformers.json",
         {
@@ -202,16 +220,20 @@ def write(folder: ModelFolder, out: Path) -> None:
             "prompts": folder.prompts,
             "default_prompt_name": folder.default_prompt_name,
             "similarity_fn_name": folder.similarity_fn_name,
-        },
+        }
+        | top,
     )
-    pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
-    width = {"word_embedding_dimension": folder.hidden_size}
-    write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
-    for dense in folder.dense:
-        fields = {name: getattr(dense, name) for name in ("in_features", "out_features", "bias", "activation_function")}
-        write_json(out / dense.path / "config.json", fields)
+    if folder.splade:
+        width = {"word_embedding_dimension": folder.config.get("vocab_size")}
+        write_json(out / folder.splade.path / "config.json", folder.splade.settings() | width)
+    elif not folder.late_interaction:
+        pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
+        width = {"word_embedding_dimension": folder.hidden_size}
+        write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
+    for dense in folder.dense_modules:
+        write_json(out / dense.path / "config.json", dense.settings())
     if folder.normalize:
-        (out / modules[-1][0]).mkdir(exist_ok=True)
+        (out / listed[-1]["path"]).mkdir(exist_ok=True)
     write_json(out / "modules.json", listed)
 
 
@@ -276,16 +298,21 @@ def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
     return int(declared if declared < ENDLESS else unified(config).get("max_position_embeddings", 512))
 
 
-def _with_modules(found: ModelFolder) -> ModelFolder:
-    """Follow modules.json; a folder without one is a bare trunk, pooled by the mean as sentence-transformers does."""
+def _with_modules(found: ModelFolder, top: dict) -> ModelFolder:
+    """Follow modules.json; a folder without one is a bare trunk, pooled by the mean as sentence-transformers does.
+
+    `top` is config_sentence_transformers.json.
+    """
     listing = found.path / "modules.json"
     if not listing.is_file():
         return found
     wrong: list[str] = []
-    listed = read_json(listing)
-    if not isinstance(listed, list):
-        raise CallError(f"{listing}: expected a list of modules, found {listed!r:.80}")
-    for module in listed:
+    modules = read_json(listing)
+    if not isinstance(modules, list):
+        raise CallError(f"{listing}: expected a list of modules, found {modules!r:.80}")
+    late = declared.is_late(str(module.get("type")) for module in modules if isinstance(module, dict))
+    on_tokens: list[tuple[str, str, dict]] = []
+    for module in modules:
         if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
             wrong.append(f"expected modules with a type and a path, found {module!r:.80}")
             continue
@@ -294,7 +321,7 @@ def _with_modules(found: ModelFolder) -> ModelFolder:
             wrong.append(f"module {kind} at {where!r} lies outside the folder")
             continue
         settings = _optional(found.path / where / "config.json") if where else {}
-        if kind == "Transformer":
+        if kind in ("Transformer", "MLMTransformer"):
             if where:
                 wrong.append(f"the trunk lies in {where!r}; move its files up into {found.path} and set its path to ''")
         elif kind == "Pooling":
@@ -305,28 +332,39 @@ def _with_modules(found: ModelFolder) -> ModelFolder:
                 )
             else:
                 found = replace(found, pooling=modes[0], include_prompt=settings.get("include_prompt", True))
+        elif kind == "SpladePooling":
+            pooling = declared.splade_pooling(where, settings)
+            wrong += pooling.faults()
+            found = replace(found, splade=pooling, similarity_fn_name=top.get("similarity_fn_name") or "dot")
+        elif late and kind in declared.LATE:
+            on_tokens.append((kind, where, settings))
         elif kind == "Dense":
-            names = ("in_features", "out_features", "bias", "activation_function")
-            # What sentence-transformers takes where the file names no activation.
-            settings.setdefault("activation_function", "torch.nn.modules.activation.Tanh")
-            fields = {name: settings[name] for name in names if name in settings}
-            if {"in_features", "out_features"} - fields.keys():
+            dense = declared.dense_module(where, settings)
+            if dense is None:
                 wrong.append(f"{where}/config.json: in_features or out_features is missing")
             elif settings.get("module_input_name", "sentence_embedding") != "sentence_embedding":
                 wrong.append(f"{where}: Dense on {settings['module_input_name']}; known on the pooled vector only")
-            elif settings.get("use_residual") or found.normalize:
+            elif dense.use_residual or found.normalize:
                 wrong.append(f"{where}: Dense with a residual, or after Normalize, is not supported")
             else:
-                found = replace(found, dense=(*found.dense, DenseModule(where, **fields)))
+                found = replace(found, dense=(*found.dense, dense))
         elif kind == "Normalize":
             found = replace(found, normalize=True)
         elif kind != "Dropout":
-            wrong.append(f"module {kind} at {where!r} is not supported; known: Transformer, Pooling, Dense, Normalize")
-    widths = [found.hidden_size, *(dense.in_features for dense in found.dense)]
-    outputs = [found.hidden_size, *(dense.out_features for dense in found.dense)]
-    for dense, width, given in zip(found.dense, widths[1:], outputs, strict=False):
-        if width != given:
-            wrong.append(f"{dense.path} expects {width} features, the step before gives {given}")
+            wrong.append(
+                f"module {kind} at {where!r} is not supported; known: Transformer, Pooling, Dense, Normalize, "
+                "SpladePooling"
+            )
+    if late:
+        trunk = _optional(found.path / "sentence_bert_config.json")
+        interaction, faulty = declared.late_interaction(on_tokens, top, trunk, found.max_seq_length)
+        wrong += faulty
+        found = replace(found, late_interaction=interaction)
+    given = found.hidden_size
+    for dense in found.dense_modules:
+        if dense.in_features != given:
+            wrong.append(f"{dense.path} expects {dense.in_features} features, the step before gives {given}")
+        given = dense.out_features
     if wrong:
         raise faults(f"{listing} can't be followed:", wrong)
     return found

@@ -77,11 +77,44 @@ class Tokenizer:
         texts = [text.lower() for text in texts] if self._lower else list(texts)
         return [encoding.ids for encoding in self._fast.encode_batch_fast(texts)]
 
+    @property
+    def vocabulary(self) -> dict[int, str]:
+        """The tokens by id."""
+        return {id: token for token, id in self._fast.get_vocab(with_added_tokens=True).items()}
+
+    def id_of(self, token: str) -> int | None:
+        """The id of one token as the vocabulary spells it; None where it has none."""
+        return self._fast.token_to_id(token)
+
     def prompt_tokens(self, prompt: str) -> int:
         """How many leading tokens the pooling leaves out for a prompt; 0 where prompts are pooled."""
         if self.include_prompt or not prompt:
             return 0
         return len(self([prompt])[0]) - (1 if self.special_tokens else 0)
+
+
+SPECIAL = {
+    "cls": ("<s>", "[CLS]"),
+    "eos": ("</s>",),
+    "pad": ("<pad>", "[PAD]"),
+    "unk": ("<unk>", "[UNK]"),
+    "mask": ("<mask>", "[MASK]"),
+}
+"""The usual spellings of special tokens, for folders that do not say theirs."""
+
+
+def special_token(folder: Path, role: str, known: Callable[[str], int | None]) -> str | None:
+    """A special token (`mask`, `cls`, ...) as the tokenizer's files name it; else its usual spelling, if it is `known`.
+
+    None where there is none.
+    """
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        said = disk.read_json(folder / name) if (folder / name).is_file() else {}
+        found = said.get(f"{role}_token") if isinstance(said, dict) else None
+        found = found.get("content") if isinstance(found, dict) else found
+        if isinstance(found, str):
+            return found
+    return next((token for token in SPECIAL[role] if known(token) is not None), None)
 
 
 def tokenize(

@@ -4,9 +4,12 @@ Shared text asks an array for its words (`xp = namespace(x)`): mlx.core, numpy, 
 array but by `constant`, changes none in place, and never branches on a value.
 """
 
+import math
 import sys
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 Array = Any
 """An array of whichever engine runs: mlx.core.array, torch.Tensor or numpy.ndarray."""
@@ -46,6 +49,26 @@ def softplus(x: Array) -> Array:
     """log(1 + exp(x)) that does not overflow."""
     xp = namespace(x)
     return relu(x) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def gelu(x: Array) -> Array:
+    """x times the normal distribution function of x."""
+    # NumPy, the referee of the tests, has no erf.
+    erf = getattr(namespace(x), "erf", None) or np.vectorize(math.erf, otypes=[x.dtype])
+    return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
+
+
+def gelu_tanh(x: Array) -> Array:
+    """GELU by tanh, as `gelu_new` and `gelu_pytorch_tanh` are."""
+    return 0.5 * x * (1 + namespace(x).tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def layer_norm(x: Array, weight: Array, bias: Array | None, eps: float) -> Array:
+    """Mean 0 and variance 1 over the last axis, scaled by `weight` and shifted by `bias` where there is one."""
+    xp = namespace(x)
+    x = x - xp.mean(x, axis=-1, keepdims=True)
+    x = x / xp.sqrt(xp.mean(x * x, axis=-1, keepdims=True) + eps) * weight
+    return x if bias is None else x + bias
 
 
 def masked(x: Array, mask: Array) -> Array:

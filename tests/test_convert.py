@@ -64,7 +64,7 @@ def test_prefixes_go_heads_are_left_out_by_name_and_the_pooler_stays(
     same_weights(tmp_path / "out", tiny)
     assert heard == [
         "Left out, being a task's head: cls.predictions.bias, classifier.weight",
-        f"Left out, being no weights: {prefix}embeddings.position_ids",
+        f"Left out, being no weights of their own: {prefix}embeddings.position_ids",
     ]
 
 
@@ -345,5 +345,6 @@ def test_the_verb_prints_one_json_object(tiny: Path, tmp_path: Path) -> None:
         "dimensions": 32,
         "max_seq_length": 32,
         "pooling": "mean",
+        "head": None,
         "bytes_on_disk": size,
     }

@@ -13,8 +13,11 @@ import mlx_metaembed
 from mlx_metaembed import xp
 
 HOUSE = Path(mlx_metaembed.__file__).parent
-SHARED = ["xp", "losses", "pooling", "quantizers", "heads", "waves", "adapters", "train/objective", "train/gradcache"]
-SHARED += ["train/adamw", "train/adamw_8bit", "train/adafactor"]
+SHARED = [
+    *("xp", "losses", "pooling", "dense", "quantizers", "heads", "splade", "lexical", "token_vectors"),
+    *("waves", "adapters", "train/objective", "train/gradcache"),
+    *("train/adamw", "train/adamw_8bit", "train/adafactor"),
+]
 
 
 def words(path: Path) -> set[str]:

@@ -23,7 +23,7 @@ from mlx_metaembed.heads import Head  # noqa: E402
 from mlx_metaembed.on_mlx import layers, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
-from mlx_metaembed.parameters import TRUNK, dense_weights, under  # noqa: E402
+from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
 from mlx_metaembed.pooling import vector  # noqa: E402
 
 CACHE_SHARE = 4
@@ -128,6 +128,15 @@ class MlxEngine:
     def head(self, name: str, vectors: mx.array) -> mx.array:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
+    def token_head(self, name: str, chunk: Chunk) -> mx.array:
+        self._draw(None)
+        trained, frozen, ids, mask, _, *tasks = self._given(chunk)
+        plain = trunks.plain(self._parameters, self._folder, getattr(self._heads[name], "tied", ""))
+        weights = token_head_weights(name, self._heads[name], self._parameters | plain)
+        output = self._heads[name](weights, self._states(trained | frozen, ids, mask, *tasks), ids, mask)
+        mx.eval(output)
+        return output
+
     def grads(self, objective: Objective, vectors: mx.array) -> tuple[float, mx.array]:
         loss, (at_vectors, at_heads) = mx.value_and_grad(objective, argnums=(0, 1))(vectors, self._after_trunk())
         self._add(at_heads)
@@ -218,8 +227,12 @@ class MlxEngine:
         self, trained: dict, frozen: dict, ids: mx.array, mask: mx.array, pooled: mx.array, *tasks: mx.array
     ) -> mx.array:
         parameters = trained | frozen
+        states = self._states(parameters, ids, mask, *tasks)
+        return vector(states, pooled, self._folder, dense_weights(self._folder, parameters))
+
+    def _states(self, parameters: dict, ids: mx.array, mask: mx.array, *tasks: mx.array) -> mx.array:
         self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
-        return vector(self._trunk(ids, mask, *tasks), pooled, self._folder, dense_weights(self._folder, parameters))
+        return self._trunk(ids, mask, *tasks)
 
     def _drawn(self, trained: dict, frozen: dict, *inputs: mx.array) -> mx.array:
         """`_vectors` as a function of its own, for compiling with dropout on."""

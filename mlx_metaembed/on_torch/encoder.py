@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from mlx_metaembed import families, tasks
+from mlx_metaembed.architecture import prefix
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.on_torch import renamed, rope
@@ -78,6 +79,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     tensors: dict[str, torch.Tensor] = {}
     for path in folder.weights():
         tensors |= load_file(path)
+    before = prefix(folder.model_type, tensors)
+    tensors = {name.removeprefix(before): tensor for name, tensor in tensors.items()}
     for name, array in found.items():
         if isinstance(array, np.ndarray):
             tensors[name] = torch.from_numpy(array)

@@ -8,6 +8,7 @@ import torch
 from torch import (  # noqa: F401
     abs,
     concatenate,
+    erf,
     exp,
     float32,
     int32,
