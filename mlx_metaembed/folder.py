@@ -8,21 +8,13 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed import declared, locate, mlm
+from mlx_metaembed import declared, locate, mlm, modules
 from mlx_metaembed.architecture import ENDLESS, positions, prefix, renamed, unified, unused
 from mlx_metaembed.declared import DenseModule, LateInteraction, SpladePooling
-from mlx_metaembed.disk import read_json, write_json
+from mlx_metaembed.disk import optional_json, read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.weights import Tensor, headers, shards
 
-POOLING_FLAGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 ADAPTER = "adapter_config.json"
 OTHER_WEIGHTS = (*PICKLED, "onnx/model.onnx", "model.onnx")
@@ -173,9 +165,9 @@ def _declared(path: Path) -> ModelFolder:
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
             raise CallError(f"{path / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
     config = renamed(config)
-    settings = _optional(path / "sentence_bert_config.json")
-    tokenizer = _optional(path / "tokenizer_config.json")
-    top = _optional(path / "config_sentence_transformers.json")
+    settings = optional_json(path / "sentence_bert_config.json")
+    tokenizer = optional_json(path / "tokenizer_config.json")
+    top = optional_json(path / "config_sentence_transformers.json")
     if wrong := _wrong_forms(config, settings, tokenizer, top):
         raise faults(f"{path} says what it can't mean:", wrong)
     prompts = top.get("prompts") or config.get("task_instructions") or {}
@@ -188,7 +180,7 @@ def _declared(path: Path) -> ModelFolder:
         default_prompt_name=top.get("default_prompt_name"),
         similarity_fn_name=top.get("similarity_fn_name") or "cosine",
     )
-    return _with_modules(found, top)
+    return replace(found, **modules.follow(path, found.hidden_size, found.max_seq_length, top))
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -227,7 +219,7 @@ def write(folder: ModelFolder, out: Path) -> None:
         width = {"word_embedding_dimension": folder.config.get("vocab_size")}
         write_json(out / folder.splade.path / "config.json", folder.splade.settings() | width)
     elif not folder.late_interaction:
-        pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
+        pooling = {flag: mode == folder.pooling for flag, mode in modules.POOLING_FLAGS.items()}
         width = {"word_embedding_dimension": folder.hidden_size}
         write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
     for dense in folder.dense_modules:
@@ -257,11 +249,6 @@ def copy_tokenizer(source: Path, out: Path) -> None:
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
-
-
-def _optional(path: Path) -> dict:
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
 
 
 def _wrong_forms(config: dict, settings: dict, tokenizer: dict, top: dict) -> list[str]:
@@ -296,82 +283,3 @@ def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
     declared = min(settings.get("max_seq_length") or tokenizer.get("model_max_length") or longest, longest)
     # Undeclared, an endless trunk is cut where it was trained.
     return int(declared if declared < ENDLESS else unified(config).get("max_position_embeddings", 512))
-
-
-def _with_modules(found: ModelFolder, top: dict) -> ModelFolder:
-    """Follow modules.json; a folder without one is a bare trunk, pooled by the mean as sentence-transformers does.
-
-    `top` is config_sentence_transformers.json.
-    """
-    listing = found.path / "modules.json"
-    if not listing.is_file():
-        return found
-    wrong: list[str] = []
-    modules = read_json(listing)
-    if not isinstance(modules, list):
-        raise CallError(f"{listing}: expected a list of modules, found {modules!r:.80}")
-    late = declared.is_late(str(module.get("type")) for module in modules if isinstance(module, dict))
-    on_tokens: list[tuple[str, str, dict]] = []
-    for module in modules:
-        if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
-            wrong.append(f"expected modules with a type and a path, found {module!r:.80}")
-            continue
-        kind, where = module["type"].rsplit(".", 1)[-1], module["path"]
-        if Path(where).is_absolute() or ".." in Path(where).parts:
-            wrong.append(f"module {kind} at {where!r} lies outside the folder")
-            continue
-        settings = _optional(found.path / where / "config.json") if where else {}
-        if kind in ("Transformer", "MLMTransformer"):
-            if where:
-                wrong.append(f"the trunk lies in {where!r}; move its files up into {found.path} and set its path to ''")
-        elif kind == "Pooling":
-            modes = _pooling_modes(settings)
-            if len(modes) != 1 or modes[0] not in POOLING_FLAGS.values():
-                wrong.append(
-                    f"{where}/config.json: pooling {modes or 'none'}; one of {', '.join(POOLING_FLAGS.values())}"
-                )
-            else:
-                found = replace(found, pooling=modes[0], include_prompt=settings.get("include_prompt", True))
-        elif kind == "SpladePooling":
-            pooling = declared.splade_pooling(where, settings)
-            wrong += pooling.faults()
-            found = replace(found, splade=pooling, similarity_fn_name=top.get("similarity_fn_name") or "dot")
-        elif late and kind in declared.LATE:
-            on_tokens.append((kind, where, settings))
-        elif kind == "Dense":
-            dense = declared.dense_module(where, settings)
-            if dense is None:
-                wrong.append(f"{where}/config.json: in_features or out_features is missing")
-            elif settings.get("module_input_name", "sentence_embedding") != "sentence_embedding":
-                wrong.append(f"{where}: Dense on {settings['module_input_name']}; known on the pooled vector only")
-            elif dense.use_residual or found.normalize:
-                wrong.append(f"{where}: Dense with a residual, or after Normalize, is not supported")
-            else:
-                found = replace(found, dense=(*found.dense, dense))
-        elif kind == "Normalize":
-            found = replace(found, normalize=True)
-        elif kind != "Dropout":
-            wrong.append(
-                f"module {kind} at {where!r} is not supported; known: Transformer, Pooling, Dense, Normalize, "
-                "SpladePooling"
-            )
-    if late:
-        trunk = _optional(found.path / "sentence_bert_config.json")
-        interaction, faulty = declared.late_interaction(on_tokens, top, trunk, found.max_seq_length)
-        wrong += faulty
-        found = replace(found, late_interaction=interaction)
-    given = found.hidden_size
-    for dense in found.dense_modules:
-        if dense.in_features != given:
-            wrong.append(f"{dense.path} expects {dense.in_features} features, the step before gives {given}")
-        given = dense.out_features
-    if wrong:
-        raise faults(f"{listing} can't be followed:", wrong)
-    return found
-
-
-def _pooling_modes(settings: dict) -> list[str]:
-    if "pooling_mode" in settings:
-        mode = settings["pooling_mode"]
-        return [mode] if isinstance(mode, str) else list(mode)
-    return [mode for flag, mode in POOLING_FLAGS.items() if settings.get(flag)]
