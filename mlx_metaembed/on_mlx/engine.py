@@ -19,9 +19,10 @@ from mlx_metaembed.batches import Chunk  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
+from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.parameters import TRUNK, dense_arrays, dense_weights, head_weights, under  # noqa: E402
-from mlx_metaembed.pooling import vector  # noqa: E402
+from mlx_metaembed.pooling import declared, vector  # noqa: E402
 
 CACHE_SHARE = 4
 """The allocator may keep this fraction (1 / CACHE_SHARE) of the budget in its cache."""
@@ -75,7 +76,7 @@ class MlxEngine:
         train: bool = False,
     ) -> None:
         self._folder, self._heads, self._trains = folder, dict(heads), train
-        self._dtype = getattr(mx, dtype)
+        self._dtype, self._images = getattr(mx, dtype), None
         # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.
         self._trunk = trunks.load(folder, dropout=dropout, expand=self.device == "cpu")
         stored = {TRUNK + name: array for name, array in tree_flatten(self._trunk.parameters())}
@@ -100,6 +101,13 @@ class MlxEngine:
         self._draw(seed)
         forward = self._forward if seed is None else self._drawing
         vectors = forward(self._trunk_parameters(), *self._inputs(chunk))
+        mx.eval(vectors)
+        return vectors
+
+    def images(self, pixels: np.ndarray) -> mx.array:
+        self._images = self._images or image_towers.load(self._folder, self._dtype)
+        found = self._images(mx.array(pixels).astype(self._dtype)).astype(mx.float32)
+        vectors = declared(found, self._folder, dense_weights(self._folder, self._parameters))
         mx.eval(vectors)
         return vectors
 

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from mlx_metaembed import families
+from mlx_metaembed.architecture import kept
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.on_torch import renamed
+from mlx_metaembed.on_torch import renamed, towers
 from mlx_metaembed.quantized import expand
 from mlx_metaembed.weights import compare
 
@@ -28,6 +29,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     # The kit checks names and shapes itself, and has its own progress bars.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    if folder.is_tower:
+        return towers.text(folder, dtype)
     kind = folder.model_type
     settings = {
         key: value
@@ -59,7 +62,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     with torch.device("meta"):
         blank = family._from_config(config, **pooler)
     native = dict(blank.named_parameters())
-    expected = {name: tuple(tensor.shape) for name, tensor in native.items()}
+    left = {name.rpartition(".")[0] for name in native if kept(name, folder.model_type)}
+    expected = {name: tuple(tensor.shape) for name, tensor in native.items() if name.rpartition(".")[0] not in left}
     if folder.model_type in renamed.NAMES:
         expected = renamed.shapes(folder.model_type, native)
     compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
@@ -73,6 +77,10 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     if folder.model_type in renamed.NAMES:
         state = renamed.parted(folder.model_type, native, tensors)
     trunk = family.from_pretrained(None, config=config, state_dict=state, dtype=dtype, **pooler)
+    # Longformer's global projections take no part.
+    for name in left:
+        parent, _, own = name.rpartition(".")
+        delattr(trunk.get_submodule(parent), own)
     for module in trunk.modules():
         # T5 drops attention weights as it drops states.
         if isinstance(getattr(module, "dropout", None), float):

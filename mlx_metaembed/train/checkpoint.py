@@ -126,7 +126,7 @@ def _write(
 ) -> None:
     config = {name: value for name, value in folder.config.items() if name not in ("dtype", "torch_dtype")}
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
-    folders.copy_tokenizer(folder.path, partial)
+    folders.copy_tokenizer(folder.trunk_path, partial)
     carried = {name: weights.read_tensor(tensor) for name, tensor in folder.carried().items()}
     weights.write(partial / "model.safetensors", under(masters, TRUNK) | carried)
     for module in folder.dense:

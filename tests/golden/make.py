@@ -23,8 +23,11 @@ from tiny import BERT_SPECIALS, tokenizer  # noqa: E402
 
 from mlx_metaembed import folder as folders  # noqa: E402
 from mlx_metaembed import weights  # noqa: E402
+from mlx_metaembed.architecture import unified  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 
+PICTURES = {"wide.png": (21, 9, "RGB"), "high.png": (5, 30, "RGBA"), "grey.png": (16, 16, "L")}
+"""Columns, rows and mode of the golden images: wider, higher and square, none of the tower's own size."""
 LENGTHS = (24, 1, 2, 3, 7, 8, 9, 16, 17)
 """Tokens of each text: the longest, a single one, an empty text's two, around powers of two."""
 BERT = {
@@ -94,6 +97,60 @@ def new_trunk(config: dict) -> torch.nn.Module:
     return trunk
 
 
+def text_tower(config: dict) -> torch.nn.Module:
+    """A model with a tower for texts, called as a trunk is: it gives every token's state as it would project it."""
+    import transformers
+    from transformers.modeling_outputs import BaseModelOutput
+
+    families = {
+        "clip": "CLIPModel",
+        "clip_text_model": "CLIPTextModelWithProjection",
+        "siglip": "SiglipModel",
+        "siglip_text_model": "SiglipTextModel",
+    }
+    settings = {name: value for name, value in config.items() if name != "model_type"}
+    made = transformers.AutoConfig.for_model(config["model_type"], **settings)
+    model = getattr(transformers, families[config["model_type"]])._from_config(made)
+    tower = getattr(model, "text_model", model)
+    project = getattr(model, "text_projection", None) or tower.head
+    # SigLIP's tower alone is the model itself.
+    encode = tower.forward
+
+    def states(**inputs: torch.Tensor) -> BaseModelOutput:
+        return BaseModelOutput(last_hidden_state=project(encode(**inputs).last_hidden_state))
+
+    model.forward = states
+    return model
+
+
+def clip_features(model: torch.nn.Module, out: Path, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, np.ndarray]:
+    """The texts' vectors [B, D]; golden images, their pixels as transformers makes them on Pillow, their vectors."""
+    from PIL import Image
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    random = np.random.default_rng(1)
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 12}, crop_size={"height": 12, "width": 12})
+    processor.save_pretrained(out)
+    pictures = []
+    for name, (columns, rows, mode) in PICTURES.items():
+        noise = random.integers(0, 256, (rows, columns, len(mode))).astype(np.uint8)
+        Image.fromarray(noise.squeeze()).save(out / name)
+        pictures.append(Image.open(out / name))
+    pixels = processor(pictures, return_tensors="pt")["pixel_values"]
+    return {
+        "pooled": model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output.numpy(),
+        "pixels": pixels.numpy(),
+        "images": model.get_image_features(pixel_values=pixels).pooler_output.numpy(),
+    }
+
+
+def siglip_features(model: torch.nn.Module, out: Path, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, np.ndarray]:
+    """The texts' vectors [B, D] as SigLIP was trained: padded to the last position, without a mask."""
+    positions, pad = model.config.text_config.max_position_embeddings, model.config.text_config.pad_token_id
+    ids = torch.nn.functional.pad(ids, (0, positions - ids.shape[1]), value=pad)
+    return {"pooled": model.get_text_features(input_ids=ids).pooler_output.numpy()}
+
+
 @dataclass(frozen=True)
 class Family:
     """What is special about a family: config.json, in the form that its checkpoints on the hub have it."""
@@ -107,6 +164,8 @@ class Family:
     reference: Callable[[dict], torch.nn.Module] = transformers_trunk
     norm: float = 1.0
     """What the norms' weights lie around."""
+    more: Callable[[torch.nn.Module, Path, torch.Tensor, torch.Tensor], dict[str, np.ndarray]] | None = None
+    """Further arrays of expected.npz."""
 
 
 # A table of 30 positions after the padding index, as RoBERTa's 514 are 512.
@@ -213,6 +272,38 @@ T5 = {
     "pad_token_id": 0,
 }
 SENTENCEPIECE = {"specials": ("<pad>", "</s>", "<unk>", "<s>"), "template": "$A </s>"}
+TEXT_TOWER = {
+    "vocab_size": 120,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 32,
+    # Not 2, which would mean the largest id of a text.
+    "eos_token_id": 3,
+    "bos_token_id": 2,
+    "pad_token_id": 0,
+}
+IMAGE_TOWER = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "image_size": 12,
+    "patch_size": 4,
+}
+CLIP_TOKENS = {
+    "specials": ("<pad>", "<unk>", "<|startoftext|>", "<|endoftext|>"),
+    "template": "<|startoftext|> $A <|endoftext|>",
+    "reference": text_tower,
+    "pooling": "lasttoken",
+}
+SIGLIP_TOKENS = {
+    "specials": ("<unk>", "</s>"),
+    "template": "$A </s>",
+    "reference": text_tower,
+    "pooling": "lasttoken",
+}
 LAST = SENTENCEPIECE | {"pooling": "lasttoken"}
 
 
@@ -263,6 +354,32 @@ FAMILIES = {
     "roberta": Family(ROBERTA | {"model_type": "roberta"}, **ROBERTA_TOKENS),
     "xlm-roberta": Family(ROBERTA | {"model_type": "xlm-roberta"}, **ROBERTA_TOKENS, pooling="cls"),
     "camembert": Family(ROBERTA | {"model_type": "camembert"}, **ROBERTA_TOKENS),
+    "longformer": Family(
+        # Windows of two and four tokens on each side: the longest texts are computed in blocks.
+        ROBERTA | {"model_type": "longformer", "attention_window": [4, 8], "max_position_embeddings": 42},
+        **ROBERTA_TOKENS,
+        lengths=(40, *LENGTHS),
+    ),
+    "clip": Family(
+        {"model_type": "clip", "projection_dim": 16, "text_config": TEXT_TOWER, "vision_config": IMAGE_TOWER},
+        **CLIP_TOKENS,
+        more=clip_features,
+    ),
+    "clip_text_model": Family(
+        TEXT_TOWER | {"model_type": "clip_text_model", "projection_dim": 16, "hidden_act": "gelu"}, **CLIP_TOKENS
+    ),
+    "siglip": Family(
+        {
+            "model_type": "siglip",
+            "text_config": TEXT_TOWER | {"pad_token_id": 1, "eos_token_id": 1, "projection_size": 32},
+            "vision_config": IMAGE_TOWER,
+        },
+        **SIGLIP_TOKENS,
+        more=siglip_features,
+    ),
+    "siglip_text_model": Family(
+        TEXT_TOWER | {"model_type": "siglip_text_model", "pad_token_id": 1, "projection_size": 16}, **SIGLIP_TOKENS
+    ),
     "distilbert": Family(DISTILBERT),
     "mpnet": Family(
         {key: value for key, value in ROBERTA.items() if key != "type_vocab_size"}
@@ -295,32 +412,37 @@ def make(name: str, family: Family) -> None:
     trunk = family.reference(family.config).eval()
     arrays = {key: draw(random, key, tuple(tensor.shape), family.norm) for key, tensor in trunk.named_parameters()}
     # Not strict: a second name of a tied tensor is not among them.
-    trunk.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()}, strict=False)
+    trunk.load_state_dict({key: torch.from_numpy(np.asarray(array)) for key, array in arrays.items()}, strict=False)
     ids, mask = texts(random, family)
-    with torch.inference_mode():
-        states = trunk(
-            input_ids=torch.from_numpy(ids.astype(np.int64)), attention_mask=torch.from_numpy(mask.astype(np.int64))
-        )
+    inputs = [torch.from_numpy(each.astype(np.int64)) for each in (ids, mask)]
     out = HERE / name
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
+    with torch.inference_mode():
+        states = trunk(input_ids=inputs[0], attention_mask=inputs[1])
+        more = family.more(trunk, out, *inputs) if family.more else {}
     folders.write(ModelFolder(out, family.config, max_seq_length=24, pooling=family.pooling, normalize=True), out)
-    weights.write(out / "model.safetensors", stored(trunk))
+    weights.write(out / "model.safetensors", stored(trunk, family.config["model_type"]))
     tokenizer(family.specials, family.template).save(str(out / "tokenizer.json"))
     states = states.last_hidden_state.numpy() * mask[:, :, None]
-    np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states)
+    np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states, **more)
 
 
-def stored(trunk: torch.nn.Module) -> dict[str, np.ndarray]:
-    """A trunk's weights as transformers saves them: some families' files name and fuse them as the hub does."""
+def stored(trunk: torch.nn.Module, model_type: str) -> dict[str, np.ndarray]:
+    """A trunk's weights as transformers saves them: some families' files name and fuse them as the hub does.
+
+    SigLIP's text tower alone is saved without the prefix that its files on the hub have.
+    """
+    prefix = "text_model." if model_type == "siglip_text_model" else ""
     with tempfile.TemporaryDirectory() as scratch:
         trunk.save_pretrained(scratch)
-        return weights.read(Path(scratch) / "model.safetensors")
+        found = weights.read(Path(scratch) / "model.safetensors")
+        return {prefix + name: array for name, array in found.items()}
 
 
 def draw(random: np.random.Generator, name: str, shape: tuple[int, ...], norm: float) -> np.ndarray:
     """Random weights wide enough that every part of the encoder matters; vectors named weight are norms' scales."""
-    values = random.standard_normal(shape).astype(np.float32) * (0.1 if name.endswith("bias") else 0.15)
+    values = np.asarray(random.standard_normal(shape), np.float32) * np.float32(0.1 if name.endswith("bias") else 0.15)
     return values + norm if len(shape) == 1 and name.endswith("weight") else values
 
 
@@ -329,9 +451,8 @@ def texts(random: np.random.Generator, family: Family) -> tuple[np.ndarray, np.n
     before, after = ([family.specials.index(token) for token in part.split()] for part in family.template.split("$A"))
     mask = np.arange(max(family.lengths)) < np.array(family.lengths)[:, None]
     words = tokenizer(family.specials, family.template).get_vocab_size()
-    ids = np.where(
-        mask, random.integers(len(family.specials), words, mask.shape), family.config.get("pad_token_id") or 0
-    )
+    pad = unified(family.config).get("pad_token_id") or 0
+    ids = np.where(mask, random.integers(len(family.specials), words, mask.shape), pad)
     for row, length in zip(ids, family.lengths, strict=True):
         row[: len(before)] = before
         if length >= len(before) + len(after):
