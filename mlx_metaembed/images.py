@@ -1,7 +1,7 @@
 """Images as the pixels that a model's tower was trained on: sized, cut to the middle, scaled. Pillow and NumPy.
 
-The settings are the folder's; the numbers are those of transformers' CLIPImageProcessor on Pillow, and of CLIP's
-authors. C channels (red, green, blue), H rows, W columns.
+The settings are the folder's; the numbers are those of transformers' CLIPImageProcessor on Pillow: what is transparent
+becomes white. A photograph is turned as its camera says. C channels (red, green, blue), H rows, W columns.
 """
 
 import importlib.util
@@ -43,6 +43,11 @@ class Preprocessing:
 
     def pixels(self, image: Any) -> np.ndarray:
         """A Pillow image as float32 [C, H, W]."""
+        from PIL import Image
+
+        if "A" in image.getbands() or image.info.get("transparency") is not None:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("RGB")
         if self.size or self.shortest_edge:
             rows, columns = self.size or _by_shortest(image.height, image.width, self.shortest_edge)
@@ -99,13 +104,13 @@ def read(images: Sequence[Any], how: Preprocessing) -> np.ndarray:
     """Files, or Pillow images, as pixels float32 [B, C, H, W]. Raises CallError that lists every file without one."""
     if importlib.util.find_spec("PIL") is None:
         raise missing_extra("Pillow", "image", "Reading images")
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     found, wrong = [], []
     for image in images:
         try:
             with Image.open(image) if isinstance(image, (str, Path)) else nullcontext(image) as opened:
-                found.append(how.pixels(opened))
+                found.append(how.pixels(ImageOps.exif_transpose(opened)))
         # Pillow raises what its decoders raise, for a file that is cut short or too large too.
         except Exception as error:
             wrong.append(f"{image}: {getattr(error, 'strerror', None) or error}")
