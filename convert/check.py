@@ -4,13 +4,14 @@ The reference computes in float32 and pools in float64, apart from the kit's own
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed import locate
+from mlx_metaembed.architecture import positions
 from mlx_metaembed.convert import sources
 from mlx_metaembed.errors import CallError, JobError, missing_extra
 from mlx_metaembed.folder import ModelFolder
@@ -89,9 +90,11 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
     logging.disable_progress_bar()
     prompt = folder.prompts.get(folder.default_prompt_name or "", "")
     texts = [prompt + (text.lower() if folder.do_lower_case else text) for text in texts]
-    tokenizer = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder.trunk_path), local_files_only=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if folder.is_tower:
+        return _declared(folder, tower_vectors(folder, reference, tokenizer, texts))
     try:
         config = AutoConfig.from_pretrained(str(reference), local_files_only=True)
     except ValueError:
@@ -117,6 +120,29 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
     if prompt and not folder.include_prompt:
         mask[:, : len(tokenizer(prompt, **cut)["input_ids"]) - 1] = 0
     return _declared(folder, pool(states, mask, folder.pooling))
+
+
+def tower_vectors(folder: ModelFolder, reference: Path, tokenizer: Callable, texts: Sequence[str]) -> np.ndarray:
+    """The projected vectors float64 [B, D] of CLIP's and SigLIP's texts, before what the folder declares."""
+    import transformers
+
+    name, attribute = {
+        "clip": ("CLIPModel", "pooler_output"),
+        "clip_text_model": ("CLIPTextModelWithProjection", "text_embeds"),
+        "siglip": ("SiglipModel", "pooler_output"),
+        "siglip_text_model": ("SiglipTextModel", "pooler_output"),
+    }[folder.model_type]
+    model = getattr(transformers, name).from_pretrained(str(reference), dtype="float32", local_files_only=True)
+    model.eval().requires_grad_(False)
+    ids = {"input_ids": tokenizer(texts, truncation=True, max_length=folder.max_seq_length)["input_ids"]}
+    if folder.model_type.startswith("siglip"):
+        padded = tokenizer.pad(ids, padding="max_length", max_length=positions(folder.config), return_tensors="pt")
+        inputs = {"input_ids": padded["input_ids"]}
+    else:
+        padded = tokenizer.pad(ids, return_tensors="pt", return_attention_mask=True)
+        inputs = {name: padded[name] for name in ("input_ids", "attention_mask")}
+    call = getattr(model, "get_text_features", model)
+    return getattr(call(**inputs), attribute).numpy().astype(np.float64)
 
 
 def pool(states: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
@@ -159,4 +185,4 @@ def reference_for(source: str | Path, dtype: str | None) -> Path | None:
     if dtype is not None or Path(source).is_file():
         return None
     folder = folders.read(locate.resolve(source))
-    return None if folder.quantization else folder.path
+    return None if folder.quantization else folder.trunk_path

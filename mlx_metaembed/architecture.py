@@ -50,6 +50,21 @@ def states_width(config: dict) -> int:
     return found["projection_dim"] if config["model_type"] in towers.TEXT else found["hidden_size"]
 
 
+def window_faults(config: dict) -> list[str]:
+    """What is wrong with Longformer's `attention_window`, one number or one a layer; one line each."""
+    given, count = config.get("attention_window", 512), config["num_hidden_layers"]
+    windows = given if isinstance(given, list) else [given]
+    wrong = []
+    if isinstance(given, list) and len(given) != count:
+        wrong.append(f"attention_window lists {len(given)} layers, num_hidden_layers = {count}")
+    if odd := [each for each in windows if not isinstance(each, int) or each < 2 or each % 2]:
+        return [*wrong, f"attention_window = {odd[0]!r}: expected even numbers of 2 or more"]
+    if any(max(windows) % each for each in windows):
+        # transformers pads to the widest, and computes in blocks of each.
+        wrong.append(f"attention_window = {given}: the widest must be a multiple of the others")
+    return wrong
+
+
 ENDLESS = 1 << 20
 """Tokens, where positions are relative and nothing ends them."""
 

@@ -196,7 +196,7 @@ def write(folder: ModelFolder, out: Path) -> None:
     write_json(out / "config.json", folder.config)
     write_json(
         out / "sentence_bert_config.json",
-        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case},
+        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case} | towers.module(folder.config),
     )
     write_json(
         out / "config_sentence_transformers.json",

@@ -85,6 +85,21 @@ def always_padded(config: dict) -> bool:
     return config["model_type"].startswith("siglip")
 
 
+def module(config: dict) -> dict:
+    """What sentence-transformers must be told of a SigLIP besides its length, from 5.4 on; it loads in no older one."""
+    if config["model_type"] != "siglip":
+        return {}
+    features = {
+        name: {"method": f"get_{name}_features", "method_output_name": "pooler_output"} for name in ("text", "image")
+    }
+    padding = {"padding": "max_length", "max_length": text(config)["max_position_embeddings"]}
+    return {
+        "modality_config": features,
+        "module_output_name": "sentence_embedding",
+        "processing_kwargs": {"text": padding},
+    }
+
+
 def _nested(config: dict, key: str, defaults: dict) -> dict:
     """One tower's part of a configuration. An older file has it twice, and the second one counts, defaults and all."""
     parts = [config.get(key) or {}, config.get(f"{key}_dict") or {}]

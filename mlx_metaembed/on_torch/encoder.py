@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from mlx_metaembed import families
-from mlx_metaembed.architecture import kept
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.architecture import kept, window_faults
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.on_torch import renamed, towers
 from mlx_metaembed.quantized import expand
@@ -45,6 +45,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         config = AutoConfig.for_model(kind, **settings)
     except (TypeError, ValueError) as error:
         raise CallError(f"{folder.path / 'config.json'}: transformers refuses it: {error}") from None
+    if kind == "longformer" and (wrong := window_faults(config.to_dict())):
+        raise faults(f"{folder.path / 'config.json'}:", wrong)
     for name in DROPOUT:
         if hasattr(config, name):
             setattr(config, name, dropout)

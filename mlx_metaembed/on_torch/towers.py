@@ -63,7 +63,7 @@ def _made(folder: ModelFolder, family: type, config: type, settings: dict) -> to
     """A module of transformers with weights of chance."""
     try:
         return family._from_config(config(**settings), dtype=torch.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise CallError(f"{folder.trunk_path / 'config.json'}: transformers refuses it: {error}") from None
 
 

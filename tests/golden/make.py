@@ -146,6 +146,9 @@ def clip_features(model: torch.nn.Module, out: Path, ids: torch.Tensor, mask: to
 
 def siglip_features(model: torch.nn.Module, out: Path, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, np.ndarray]:
     """The texts' vectors [B, D] as SigLIP was trained: padded to the last position, without a mask."""
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    SiglipImageProcessorPil(size={"height": 12, "width": 12}).save_pretrained(out)
     positions, pad = model.config.text_config.max_position_embeddings, model.config.text_config.pad_token_id
     ids = torch.nn.functional.pad(ids, (0, positions - ids.shape[1]), value=pad)
     return {"pooled": model.get_text_features(input_ids=ids).pooler_output.numpy()}

@@ -4,11 +4,12 @@ No token has global attention: neither transformers' AutoModel nor sentence-tran
 embedders are made without it. Its projections (`query_global` and so on) are no part of the trunk and stay in the file.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_metaembed.architecture import window_faults
 from mlx_metaembed.on_mlx.decoder import visible
 from mlx_metaembed.on_mlx.encoders import bert, roberta
 
@@ -28,13 +29,7 @@ class Config(roberta.Config):
 
     def faults(self) -> list[str]:
         """What cannot be computed, one line each."""
-        windows = self.windows()
-        wrong = []
-        if len(windows) != self.num_hidden_layers:
-            wrong.append(f"attention_window lists {len(windows)} layers, num_hidden_layers = {self.num_hidden_layers}")
-        if odd := [each for each in windows if not isinstance(each, int) or each < 2 or each % 2]:
-            wrong.append(f"attention_window = {odd[0]!r}: expected even numbers of 2 or more")
-        return wrong
+        return window_faults(asdict(self))
 
 
 class SelfAttention(bert.SelfAttention):
