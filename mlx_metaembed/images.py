@@ -66,17 +66,18 @@ def preprocessing(folder: ModelFolder) -> Preprocessing:
     for name, part in (("preprocessor_config.json", None), ("processor_config.json", "image_processor")):
         path = folder.trunk_path / name
         found = read_json(path) if path.is_file() else {}
-        found = found.get(part) if part else found
-        if found:
+        found = found.get(part) if part and isinstance(found, dict) else found
+        if found and isinstance(found, dict):
             break
     else:
         raise CallError(f"{folder.trunk_path} has no preprocessor_config.json; fetch the folder again")
     wrong: list[str] = []
     steps = {step: found.get(f"do_{step}", True) for step in ("resize", "center_crop", "rescale", "normalize")}
     size = found.get("size", 224)
-    edge, both = (size, None) if isinstance(size, int) else (size.get("shortest_edge"), _sides(size))
+    edge, both = size.get("shortest_edge") if isinstance(size, dict) else size, _sides(size)
     crop = found.get("crop_size", 224)
     crop = (crop, crop) if isinstance(crop, int) else _sides(crop)
+    edge = edge if isinstance(edge, int) else None
     if steps["resize"] and not (edge or both):
         wrong.append(f"size = {size!r}; expected shortest_edge, or height and width")
     if steps["center_crop"] and not crop:
@@ -123,8 +124,9 @@ def read(images: Sequence[Any], how: Preprocessing) -> np.ndarray:
     return np.stack(found)
 
 
-def _sides(size: dict) -> tuple[int, int] | None:
-    return (size["height"], size["width"]) if {"height", "width"} <= size.keys() else None
+def _sides(size: object) -> tuple[int, int] | None:
+    sides = (size.get("height"), size.get("width")) if isinstance(size, dict) else ()
+    return sides if sides and all(isinstance(side, int) for side in sides) else None
 
 
 def _by_shortest(rows: int, columns: int, edge: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
+from pickled import save
 from test_encoders import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 from tokenizers import Tokenizer as Fast
@@ -221,6 +222,22 @@ def test_an_older_folder_is_read_where_it_lies_and_trained(engine_name: str, pai
     train(Recipe(model=str(old), data=str(pairs), out=str(tmp_path / "out"), **settings))
     assert folders.read(tmp_path / "out").trunk_folder == ""
     assert load(tmp_path / "out", engine=engine_name).encode_images(PICTURES).shape == (3, 16)
+
+
+def test_an_older_folder_of_pickles_is_converted(engine_name: str, tmp_path: Path):
+    old = tmp_path / "old"
+    inner = old / "0_CLIPModel"
+    shutil.copytree(CLIP, inner, ignore=shutil.ignore_patterns("modules.json", "model.safetensors"))
+    disk.write_json(old / "modules.json", [{"type": "sentence_transformers.models.CLIPModel", "path": "0_CLIPModel"}])
+    places = {f"{tower}.embeddings.position_ids": np.arange(10)[None] for tower in ("text_model", "vision_model")}
+    save(inner / "pytorch_model.bin", weights.read(CLIP / "model.safetensors") | places)
+    heard: list[str] = []
+    convert(old, tmp_path / "out", note=heard.append)
+    assert heard == ["Left out, being no weights: " + ", ".join(places)]
+    for name, array in weights.read(CLIP / "model.safetensors").items():
+        np.testing.assert_array_equal(weights.read(tmp_path / "out/model.safetensors")[name], array)
+    embedder = load(tmp_path / "out", engine=engine_name)
+    np.testing.assert_allclose(embedder.encode_images(PICTURES), unit(STORED["images"]), rtol=0, atol=1e-5)
 
 
 def test_the_command_takes_images(engine_name: str, tmp_path: Path):

@@ -91,7 +91,7 @@ def test_every_file_that_is_no_image_is_named(tmp_path: Path):
 def test_settings_that_cannot_be_followed_are_listed(clip: Path):
     disk.write_json(
         clip / "preprocessor_config.json",
-        {"size": {"longest_edge": 3}, "crop_size": {"height": 3}, "resample": 9, "image_mean": [1]},
+        {"size": ["12"], "crop_size": {"height": 3}, "resample": 9, "image_mean": [1]},
     )
     with pytest.raises(CallError, match=r"(?s)size = .*crop_size = .*image_mean = \[1\].*resample = 9"):
         images.preprocessing(folders.read(clip))

@@ -98,6 +98,7 @@ FILES = {
 REPOSITORIES = {
     "team/whole": FILES | {"model.safetensors": b"weights", "pytorch_model.bin": b"PK trunk"},
     "team/pickled": FILES | {"pytorch_model.bin": b"PK trunk"},
+    "team/inner": FILES | {"0_CLIPModel/config.json": b"{}", "0_CLIPModel/pytorch_model.bin": b"PK trunk"},
 }
 
 
@@ -177,7 +178,11 @@ def resolve(name: str, endpoint: str, home: Path, **environment: str) -> subproc
 
 @pytest.mark.parametrize(
     ("name", "pickles"),
-    [("team/whole", {"model.safetensors"}), ("team/pickled", {"pytorch_model.bin"})],
+    [
+        ("team/whole", {"model.safetensors"}),
+        ("team/pickled", {"pytorch_model.bin"}),
+        ("team/inner", {"0_CLIPModel/config.json", "0_CLIPModel/pytorch_model.bin"}),
+    ],
 )
 def test_a_repository_is_fetched_without_its_code(hub: str, tmp_path: Path, name: str, pickles: set[str]) -> None:
     found = resolve(name, hub, tmp_path)
