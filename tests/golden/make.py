@@ -19,15 +19,15 @@ import torch
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
+from references import new_trunk, nomic_trunk, t5_encoder, transformers_trunk  # noqa: E402
 from tiny import BERT_SPECIALS, tokenizer  # noqa: E402
+from two_towers import CLIP, SIGLIP, TEXT_TOWER, clip_features, siglip_features, text_tower  # noqa: E402
 
 from mlx_metaembed import folder as folders  # noqa: E402
 from mlx_metaembed import weights  # noqa: E402
 from mlx_metaembed.architecture import unified  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 
-PICTURES = {"wide.png": (21, 9, "RGB"), "high.png": (5, 30, "RGBA"), "grey.png": (16, 16, "L")}
-"""Columns, rows and mode of the golden images: wider, higher and square, none of the tower's own size."""
 LENGTHS = (24, 1, 2, 3, 7, 8, 9, 16, 17)
 """Tokens of each text: the longest, a single one, an empty text's two, around powers of two."""
 BERT = {
@@ -42,116 +42,6 @@ BERT = {
     "hidden_act": "gelu",
     "pad_token_id": 0,
 }
-
-
-def transformers_trunk(config: dict) -> torch.nn.Module:
-    """transformers' trunk of a configuration: called with input_ids and attention_mask, it gives last_hidden_state."""
-    from transformers import AutoConfig, AutoModel
-
-    settings = {name: value for name, value in config.items() if name != "model_type"}
-    return AutoModel.from_config(
-        AutoConfig.for_model(config["model_type"], **settings), attn_implementation="eager", dtype=torch.float32
-    )
-
-
-def t5_encoder(config: dict) -> torch.nn.Module:
-    """T5 without its decoder, as sentence-t5 and gtr are stored; AutoModel has no word for it."""
-    from transformers import T5Config, T5EncoderModel
-
-    settings = {name: value for name, value in config.items() if name != "model_type"}
-    return T5EncoderModel._from_config(T5Config(**settings), attn_implementation="eager", dtype=torch.float32)
-
-
-def nomic_trunk(config: dict) -> torch.nn.Module:
-    """transformers' nomic_bert of the configuration that nomic's own checkpoints have."""
-    own = {"swiglu": "silu"}
-    return transformers_trunk(
-        {name: config[name] for name in ("model_type", "vocab_size", "type_vocab_size", "pad_token_id")}
-        | {
-            "hidden_size": config["n_embd"],
-            "num_hidden_layers": config["n_layer"],
-            "num_attention_heads": config["n_head"],
-            "intermediate_size": config["n_inner"],
-            "max_position_embeddings": config["n_positions"],
-            "layer_norm_eps": config["layer_norm_epsilon"],
-            "hidden_act": own[config["activation_function"]],
-            "rope_parameters": {"rope_type": "default", "rope_theta": config["rotary_emb_base"]},
-        }
-    )
-
-
-def new_trunk(config: dict) -> torch.nn.Module:
-    """transformers' gte, which has the architecture of Alibaba's `new` but not its stretching of the angles.
-
-    That is done here as Alibaba's modeling.py does it: the base times the factor, then every frequency by a power.
-    """
-    own = {"rope_theta", "rope_scaling", "model_type", "position_embedding_type", "pack_qkv"}
-    trunk = transformers_trunk(
-        {name: value for name, value in config.items() if name not in own}
-        | {"model_type": "gte", "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_theta"]}}
-    )
-    if scaling := config.get("rope_scaling"):
-        dims, factor = config["hidden_size"] // config["num_attention_heads"], scaling["factor"]
-        frequencies = 1.0 / ((config["rope_theta"] * factor) ** (torch.arange(0, dims, 2).float() / dims))
-        trunk.rotary_emb.inv_freq = frequencies / factor ** (2 / dims)
-    return trunk
-
-
-def text_tower(config: dict) -> torch.nn.Module:
-    """A model with a tower for texts, called as a trunk is: it gives every token's state as it would project it."""
-    import transformers
-    from transformers.modeling_outputs import BaseModelOutput
-
-    families = {
-        "clip": "CLIPModel",
-        "clip_text_model": "CLIPTextModelWithProjection",
-        "siglip": "SiglipModel",
-        "siglip_text_model": "SiglipTextModel",
-    }
-    settings = {name: value for name, value in config.items() if name != "model_type"}
-    made = transformers.AutoConfig.for_model(config["model_type"], **settings)
-    model = getattr(transformers, families[config["model_type"]])._from_config(made)
-    tower = getattr(model, "text_model", model)
-    project = getattr(model, "text_projection", None) or tower.head
-    # SigLIP's tower alone is the model itself.
-    encode = tower.forward
-
-    def states(**inputs: torch.Tensor) -> BaseModelOutput:
-        return BaseModelOutput(last_hidden_state=project(encode(**inputs).last_hidden_state))
-
-    model.forward = states
-    return model
-
-
-def clip_features(model: torch.nn.Module, out: Path, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, np.ndarray]:
-    """The texts' vectors [B, D]; golden images, their pixels as transformers makes them on Pillow, their vectors."""
-    from PIL import Image
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
-    random = np.random.default_rng(1)
-    processor = CLIPImageProcessorPil(size={"shortest_edge": 12}, crop_size={"height": 12, "width": 12})
-    processor.save_pretrained(out)
-    pictures = []
-    for name, (columns, rows, mode) in PICTURES.items():
-        noise = random.integers(0, 256, (rows, columns, len(mode))).astype(np.uint8)
-        Image.fromarray(noise.squeeze()).save(out / name)
-        pictures.append(Image.open(out / name))
-    pixels = processor(pictures, return_tensors="pt")["pixel_values"]
-    return {
-        "pooled": model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output.numpy(),
-        "pixels": pixels.numpy(),
-        "images": model.get_image_features(pixel_values=pixels).pooler_output.numpy(),
-    }
-
-
-def siglip_features(model: torch.nn.Module, out: Path, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, np.ndarray]:
-    """The texts' vectors [B, D] as SigLIP was trained: padded to the last position, without a mask."""
-    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-
-    SiglipImageProcessorPil(size={"height": 12, "width": 12}).save_pretrained(out)
-    positions, pad = model.config.text_config.max_position_embeddings, model.config.text_config.pad_token_id
-    ids = torch.nn.functional.pad(ids, (0, positions - ids.shape[1]), value=pad)
-    return {"pooled": model.get_text_features(input_ids=ids).pooler_output.numpy()}
 
 
 @dataclass(frozen=True)
@@ -275,26 +165,6 @@ T5 = {
     "pad_token_id": 0,
 }
 SENTENCEPIECE = {"specials": ("<pad>", "</s>", "<unk>", "<s>"), "template": "$A </s>"}
-TEXT_TOWER = {
-    "vocab_size": 120,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "max_position_embeddings": 32,
-    # Not 2, which would mean the largest id of a text.
-    "eos_token_id": 3,
-    "bos_token_id": 2,
-    "pad_token_id": 0,
-}
-IMAGE_TOWER = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 48,
-    "image_size": 12,
-    "patch_size": 4,
-}
 CLIP_TOKENS = {
     "specials": ("<pad>", "<unk>", "<|startoftext|>", "<|endoftext|>"),
     "template": "<|startoftext|> $A <|endoftext|>",
@@ -363,23 +233,11 @@ FAMILIES = {
         **ROBERTA_TOKENS,
         lengths=(40, *LENGTHS),
     ),
-    "clip": Family(
-        {"model_type": "clip", "projection_dim": 16, "text_config": TEXT_TOWER, "vision_config": IMAGE_TOWER},
-        **CLIP_TOKENS,
-        more=clip_features,
-    ),
+    "clip": Family(CLIP, **CLIP_TOKENS, more=clip_features),
     "clip_text_model": Family(
         TEXT_TOWER | {"model_type": "clip_text_model", "projection_dim": 16, "hidden_act": "gelu"}, **CLIP_TOKENS
     ),
-    "siglip": Family(
-        {
-            "model_type": "siglip",
-            "text_config": TEXT_TOWER | {"pad_token_id": 1, "eos_token_id": 1, "projection_size": 32},
-            "vision_config": IMAGE_TOWER,
-        },
-        **SIGLIP_TOKENS,
-        more=siglip_features,
-    ),
+    "siglip": Family(SIGLIP, **SIGLIP_TOKENS, more=siglip_features),
     "siglip_text_model": Family(
         TEXT_TOWER | {"model_type": "siglip_text_model", "pad_token_id": 1, "projection_size": 16}, **SIGLIP_TOKENS
     ),
