@@ -38,7 +38,7 @@ def attention(window: int, width: int = 8, heads: int = 2):
     return module.SelfAttention(module.Config(**sizes, intermediate_size=8, attention_window=window), window)
 
 
-def test_a_token_sees_a_window_of_real_tokens_and_itself(mlx_engine: str):
+def test_a_token_sees_a_window_of_real_tokens(mlx_engine: str):
     module = longformer()
     import mlx.core as mx
 
@@ -47,7 +47,7 @@ def test_a_token_sees_a_window_of_real_tokens_and_itself(mlx_engine: str):
     assert seen == [
         [[0, 0, 1, 1, 1, 0], [0, 0, 1, 1, 1, 1]],
         [[1, 1, 1, 1, 0, 0], [0, 1, 1, 1, 0, 0]],
-        [[1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 0]],
+        [[1, 1, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0]],
     ]
 
 
