@@ -1,11 +1,16 @@
-"""The torch engine's two short cuts, rows as an embedding's gradient and updates in pieces: neither changes a step."""
+"""What is the torch engine's own: rows as an embedding's gradient, updates in pieces, layers computed twice."""
 
 import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_engine import one_step
+from test_encoders import GOLDEN
+from test_engine import loaded, one_step
+
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train.gradcache import gradient
+from mlx_metaembed.train.objective import objective
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -34,3 +39,12 @@ def test_rows_of_half_precision_embeddings_are_summed_in_float32(
     norm = one_step(torch_engine, tiny, cached=True, dtype=dtype)[1]
     monkeypatch.setattr(engine, "SPARSE_FROM", 0)
     assert one_step(torch_engine, tiny, cached=True, dtype=dtype)[1] == pytest.approx(norm, rel=1e-2)
+
+
+@pytest.mark.parametrize(("checkpointing", "times"), [(False, 1), (True, 2)])
+def test_checkpointed_layers_are_computed_twice(torch_engine: str, checkpointing: bool, times: int):
+    engine, head, batch = loaded(torch_engine, GOLDEN / "mpnet", checkpointing=checkpointing)
+    calls = []
+    engine._trunk.encoder.layer[1].intermediate.register_forward_hook(lambda *given: calls.append(given))
+    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=False)
+    assert len(calls) == times * len(batch.chunks)

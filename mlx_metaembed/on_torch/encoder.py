@@ -1,9 +1,11 @@
 """A folder's trunk as a torch module: transformers' own, for every family it has, loaded strictly."""
 
+import functools
 import inspect
 
 import numpy as np
 import torch
+import torch.utils.checkpoint
 
 from mlx_metaembed import families, tasks
 from mlx_metaembed.architecture import kept, prefix, window_faults
@@ -20,9 +22,19 @@ NEVER_DROPPED = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 def checkpoint(trunk: torch.nn.Module) -> None:
-    """Make the trunk's layers keep their inputs alone, and compute the rest again in the backward pass."""
-    inner = trunk.trunk if isinstance(trunk, renamed.Renamed) else trunk
-    inner.gradient_checkpointing_enable({"use_reentrant": False})
+    """Make the trunk's layers keep their inputs alone, and compute the rest again in the backward pass.
+
+    Not by the switch of transformers, which MPNet does not have and whose name changes between releases.
+    """
+    for layer in _layers(trunk.trunk if isinstance(trunk, renamed.Renamed) else trunk):
+        layer.forward = functools.partial(torch.utils.checkpoint.checkpoint, layer.forward, use_reentrant=False)
+
+
+def _layers(module: torch.nn.Module) -> list[torch.nn.Module]:
+    """The layers in a module's lists of them, the outermost of nested ones."""
+    if isinstance(module, torch.nn.ModuleList):
+        return list(module)
+    return [layer for child in module.children() for layer in _layers(child)]
 
 
 def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn.Module:
@@ -57,6 +69,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         raise CallError(f"{folder.path / 'config.json'}: transformers refuses it: {error}") from None
     if kind == "longformer" and (wrong := window_faults(config.to_dict())):
         raise faults(f"{folder.path / 'config.json'}:", wrong)
+    # A decoder would keep keys and values that nothing reads, and add to them where a layer is computed again.
+    config.use_cache = False
     for name in DROPOUT:
         if hasattr(config, name):
             setattr(config, name, dropout)
