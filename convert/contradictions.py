@@ -42,7 +42,7 @@ def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     if "text_config" in config:
         # Two towers in one file: the text's part of the configuration, and of the weights.
         own = {name: shape for name, shape in shapes.items() if name.startswith(towers.TRUNK)}
-        return [f"text_config: {line}" for line in found(config["text_config"], own)]
+        return [f"text_config: {line}" for line in found(config["text_config"] or {}, own)]
 
     def say(name: str, has: int | None, what: str) -> None:
         key, value = _entry(config, name)

@@ -84,14 +84,16 @@ def window_faults(config: dict) -> list[str]:
     wrong = []
     if isinstance(given, list) and len(given) != count:
         wrong.append(f"attention_window lists {len(given)} layers, num_hidden_layers = {count}")
-    if odd := [each for each in windows if not isinstance(each, int) or each < 2 or each % 2]:
-        return [*wrong, f"attention_window = {odd[0]!r}: expected even numbers of 2 or more"]
+    if odd := [each for each in windows if not isinstance(each, int) or not 2 <= each <= ENDLESS or each % 2]:
+        return [*wrong, f"attention_window = {odd[0]!r}: expected even numbers from 2 to {ENDLESS:,}"]
     if any(max(windows) % each for each in windows):
         # transformers pads to the widest, and computes in blocks of each.
         wrong.append(f"attention_window = {given}: the widest must be a multiple of the others")
     return wrong
 
 
+COUNTED_FROM_PAD = ("roberta", "xlm-roberta", "camembert", "longformer")
+"""Model types whose positions start after the padding index."""
 ENDLESS = 1 << 20
 """Tokens, where positions are relative and nothing ends them."""
 
@@ -125,6 +127,7 @@ def positions(config: dict) -> int:
     if numbers and scaling.get("rope_type", scaling.get("type")) in ("yarn", "dynamic"):
         # Their configurations may still say the length that was trained.
         found = max(found, int(factor * trained))
-    # RoBERTa's positions start after the padding index.
-    after = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
-    return found - 2 if config["model_type"] in after else found
+    if config["model_type"] in COUNTED_FROM_PAD:
+        return found - 1 - config.get("pad_token_id", 1)
+    # MPNet's positions start where RoBERTa's do, whatever the padding index is.
+    return found - 2 if config["model_type"] == "mpnet" else found

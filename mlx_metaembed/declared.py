@@ -151,6 +151,8 @@ def late_interaction(
         for name in ("query_length", "document_length")
         if type(found.get(name, 4)) is int and found.get(name, 4) < 4
     ]
+    if not all(isinstance(word, str) for word in found.get("skiplist_words", ()) or ()):
+        wrong.append(f"skiplist_words = {found['skiplist_words']!r:.80}; expected words")
     if wrong:
         return LateInteraction(), wrong
     words = tuple(found.get("skiplist_words", LateInteraction.skiplist_words))

@@ -11,7 +11,7 @@ from mlx_metaembed.errors import CallError, JobError
 
 
 def read_json(path: Path) -> dict | list:
-    """A JSON file's content. Raises CallError where it is missing or is no JSON (with the line)."""
+    """A JSON file's content. Raises CallError where it is missing, can't be read or is no JSON (with the line)."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -20,6 +20,11 @@ def read_json(path: Path) -> dict | list:
         raise CallError(f"{path} is not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
         raise CallError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
+    except (ValueError, RecursionError) as error:
+        # Python's limits on the digits of a number and on nesting.
+        raise CallError(f"{path} is JSON that can't be read: {error}") from None
+    except OSError as error:
+        raise CallError(f"{path} can't be read: {error.strerror}; expected a JSON file") from None
 
 
 def optional_json(path: Path) -> dict:

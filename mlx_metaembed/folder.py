@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed import declared, locate, mlm, modules, towers
+from mlx_metaembed import declared, forms, locate, mlm, modules, towers
 from mlx_metaembed.architecture import ENDLESS, kept, positions, prefix, renamed, states_width, unified, unused
 from mlx_metaembed.declared import DenseModule, LateInteraction, SpladePooling
 from mlx_metaembed.disk import optional_json, read_json, write_json
@@ -287,20 +287,15 @@ def copy_tokenizer(source: Path, out: Path) -> None:
 def _wrong_forms(config: dict, settings: dict, tokenizer: dict, top: dict) -> list[str]:
     """Entries of a form that none of them has, one line each."""
     lengths = {
-        "config.json: max_position_embeddings": unified(config).get("max_position_embeddings"),
         "sentence_bert_config.json: max_seq_length": settings.get("max_seq_length"),
         "tokenizer_config.json: model_max_length": tokenizer.get("model_max_length"),
     }
     wrong = [
         f"{name} = {value!r:.80}, expected a number of tokens"
         for name, value in lengths.items()
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 1)
+        if value is not None and (not forms.fits(value, float) or value < 1)
     ]
-    wrong += [
-        f"config.json: {name} = {config[name]!r:.80}, expected its settings by name"
-        for name in ("rope_scaling", "rope_parameters")
-        if not isinstance(config.get(name) or {}, dict)
-    ]
+    wrong += [f"config.json: {line}" for line in forms.wrong(config)]
     prompts = top.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(text is None or isinstance(text, str) for text in prompts.values()):
         wrong.append(f"config_sentence_transformers.json: prompts = {prompts!r:.80}, expected texts by name")

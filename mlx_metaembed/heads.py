@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mlx_metaembed import mlm
+from mlx_metaembed import forms, mlm
 from mlx_metaembed import weights as files
 from mlx_metaembed.declared import MULTI_VECTOR, SPLADE, SpladePooling
 from mlx_metaembed.dense import dense_shapes
@@ -96,8 +96,11 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
         raise CallError(f"{listing}: expected an object of heads by name, each an object with its type and fields")
     for name, fields in found.items():
         kind = fields.pop("type", "")
-        if kind not in HEADS:
-            wrong.append(f"{name}: type {kind!r} is not known{nearest(kind, HEADS)}")
+        if not isinstance(kind, str) or kind not in HEADS:
+            wrong.append(f"{name}: type {kind!r:.80} is not known{nearest(str(kind), HEADS)}")
+            continue
+        if unfit := forms.unfit(HEADS[kind], fields):
+            wrong += [f"{name}: {line}" for line in unfit]
             continue
         try:
             heads[name] = HEADS[kind](

@@ -5,6 +5,7 @@ becomes white. A photograph is turned as its camera says. C channels (red, green
 """
 
 import importlib.util
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import towers
+from mlx_metaembed import forms, towers
 from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, faults, missing_extra
 from mlx_metaembed.folder import ModelFolder
@@ -82,9 +83,12 @@ def preprocessing(folder: ModelFolder) -> Preprocessing:
         wrong.append(f"size = {size!r}; expected shortest_edge, or height and width")
     if steps["center_crop"] and not crop:
         wrong.append(f"crop_size = {found['crop_size']!r}; expected height and width")
-    for name in ("image_mean", "image_std"):
-        if found.get(name) and len(found[name]) != 3:
+    for name, least in (("image_mean", -math.inf), ("image_std", 1e-12)):
+        value = found.get(name) or ()
+        if value and not (forms.fits(value, list[float]) and len(value) == 3 and min(value) >= least):
             wrong.append(f"{name} = {found[name]!r}; expected three numbers, of red, green and blue")
+    if not (forms.fits(found.get("rescale_factor", 1.0), float) and found.get("rescale_factor", 1.0) > 0):
+        wrong.append(f"rescale_factor = {found['rescale_factor']!r:.80}; expected a number above 0")
     if found.get("resample", 3) not in FILTERS:
         wrong.append(f"resample = {found['resample']!r}; expected one of {', '.join(map(str, FILTERS))}")
     if wrong:

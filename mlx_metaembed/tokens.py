@@ -69,7 +69,8 @@ class Tokenizer:
         self._fast.no_padding()
         self._fast.enable_truncation(self.max_seq_length)
         self._lower = folder.do_lower_case
-        self.pad_id = config.get("pad_token_id") or 0
+        # Older configurations say -1 where there is no such token; what stands at padding is masked.
+        self.pad_id = max(config.get("pad_token_id") or 0, 0)
         self._end = towers.ends(folder.config) if folder.is_tower else None
         if folder.is_tower and towers.always_padded(folder.config):
             self.pad_id = self._padding(folder, self.pad_id)
@@ -96,7 +97,7 @@ class Tokenizer:
         """The id of the padding token that the tokenizer's own files name."""
         for name in ("tokenizer_config.json", "special_tokens_map.json"):
             path = folder.trunk_path / name
-            named = disk.read_json(path).get("pad_token") if path.is_file() else None
+            named = disk.optional_json(path).get("pad_token")
             token = named.get("content") if isinstance(named, dict) else named
             if isinstance(token, str) and (found := self._fast.token_to_id(token)) is not None:
                 return found

@@ -9,7 +9,7 @@ import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_metaembed import families
+from mlx_metaembed import families, forms
 from mlx_metaembed import quantized as quantization
 from mlx_metaembed.architecture import prefix
 from mlx_metaembed.errors import CallError, faults
@@ -33,6 +33,7 @@ def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False)
         for name, reach in encoder.REACH.items()
         if config.get(name, reach[0]) not in reach
     ]
+    missing += forms.unfit(encoder.Config, config) + forms.undivided(config)
     if missing:
         raise faults(f"{folder.path / 'config.json'}:", missing)
     read = encoder.Config(**{name: config[name] for name in known if name in config})

@@ -63,10 +63,12 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         kind, settings = renamed.configuration(folder)
     if kind not in CONFIG_MAPPING:
         raise families.unknown(folder)
+    refused = f"{folder.path / 'config.json'}: transformers refuses it: "
     try:
         config = AutoConfig.for_model(kind, **settings)
-    except (TypeError, ValueError) as error:
-        raise CallError(f"{folder.path / 'config.json'}: transformers refuses it: {error}") from None
+    # Its checks of a configuration have errors of their own.
+    except Exception as error:
+        raise CallError(refused + str(error)) from None
     if kind == "longformer" and (wrong := window_faults(config.to_dict())):
         raise faults(f"{folder.path / 'config.json'}:", wrong)
     # A decoder would keep keys and values that nothing reads, and add to them where a layer is computed again.
@@ -86,8 +88,11 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     pooler = (
         {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(family.__init__).parameters else {}
     )
-    with torch.device("meta"):
-        blank = family._from_config(config, **pooler)
+    try:
+        with torch.device("meta"):
+            blank = family._from_config(config, **pooler)
+    except Exception as error:
+        raise CallError(f"{refused}{type(error).__name__}: {error}") from None
     native = dict(blank.named_parameters())
     left = {name.rpartition(".")[0] for name in native if kept(name, folder.model_type)}
     expected = {name: tuple(tensor.shape) for name, tensor in native.items() if name.rpartition(".")[0] not in left}

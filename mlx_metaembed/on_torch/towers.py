@@ -4,6 +4,9 @@ A text tower here gives every token's projected state, of which the folder's poo
 before it projects, which is the same vector.
 """
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -36,12 +39,15 @@ def text(folder: ModelFolder, dtype: torch.dtype) -> torch.nn.Module:
 
     settings = _settings(folder.architecture)
     if folder.model_type.startswith("clip"):
-        whole = _made(folder, CLIPTextModelWithProjection, CLIPTextConfig, settings)
-        tower = TextTower(whole.text_model, whole.text_projection)
-    else:
-        settings["projection_size"] = settings["projection_dim"]
-        tower = TextTower(_made(folder, SiglipTextModel, SiglipTextConfig, settings), None)
-    return _filled(folder, tower, folder.trunk(), dtype)
+        whole = functools.partial(_made, folder, CLIPTextModelWithProjection, CLIPTextConfig, settings)
+        return _filled(folder, lambda: _clip(whole()), folder.trunk(), dtype)
+    settings["projection_size"] = settings["projection_dim"]
+    whole = functools.partial(_made, folder, SiglipTextModel, SiglipTextConfig, settings)
+    return _filled(folder, lambda: TextTower(whole(), None), folder.trunk(), dtype)
+
+
+def _clip(whole: torch.nn.Module) -> TextTower:
+    return TextTower(whole.text_model, whole.text_projection)
 
 
 def image(folder: ModelFolder, dtype: torch.dtype) -> torch.nn.Module:
@@ -50,8 +56,8 @@ def image(folder: ModelFolder, dtype: torch.dtype) -> torch.nn.Module:
 
     found = folder.image_tower()
     settings = _settings(towers.image(folder.config))
-    tower = _made(folder, CLIPVisionModelWithProjection, CLIPVisionConfig, settings)
-    return _filled(folder, tower, found, dtype).requires_grad_(False)
+    made = functools.partial(_made, folder, CLIPVisionModelWithProjection, CLIPVisionConfig, settings)
+    return _filled(folder, made, found, dtype).requires_grad_(False)
 
 
 def _settings(config: dict) -> dict:
@@ -63,19 +69,23 @@ def _made(folder: ModelFolder, family: type, config: type, settings: dict) -> to
     """A module of transformers with weights of chance."""
     try:
         return family._from_config(config(**settings), dtype=torch.float32)
-    except (TypeError, ValueError, KeyError) as error:
+    # Its checks of a configuration have errors of their own, and so has whatever computes with it.
+    except Exception as error:
         raise CallError(f"{folder.trunk_path / 'config.json'}: transformers refuses it: {error}") from None
 
 
 def _filled(
-    folder: ModelFolder, tower: torch.nn.Module, stored: dict[str, Tensor], dtype: torch.dtype
+    folder: ModelFolder, made: Callable[[], torch.nn.Module], stored: dict[str, Tensor], dtype: torch.dtype
 ) -> torch.nn.Module:
-    """The tower with the folder's weights, which must be all of its own."""
+    """The tower that `made` makes with the folder's weights, which must be all of its own."""
     from safetensors.torch import load_file
 
     found = expand(stored, folder.quantization) if folder.quantization else stored
-    expected = {name: tuple(tensor.shape) for name, tensor in tower.named_parameters()}
+    # Before memory is taken for a configuration of any size.
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in made().named_parameters()}
     compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
+    tower = made()
     tensors: dict[str, torch.Tensor] = {}
     for path in folder.weights():
         tensors |= load_file(path)
