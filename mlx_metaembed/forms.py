@@ -16,17 +16,8 @@ LAYERS = 10_000
 """More than any model has; a loop over as many ends."""
 COUNTS = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "projection_dim"),
-    *(
-        "max_position_embeddings",
-        "head_dim",
-        "num_key_value_heads",
-        "d_kv",
-        "num_channels",
-        "image_size",
-        "patch_size",
-        "num_experts",
-    ),
-    *("global_attn_every_n_layers", "local_attention", "lora_rank", "max_trained_positions"),
+    *("max_position_embeddings", "max_trained_positions", "head_dim", "num_key_value_heads", "d_kv", "lora_rank"),
+    *("global_attn_every_n_layers", "local_attention", "num_experts", "num_channels", "image_size", "patch_size"),
 )
 """What is counted, and 1 or more; null stands for no entry."""
 EPSILONS = ("layer_norm_eps", "rms_norm_eps", "norm_eps")
@@ -37,14 +28,10 @@ OWN_HEADS = ("t5", "gemma3_text", "qwen3")
 def wrong(config: Mapping) -> list[str]:
     """The entries of config.json that can't be meant, one line each; towers' own parts too."""
     kind = config.get("model_type")
-    parts = [name for name in ("text_config", "vision_config") if kind in towers.TEXT and config.get(name)]
-    found = []
-    for name in parts:
-        if isinstance(config[name], dict):
-            found += [f"{name}: {line}" for line in _entries(config[name])]
-        else:
-            found.append(f"{name} = {config[name]!r:.80}, expected an object")
-    found += _entries(config)
+    parts = [
+        name for name in ("text_config", "vision_config") if kind in towers.TEXT and isinstance(config.get(name), dict)
+    ]
+    found = [f"{name}: {line}" for name in parts for line in _entries(config[name])] + _entries(config)
     return found or _together(config)
 
 
@@ -62,8 +49,8 @@ def _entries(config: Mapping) -> list[str]:
         found.append(f"type_vocab_size = {value!r:.80}, expected a whole number from 0 to {LARGEST:,}")
     for key in (*EPSILONS, *ALIASES["layer_norm_eps"]):
         value = config.get(key)
-        if value is not None and not (fits(value, float) and value >= 0):
-            found.append(f"{key} = {value!r:.80}, expected a small number")
+        if value is not None and not (fits(value, float) and value > 0):
+            found.append(f"{key} = {value!r:.80}, expected a small number above 0")
     for key in ("rope_scaling", "rope_parameters"):
         value = config.get(key) or {}
         if not isinstance(value, dict):

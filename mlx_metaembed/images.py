@@ -25,6 +25,9 @@ DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 FILTERS = (0, 1, 2, 3, 4, 5)
 """Pillow's numbers for its filters."""
 
+LARGEST = 1 << 26
+"""Pixels; a narrow image of few of them would have billions once its shorter side is sized."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -43,15 +46,22 @@ class Preprocessing:
     """Rows and columns that the tower takes."""
 
     def pixels(self, image: Any) -> np.ndarray:
-        """A Pillow image as float32 [C, H, W]."""
+        """A Pillow image as float32 [C, H, W]. Raises ValueError for one of numbers without a known range."""
         from PIL import Image
 
+        if image.mode.startswith("I;16"):
+            # Pillow, and so transformers, would make everything above 255 of 65,535 white.
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        elif image.mode in ("I", "F"):
+            raise ValueError(f"pixels of Pillow's mode {image.mode} have no known white; save it with 8 or 16 bits")
         if "A" in image.getbands() or image.info.get("transparency") is not None:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("RGB")
         if self.size or self.shortest_edge:
             rows, columns = self.size or _by_shortest(image.height, image.width, self.shortest_edge)
+            if rows * columns > LARGEST:
+                raise ValueError(f"{rows:,} x {columns:,} pixels when sized, more than {LARGEST:,}")
             image = image.resize((columns, rows), resample=self.resample)
         array = np.asarray(image).transpose(2, 0, 1)
         if self.crop:

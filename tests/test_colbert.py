@@ -130,6 +130,9 @@ def test_what_is_declared_wrongly_is_named_at_once(tmp_path: Path):
     path = altered(tmp_path / "m", lambda top: top | {"query_length": "32", "document_length": 2})
     with pytest.raises(CallError, match=r"(?s)query_length = '32'; expected a int.*document_length = 2; expected 4"):
         folders.read(path)
+    words = altered(tmp_path / "words", lambda top: top | {"skiplist_words": [".", 1]})
+    with pytest.raises(CallError, match=r"skiplist_words = \['\.', 1\]; expected words"):
+        folders.read(words)
     disk.write_json(path / "1_Dense/config.json", {"in_features": 32})
     with pytest.raises(CallError, match="in_features or out_features is missing"):
         folders.read(path)

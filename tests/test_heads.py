@@ -44,6 +44,11 @@ def test_written_heads_are_read_back(tiny: Path, tmp_path: Path):
     listing.write_text(json.dumps({"codes": {"type": "fqs"}, "other": {"type": "fsq", "wide": 1}}))
     with pytest.raises(CallError, match=r"(?s)'fqs' is not known; did you mean 'fsq'.*other: "):
         heads.read(folders.read(tmp_path))
+    listing.write_text(json.dumps({"codes": {"type": [1]}, "other": {"type": "fsq", "levels": ["4"]}}))
+    with pytest.raises(
+        CallError, match=r"(?s)codes: type \[1\] is not known.*other: levels = \['4'\], expected a list"
+    ):
+        heads.read(folders.read(tmp_path))
     listing.write_text(json.dumps({"codes": {"type": "fsq", "in_features": 32, "levels": [4, 8, 8]}}))
     with pytest.raises(CallError, match=r"projection.weight: shape \(2, 32\)"):
         heads.read(folders.read(tmp_path))

@@ -30,6 +30,12 @@ def test_pixels_are_transformers(clip: Path):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
     # transformers 5 saves the settings inside those of the whole processor.
     settings = disk.read_json(clip / "preprocessor_config.json")
+    disk.write_json(
+        clip / "preprocessor_config.json",
+        {"image_mean": 0.5, "image_std": [0, 0, 0], "rescale_factor": float("nan")},
+    )
+    with pytest.raises(CallError, match=r"(?s)image_mean = 0\.5.*image_std = \[0, 0, 0\].*rescale_factor = nan"):
+        images.preprocessing(folders.read(clip))
     (clip / "preprocessor_config.json").unlink()
     disk.write_json(clip / "processor_config.json", {"image_processor": settings})
     np.testing.assert_array_equal(images.read(PICTURES, images.preprocessing(folders.read(clip))), found)
@@ -63,10 +69,14 @@ def test_the_middle_is_cut_and_black_stands_around_a_small_image():
     assert how.pixels(Image.fromarray(grey))[0].tolist() == [[0, 1, 2, 3, 4, 5, 0], [0, 6, 7, 8, 9, 10, 0]]
 
 
-def test_transparency_becomes_white_and_a_camera_is_turned(tmp_path: Path):
+def test_transparency_becomes_white_sixteen_bits_eight_and_a_camera_is_turned(tmp_path: Path):
     how = Preprocessing(shortest_edge=None, crop=None, tower=2, **PLAIN)
     clear = Image.new("RGBA", (2, 2), (255, 0, 0, 0))
     assert (how.pixels(clear) == 255).all()
+    grey = np.array([[0, 256], [32_768, 65_535]], np.uint16)
+    assert how.pixels(Image.fromarray(grey))[1].tolist() == [[0, 1], [128, 255]]
+    with pytest.raises(ValueError, match="mode F have no known white"):
+        how.pixels(Image.new("F", (2, 2)))
     sideways = Image.fromarray(np.array([[10, 10], [200, 200]], np.uint8))
     tags = Image.Exif()
     tags[0x0112] = 6
@@ -84,6 +94,9 @@ def test_every_file_that_is_no_image_is_named(tmp_path: Path):
     ) as error:
         images.read(wrong, how)
     assert "wide.png" not in str(error.value)
+    Image.new("L", (1, 20_000)).save(tmp_path / "thread.png")
+    with pytest.raises(CallError, match=r"thread\.png: 6,000,000 x 300 pixels when sized, more than 67,108,864"):
+        images.read([tmp_path / "thread.png"], Preprocessing(shortest_edge=300))
     with pytest.raises(CallError, match=r"wide\.png: 12 x 12 pixels when prepared, the tower takes 16 x 16"):
         images.read(PICTURES[:1], Preprocessing(shortest_edge=12, crop=(12, 12), tower=16))
 
@@ -94,6 +107,12 @@ def test_settings_that_cannot_be_followed_are_listed(clip: Path):
         {"size": ["12"], "crop_size": {"height": 3}, "resample": 9, "image_mean": [1]},
     )
     with pytest.raises(CallError, match=r"(?s)size = .*crop_size = .*image_mean = \[1\].*resample = 9"):
+        images.preprocessing(folders.read(clip))
+    disk.write_json(
+        clip / "preprocessor_config.json",
+        {"image_mean": 0.5, "image_std": [0, 0, 0], "rescale_factor": float("nan")},
+    )
+    with pytest.raises(CallError, match=r"(?s)image_mean = 0\.5.*image_std = \[0, 0, 0\].*rescale_factor = nan"):
         images.preprocessing(folders.read(clip))
     (clip / "preprocessor_config.json").unlink()
     with pytest.raises(CallError, match=r"has no preprocessor_config\.json"):
