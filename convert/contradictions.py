@@ -49,11 +49,13 @@ def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         if has is not None and isinstance(value, int) and value != has:
             wrong.append(f"{key} = {value}, but the weights have {has} {what}")
 
+    if names.word_embedding(shapes) is None:
+        wrong.append("the weights have no word embedding; they belong to something else, or are not whole")
     words = shapes.get(names.word_embedding(shapes) or "", (None, None))
     say("vocab_size", words[0], "words")
     say("hidden_size", words[-1], "features")
     layers = {int(match[1]) for name in shapes if (match := LAYER.match(name))}
-    say("num_hidden_layers", max(layers) + 1 if layers else None, "layers")
+    say("num_hidden_layers", max(layers, default=-1) + 1, "layers")
     lacking = sorted(set(range(max(layers, default=0))) - layers)
     if lacking:
         wrong.append(f"the weights have nothing of layer {', '.join(map(str, lacking))}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed import forms
 from mlx_metaembed import weights as files
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
@@ -23,6 +24,7 @@ PREFIX = "base_model.model."
 """What PEFT puts before the trunk's names."""
 PARTS = ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector")
 ONLY = {"peft_type": "LORA", "bias": "none", "fan_in_fan_out": False, "lora_bias": False}
+LARGEST_ALPHA = 1e30
 EMPTY = ("modules_to_save", "rank_pattern", "alpha_pattern", "layer_replication", "trainable_token_indices")
 
 
@@ -127,7 +129,7 @@ def _read(folder: ModelFolder, where: Path) -> Adapter:
     ]
     wrong += [f"{name} = {settings[name]!r} is not supported" for name in EMPTY if settings.get(name)]
     rank, alpha = settings.get("r"), settings.get("lora_alpha")
-    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, (int, float)):
+    if not forms.fits(rank, int) or rank < 1 or not forms.fits(alpha, float) or abs(alpha) > LARGEST_ALPHA:
         wrong.append(f"r = {rank!r}, lora_alpha = {alpha!r}: expected a whole number and a number")
     if wrong:
         raise faults(f"{where / ADAPTER}:", wrong)

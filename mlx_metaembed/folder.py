@@ -168,9 +168,11 @@ def _adapted(path: Path) -> ModelFolder:
     named = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
     if not isinstance(named, str) or not named:
         raise CallError(f"{path / ADAPTER} names no base_model_name_or_path; expected a folder, a hub id or a wheel")
-    base = read(locate.resolve(named))
-    if base.adapter:
-        raise CallError(f"{path} is an adapter of {base.path}, which is an adapter itself; export that one first")
+    found = locate.resolve(named)
+    # Before it is read: its base may be this one.
+    if (found / ADAPTER).is_file():
+        raise CallError(f"{path} is an adapter of {found}, which is an adapter itself; export that one first")
+    base = _declared(found)
     whole = (path / "config.json").is_file() and (path / "modules.json").is_file()
     if not whole:
         return replace(base, adapter=path)

@@ -23,10 +23,13 @@ def resolve(model: str | Path) -> Path:
 
     Raises CallError where there is none, naming the nearest that is installed, or what the hub answered.
     """
-    path = Path(model).expanduser()
-    # An empty name would be the folder that one stands in.
-    if str(model) and path.is_dir():
-        return path
+    try:
+        path = Path(model).expanduser()
+        # An empty name would be the folder that one stands in.
+        if str(model) and path.is_dir():
+            return path
+    except (OSError, RuntimeError) as error:
+        raise CallError(f"{model!s:.80}: no model can have that name ({getattr(error, 'strerror', error)})") from None
     if path.is_file():
         raise CallError(
             f"{path} is a file; expected a model folder. Bring a weights file in with: metaembed convert {path} OUT"

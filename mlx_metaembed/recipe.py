@@ -3,6 +3,7 @@
 Defaults stand here and nowhere else. Names are sentence-transformers' and mlx-lm's where they have one.
 """
 
+import json
 import math
 import tomllib
 import types
@@ -137,8 +138,8 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        # JSON's escapes are TOML's, but for one character.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return repr(value)

@@ -87,6 +87,14 @@ def test_a_layer_that_is_not_there(tmp_path: Path):
     assert "the weights have nothing of layer 0" in refused("convert", source, tmp_path / "out")
 
 
+def test_weights_that_are_hardly_there(tmp_path: Path):
+    source = altered(tmp_path / "source", "bert", change=lambda arrays: {})
+    said = refused("convert", source, tmp_path / "out")
+    assert "the weights have no word embedding" in said
+    assert "num_hidden_layers = 2, but the weights have 0 layers" in said
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed import disk, modules
+from mlx_metaembed import adapters, disk, modules
 from mlx_metaembed import folder as folders
 from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError, JobError
@@ -232,3 +232,19 @@ def test_an_occupied_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CallError, match="is a file"):
         disk.require_vacant(tmp_path / "file")
     disk.require_vacant(tmp_path / "absent")
+
+
+def test_an_adapter_of_an_adapter_is_refused_be_it_its_own(tiny: Path, tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    disk.write_json(first / "adapter_config.json", {"base_model_name_or_path": str(second)})
+    disk.write_json(second / "adapter_config.json", {"base_model_name_or_path": str(first)})
+    with pytest.raises(CallError, match=r"first is an adapter of .*second, which is an adapter itself"):
+        folders.read(first)
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), 10**400, True])
+def test_an_adapters_scale_is_a_number(tiny: Path, tmp_path: Path, alpha: float):
+    settings = {"base_model_name_or_path": str(tiny), "peft_type": "LORA", "r": 4, "lora_alpha": alpha}
+    disk.write_json(tmp_path / "adapter_config.json", settings)
+    with pytest.raises(CallError, match="expected a whole number and a number"):
+        adapters.read(folders.read(tmp_path))

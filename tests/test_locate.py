@@ -68,6 +68,12 @@ def test_a_name_that_is_nothing(site: Path, name: str) -> None:
         locate.resolve(name)
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody-of-that-name/model"])
+def test_a_name_that_no_folder_can_have(name: str) -> None:
+    with pytest.raises(CallError, match="no model can have that name"):
+        locate.resolve(name)
+
+
 def test_the_nearest_is_named(site: Path, tmp_path: Path) -> None:
     with pytest.raises(CallError, match="did you mean 'tiny-encoder'"):
         locate.resolve("tiny-encodr")

@@ -11,7 +11,9 @@ from mlx_metaembed.recipe import Recipe
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):
-    recipe = Recipe(model='a "b" \\c', data="d.jsonl", matryoshka=(384, 96), fsq="4x8", iters=3, symmetric=True)
+    recipe = Recipe(
+        model='a "b" \\c', data="d\n\t\x01\x7f\x00é.jsonl", matryoshka=(384, 96), fsq="4x8", iters=3, symmetric=True
+    )
     recipes.write(recipe, tmp_path / "recipe.toml")
     assert Recipe(**recipes.read(tmp_path / "recipe.toml")) == recipe
 
