@@ -187,7 +187,7 @@ def test_an_interrupted_finish_is_finished_by_resume(
 
 def test_a_full_disk_keeps_the_old_checkpoint(tiny: Path, pairs: Path, tmp_path: Path):
     """The limit on a file's size stands in for a full disk: the system's own error, at the same call."""
-    out = tmp_path / "out"
+    out = tmp_path / "a run"
     with pytest.raises(JobError):
         train(recipe(tiny, pairs, out), watch=stop_after(5))
     program = (
@@ -203,6 +203,8 @@ def test_a_full_disk_keeps_the_old_checkpoint(tiny: Path, pairs: Path, tmp_path:
     )
     assert done.returncode == 1, done.stderr
     assert "Could not write" in done.stderr and "untouched" in done.stderr
+    assert f"The last good checkpoint is {out}/checkpoint-5." in done.stderr
+    assert f"When that is mended: metaembed train --resume --out '{out}'" in done.stderr
     assert [path.name for path in out.glob("*checkpoint-*")] == ["checkpoint-5"]
     train(recipe(tiny, pairs, out), resume=True)
 

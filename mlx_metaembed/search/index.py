@@ -69,7 +69,7 @@ def build(
         try:
             graph.save(str(partial / GRAPH))
         except RuntimeError as error:
-            raise OSError(f"usearch could not save the graph ({error}); is the disk full?") from error
+            raise OSError(f"usearch could not save the graph ({error}); probably the disk is full") from error
         corpus.write(partial, ids, texts)
         about = About(model, vectors.shape[1], dtype, metric, len(texts), dict(prompts or {}), max_seq_length)
         declared.write(about, partial)

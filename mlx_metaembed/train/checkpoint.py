@@ -6,6 +6,7 @@ files are linked into the run's folder, `modules.json` last, and the checkpoint 
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -93,7 +94,7 @@ def require_free(out: Path) -> None:
     """Raise CallError where a folder holds an unfinished run or anything else."""
     if unfinished(out):
         raise CallError(
-            f"{out} holds an unfinished run. Continue it with: metaembed train --resume --out {out}; "
+            f"{out} holds an unfinished run. Continue it with: metaembed train --resume --out {shlex.quote(str(out))}; "
             "or choose a new --out"
         )
     disk.require_vacant(out)

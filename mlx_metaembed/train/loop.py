@@ -4,11 +4,13 @@ The order is a function of the seed and the step alone, so a run that was killed
 """
 
 import math
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
+from pathlib import Path
 
 from mlx_metaembed import batches
 from mlx_metaembed.batches import Batch
@@ -60,7 +62,13 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
         parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared)
         return _Loop(parts, watch).run()
     except OSError as error:
-        raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}") from error
+        begun = f". When that is mended: {_resume(recipe.out)}" if checkpoint.unfinished(Path(recipe.out)) else ""
+        raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}{begun}") from error
+
+
+def _resume(out: str | Path) -> str:
+    """The command that goes on with a run."""
+    return f"metaembed train --resume --out {shlex.quote(str(out))}"
 
 
 class _Loop:
@@ -184,9 +192,12 @@ class _Loop:
         masters, state = parts.engine.save()
         # The checkpoint that a resumed run began from goes once there is a newer one.
         source = replace(parts.folder, path=self.saved, trunk_folder="") if self.saved else parts.folder
-        self.saved = checkpoint.save(
-            parts.out, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
-        )
+        try:
+            self.saved = checkpoint.save(
+                parts.out, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
+            )
+        except JobError as error:
+            raise JobError(f"{error} {self._kept()} When that is mended: {_resume(parts.out)}") from error
 
     def _keep_within_budget(self, peak: int) -> None:
         if peak > self.recipe.memory_bytes:
@@ -217,4 +228,4 @@ class _Loop:
         return f"The last good checkpoint is {self.saved}." if self.saved else "No checkpoint had been written yet."
 
     def _onward(self) -> str:
-        return f"Go on with: metaembed train --resume --out {self.parts.out}"
+        return f"Go on with: {_resume(self.parts.out)}"
