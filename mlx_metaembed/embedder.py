@@ -108,8 +108,8 @@ class Embedder:
         `files` are paths or Pillow images. Raises CallError where the model has no image tower, a file is no image,
         or as `encode` does.
         """
-        head = self._vector_head(head, truncate_dim)
         how = images.preprocessing(self.folder)
+        head = self._vector_head(head, truncate_dim)
         parts = []
         for first in range(0, len(files), IMAGES_AT_ONCE):
             pixels = images.read(files[first : first + IMAGES_AT_ONCE], how)
@@ -189,7 +189,7 @@ class Embedder:
         Raises CallError where the folder has no such head or no such width.
         """
         if head in (None, DENSE):
-            self._require_dense()
+            self.require_dense()
             head = None
         else:
             self._require_head(head, Fsq)
@@ -215,12 +215,14 @@ class Embedder:
         """Raise CallError where the folder has no head of that name, or it gives something else."""
         if head not in self.heads:
             known = ", ".join(self.heads) or "none"
-            raise CallError(f"{self.folder.path} has no head {head!r}{nearest(head, self.heads)}. Its heads: {known}")
+            raise CallError(
+                f"{self.folder.path} has no head {head!r}{nearest(head, self.heads) or '.'} Its heads: {known}"
+            )
         found = self.heads[head]
         if not isinstance(found, kind):
             raise CallError(f"The head {head!r} is of the type {found.kind}; its output comes from {self.method(head)}")
 
-    def _require_dense(self) -> None:
+    def require_dense(self) -> None:
         """Raise CallError where the folder's modules end in something other than one vector a text."""
         if self.folder.head:
             raise CallError(
@@ -233,7 +235,7 @@ class Embedder:
         known = {*self.folder.prompts, "query", "document"}
         if name is not None and name not in known:
             raise CallError(
-                f"{self.folder.path} has no prompt {name!r}{nearest(name, known)}. "
+                f"{self.folder.path} has no prompt {name!r}{nearest(name, known) or '.'} "
                 f"Its prompts: {', '.join(self.folder.prompts) or 'none'}"
             )
         return tasks.chosen(self.folder, name)

@@ -66,7 +66,8 @@ def number(config: Mapping, task: str) -> int:
     """The number of a task's adapter. Raises CallError for a task that the trunk has none for."""
     known = names(config)
     if task not in known:
-        raise CallError(f"There is no adapter {task!r}{nearest(task, known)}. Adapters: {', '.join(known) or 'none'}")
+        close = nearest(task, known) or "."
+        raise CallError(f"There is no adapter {task!r}{close} Adapters: {', '.join(known) or 'none'}")
     return known.index(task)
 
 

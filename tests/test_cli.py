@@ -39,7 +39,7 @@ def test_help_shows_every_verb_and_each_has_an_example():
 
 
 def test_unknown_words_name_the_nearest():
-    assert "did you mean 'train'" in refused("trian")
+    assert "did you mean 'train'? Verbs: " in refused("trian")
     assert "--learning-rate" in refused("train", "--learning-rat", "1")
 
 
@@ -83,7 +83,7 @@ def test_embed_takes_texts_files_and_stdin_alike(tiny: Path, tmp_path: Path):
     assert "model's vectors have 32 features" in refused("embed", tiny, "a", "--dims", "33", "--engine", "mlx")
     assert "No text was given" in refused("embed", tiny)
     assert "Text 2 is blank" in refused("embed", tiny, "--input", "-", stdin="a\n\nb\n")
-    assert "did you mean 'query'" in refused("embed", tiny, "a", "--prompt", "qurey", "--engine", "mlx")
+    assert "did you mean 'query'? Its prompts" in refused("embed", tiny, "a", "--prompt", "qurey", "--engine", "mlx")
     assert "there is no folder" in refused("embed", tiny, "a", "--output", tmp_path / "none" / "v.npy")
     assert "can't be read" in refused("train", tmp_path)
     assert "not both" in refused("embed", tiny, "a", "--input", "-")

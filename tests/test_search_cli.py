@@ -6,6 +6,7 @@ import shutil
 import sys
 
 import pytest
+from test_encoders import GOLDEN
 
 from mlx_metaembed.cli import main
 from mlx_metaembed.search import index
@@ -121,6 +122,20 @@ def test_a_wrong_index_call_writes_nothing(tiny, corpus, tmp_path, capsys, args,
     assert (status, out) == (2, "")
     assert message in err
     assert [entry.name for entry in tmp_path.iterdir()] == ["corpus.jsonl"]
+
+
+@pytest.mark.parametrize(("family", "head"), [("splade_bert", "splade"), ("colbert", "multi_vector")])
+def test_a_model_without_a_vector_a_text_is_refused_by_its_head(engine_name, pairs, tmp_path, capsys, family, head):
+    model, said = GOLDEN / family, f"gives no vector a text: its modules end in the head '{head}'"
+    for args, message in (
+        (["index", model, pairs, tmp_path / "ix"], said),
+        (["eval", model, "--data", pairs], said),
+        (["embed", model, "--image", GOLDEN / "clip" / "wide.png"], "has no image tower"),
+    ):
+        status, out, err = call(capsys, *args, "--engine", engine_name)
+        assert (status, out) == (2, "")
+        assert message in err
+    assert not (tmp_path / "ix").exists()
 
 
 def test_an_index_is_never_built_over_something(tiny, corpus, tmp_path, capsys):

@@ -32,7 +32,7 @@ class Verbs(click.Group):
 
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            context.fail(f"There is no verb {args[0]!r}{nearest(args[0], VERBS)}. Verbs: {', '.join(VERBS)}")
+            context.fail(f"There is no verb {args[0]!r}{nearest(args[0], VERBS) or '.'} Verbs: {', '.join(VERBS)}")
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -57,6 +57,7 @@ def command(
     ids, texts = source.read(corpus, max_characters=max_characters)
     loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
     declared = loaded.folder
+    loaded.require_dense()
     scalars.check(dtype, declared.similarity_fn_name)
     if dims and dims > loaded.dimensions:
         raise CallError(f"--dims {dims}: the model gives {loaded.dimensions} dimensions; expected 1 to that")
