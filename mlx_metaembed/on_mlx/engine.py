@@ -13,7 +13,7 @@ from mlx_metaembed.on_mlx import blas
 FOUND_BLAS = blas.preload()
 
 import mlx.core as mx  # noqa: E402
-from mlx.utils import tree_flatten, tree_unflatten  # noqa: E402
+from mlx.utils import tree_flatten, tree_map, tree_unflatten  # noqa: E402
 
 from mlx_metaembed.adapters import Adapter  # noqa: E402
 from mlx_metaembed.batches import Chunk  # noqa: E402
@@ -26,6 +26,7 @@ from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
 from mlx_metaembed.parameters import TRUNK, dense_weights, under  # noqa: E402
 from mlx_metaembed.pooling import vector  # noqa: E402
 
+NOTHING = mx.array(0.0)
 CACHE_SHARE = 4
 """The allocator may keep this fraction (1 / CACHE_SHARE) of the budget in its cache."""
 
@@ -165,21 +166,25 @@ class MlxEngine:
         return value.item()
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
-        sums = self._sums | (self._words.taken() if self._words else {})
+        sums, self._sums = self._sums | (self._words.taken() if self._words else {}), {}
+        self._release()
         norm = (mx.sqrt(sum(mx.sum(g * g) for g in sums.values())) / divide).item()
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
             apply = self._compiled_rule(rule)
             for name in list(sums):
-                master, gradient = self._masters[name], sums.pop(name)
-                state = self._state.get(name) or rule.initial(master)
-                scalars = mx.array([factor, *rule.scalars(name, master.shape)])
-                self._masters[name], self._state[name] = apply(master, gradient, state, scalars)
+                scalars = mx.array([factor, *rule.scalars(name, sums[name].shape)])
+                # No name is left on what goes in, so that what comes out takes its place in memory.
+                self._masters[name], self._state[name] = apply(
+                    self._masters[name],
+                    sums.pop(name),
+                    self._state.pop(name, None) or rule.initial(self._masters[name]),
+                    scalars,
+                )
                 self._parameters[name] = (
                     self._cast(self._masters[name]) if name.startswith(TRUNK) else self._masters[name]
                 )
                 mx.eval(self._masters[name], self._parameters[name], self._state[name])
-        self._sums = {}
         return norm
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -245,6 +250,11 @@ class MlxEngine:
         if rule.apply not in self._rules:
             self._rules[rule.apply] = mx.compile(scaled)
         return self._rules[rule.apply]
+
+    def _release(self) -> None:
+        """Take the arrays of the last pass out of the trunk's module, which would keep them beside the new ones."""
+        if self._with_trunk:
+            self._trunk.update(tree_map(lambda array: NOTHING, self._trunk.parameters()))
 
     def _draw(self, seed: int | None) -> None:
         self._trunk.train(seed is not None)
