@@ -21,9 +21,10 @@ from mlx_metaembed.train import checkpoint, learning, pooled
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lossscale import LossScale
 from mlx_metaembed.train.numbered import number
-from mlx_metaembed.train.plan import Plan, plan
+from mlx_metaembed.train.plan import Job, Plan, Target, fitting
+from mlx_metaembed.train.plan.choices import CHANGED
 
-FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens"}
+FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens", "checkpointing"}
 """Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
 
 
@@ -62,12 +63,10 @@ def prepare(
     start = folders.newest_checkpoint(out) if resume else None
     source = folders.read(start or locate.resolve(recipe.model))
     tokenizer = Tokenizer(source, recipe.max_seq_length)
-    adapter, frozen = learning.trunk(recipe, source)
-    folder, heads, arrays = learning.behind(recipe, source)
-    if any(width > folder.dimensions for width in recipe.matryoshka):
-        raise CallError(
-            f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {folder.dimensions} features"
-        )
+    learning.trained(recipe, source)
+    dimensions = learning.behind(recipe, source)[0].dimensions
+    if any(width > dimensions for width in recipe.matryoshka):
+        raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
     pairs = _pairs(recipe)
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
@@ -75,15 +74,23 @@ def prepare(
     note(f"dtype: {dtype} ({why})")
     # A resumed run keeps its arithmetic, on whatever device it goes on.
     recipe = replace(recipe, dtype=dtype)
-    planned = plan(
-        folder,
-        memory_bytes=recipe.memory_bytes,
-        dtype=dtype,
-        max_seq_length=tokenizer.max_seq_length,
-        chunk_tokens=recipe.chunk_tokens,
-        rows=recipe.batch_size,
-        candidates=recipe.batch_size * (1 + max((len(row) for row in pairs.negatives), default=0)),
+    planned = fitting(
+        Job(
+            recipe,
+            source,
+            Target.of(engine.name, engine.device),
+            dtype,
+            length=tokenizer.max_seq_length,
+            columns=2 + max((len(row) for row in pairs.negatives), default=0),
+        ),
+        budget=recipe.memory_bytes,
+        note=note,
     )
+    # What does not change what trains is planned anew where the run goes on.
+    recipe = replace(planned.job.recipe, checkpointing=recipe.checkpointing)
+    note(f"plan: {planned.words()}")
+    adapter, frozen = learning.trunk(recipe, source)
+    folder, heads, arrays = learning.behind(recipe, source)
     numbered = number(pairs, folder, tokenizer)
     position = checkpoint.read_position(start) if start else Position(0, numbered.key, LossScale.of(dtype))
     if position.data != numbered.key:
@@ -119,7 +126,7 @@ def prepare(
         train=True,
         frozen=frozen,
         dropout=recipe.dropout,
-        checkpointing=recipe.checkpointing == "on",
+        checkpointing=planned.checkpointing,
     )
     if start:
         engine.restore(checkpoint.read_state(start))
@@ -156,6 +163,8 @@ def _checked(recipe: Recipe, resume: bool) -> Recipe:
         raise CallError(f"{out} holds a finished run; there is nothing to resume. Start one without --resume")
     if recipe.dtype == "auto":
         recipe = replace(recipe, dtype=before.dtype)
+    if recipe.fit == "auto":
+        recipe = replace(recipe, fit="off", **{name: getattr(before, name) for name in CHANGED})
     # Dropout is drawn chunk by chunk: other chunks would draw other units.
     free = FREE_ON_RESUME - ({"chunk_tokens", "memory"} if before.dropout else set())
     changed = [field.name for field in fields(Recipe) if getattr(recipe, field.name) != getattr(before, field.name)]
