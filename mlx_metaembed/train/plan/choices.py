@@ -19,6 +19,8 @@ from mlx_metaembed.train.plan.planned import Plan, plan
 
 CHANGED = ("optimizer", "freeze_embeddings", "train")
 """The settings that `fit = "auto"` may change."""
+SHOWN = 4
+"""Choices that a message lists."""
 SHORTEST, SMALLEST = 64, 8
 """Texts and batches are not cut below this."""
 
@@ -63,7 +65,10 @@ def refusal(made: Plan, found: list[Choice]) -> str:
     ]
     if found:
         lines.append("What fits, the least costly in quality first (--fit auto takes the first that needs no export):")
-        lines += [f"  {each.words()}: {format_size(each.plan.total)}" for each in found[:4]]
+        lines += [
+            f"  {each.words()}: {format_size(each.plan.total)}, chunks of {each.plan.chunk_tokens} tokens"
+            for each in found[:SHOWN]
+        ]
     else:
         lines.append("Nothing smaller fits; give a larger --memory")
     return "\n".join(lines)
