@@ -161,27 +161,26 @@ def _lines(result: dict) -> list[str]:
         + ("on" if result["checkpointing"] else "off"),
     ]
     if result["fits"]:
-        return lines + _times(result["seconds_a_step"])
+        return lines + _times(result["seconds_a_step"], result["dtype"])
     over = result["total"] - result["budget"]
-    lines.append(
-        f"does not fit: {format_size(over)} too much with the smallest chunk, {format_size(result['total'])} is the least"
-    )
+    least = format_size(result["total"])
+    lines.append(f"does not fit: {format_size(over)} too much with the smallest chunk; the least is {least}")
     if not result["choices"]:
         return [*lines, "no other settings fit either; give a larger --memory or a smaller model"]
     lines.append("what fits, the least costly in quality first:")
     return lines + [
         f"  {each['words']}: {format_size(each['total'])}, chunks of {each['chunk_tokens']:,} tokens"
-        for each in result["choices"]
+        for each in result["choices"][: choices.SHOWN]
     ]
 
 
-def _times(seconds: dict[str, float]) -> list[str]:
+def _times(seconds: dict[str, float], dtype: str) -> list[str]:
     """The least time of a step, on one chip or on each."""
     if len(seconds) == 1:
         (name, least), *_ = seconds.items()
-        return [f"a step takes at least {_duration(least)} on {name} at its peak rate; two to five times that is usual"]
+        return [f"a step takes at least {_duration(least)} on {name}, at its peak rate in {dtype}"]
     rows = [{"chip": name, "least a step": _duration(least)} for name, least in seconds.items()]
-    return ["the least time of a step, at each chip's peak rate:", *table(rows, ("chip", "least a step"))]
+    return [f"the least time of a step, at each chip's peak rate in {dtype}:", *table(rows, ("chip", "least a step"))]
 
 
 def _duration(seconds: float) -> str:

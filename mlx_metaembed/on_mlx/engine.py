@@ -27,8 +27,9 @@ from mlx_metaembed.parameters import TRUNK, dense_weights, under  # noqa: E402
 from mlx_metaembed.pooling import vector  # noqa: E402
 
 NOTHING = mx.array(0.0)
-CACHE_SHARE = 4
-"""The allocator may keep this fraction (1 / CACHE_SHARE) of the budget in its cache."""
+CACHE_SHARE, CLEAR_SHARE = 4, 8
+"""The allocator may keep 1 / CACHE_SHARE of the budget in its cache; after a step with more than 1 / CLEAR_SHARE in it,
+it is cleared."""
 
 
 def load_engine(reason: str) -> "MlxEngine":
@@ -61,6 +62,7 @@ class MlxEngine:
         # Apple's GPUs have bfloat16 from the M3 on.
         self.bfloat16 = not self.device.startswith(("cpu", "Apple M1", "Apple M2"))
         self._compile = compiles(self.device)
+        self._limit: int | None = None
 
     def array(self, values: np.ndarray) -> mx.array:
         return mx.array(values)
@@ -82,6 +84,8 @@ class MlxEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
+        # What was loaded before goes first.
+        self._trunk, self._parameters, self._masters = None, {}, {}
         self._folder, self._heads, self._with_trunk, self._checkpointing = folder, dict(heads), trunk, checkpointing
         self._dtype = getattr(mx, dtype)
         stored: dict[str, mx.array] = {}
@@ -201,7 +205,11 @@ class MlxEngine:
 
     def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
         peak = mx.get_peak_memory()
+        # Every new shape adds buffers to the cache; past its share the old ones are given back.
+        if self._limit and mx.get_cache_memory() > self._limit // CLEAR_SHARE:
+            mx.clear_cache()
         if limit is not None:
+            self._limit = limit
             mx.set_memory_limit(limit)
             mx.set_cache_limit(limit // CACHE_SHARE)
         if reset:

@@ -62,6 +62,8 @@ class TorchEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
+        # What was loaded before goes first.
+        self._trunk, self._parameters, self._masters = None, {}, {}
         self._folder, self._heads, self._with_trunk = folder, dict(heads), trunk
         half = train and dtype != "float32"
         stored: dict[str, torch.Tensor] = {}

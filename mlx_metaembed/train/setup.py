@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import batches, data, locate
+from mlx_metaembed import batches, data, footprint, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.batches import Columns
@@ -49,6 +49,8 @@ class Parts:
     position: Position
     start: Path | None
     steps: int
+    footprint: int
+    """Bytes of the process before the model was loaded."""
 
 
 def prepare(
@@ -99,6 +101,7 @@ def prepare(
             "resume with the same data, or start a new run"
         )
     engine.memory(limit=recipe.memory_bytes, reset=True)
+    held = footprint.now()
     store = vectors = None
 
     def stored() -> Store:
@@ -146,6 +149,7 @@ def prepare(
         position=position,
         start=start,
         steps=_steps(recipe, len(numbered.columns)),
+        footprint=held,
     )
 
 

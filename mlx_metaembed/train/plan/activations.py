@@ -39,6 +39,10 @@ class Form:
     again_kept: Numbers = Numbers(1, 0)
 
 
+BESIDE_FROZEN = {"mlx": (Numbers(-2, 0), Numbers(-12, 0)), "torch": (Numbers(0, 0), Numbers(0, 0))}
+"""What a layer keeps and works with less, where its own matrices take no gradient."""
+
+
 def _torch(kept: Numbers, work: Numbers, forward: Numbers) -> Form:
     return Form(kept, work, forward, (kept + work,))
 
@@ -93,6 +97,8 @@ FORMS = {
         "t5_gated": _torch(Numbers(13, 7, 1), Numbers(8, 4, 2), Numbers(11, 4, 2)),
     },
 }
+AGAIN = 1.08
+"""Whole runs with checkpointing held so much more than single passes: sums are added while a layer is computed."""
 FORM_OF = {
     "nomic_bert": "gated",
     "new": "gated",
@@ -161,12 +167,23 @@ class Activations:
 
 
 def activations(
-    shape: Shape, *, length: int, dtype: str, engine: str, layers: int | None = None, checkpointing: bool = False
+    shape: Shape,
+    *,
+    length: int,
+    dtype: str,
+    engine: str,
+    layers: int | None = None,
+    checkpointing: bool = False,
+    frozen: bool = False,
 ) -> Activations:
-    """The bytes a token of texts of `length` tokens; `layers` from the last that a gradient reaches, None for all."""
+    """The bytes a token of texts of `length` tokens; `layers` from the last that a gradient reaches, None for all.
+
+    `frozen`: beside an adapter, the layers' own matrices take none.
+    """
     form, item = FORMS[engine][shape.form], ITEM[dtype]
-    kept, work = form.kept.of(shape, length), form.work.of(shape, length)
+    less = BESIDE_FROZEN[engine] if frozen else (Numbers(0, 0), Numbers(0, 0))
+    kept, work = ((each + saved).of(shape, length) for each, saved in zip((form.kept, form.work), less, strict=True))
     if checkpointing:
-        kept, work = form.again_kept.of(shape, length), max(each.of(shape, length) for each in form.again)
+        kept, work = form.again_kept.of(shape, length), AGAIN * max(each.of(shape, length) for each in form.again)
     deep = shape.layers if layers is None else layers
     return Activations(item * deep * kept, item * work, item * form.forward.of(shape, length))

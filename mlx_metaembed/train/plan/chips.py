@@ -1,11 +1,11 @@
 """What chips are said to compute and to move: peak rates, of which training reaches a part.
 
-Apple gives bandwidths and core counts (apple.com/newsroom and support.apple.com, each chip's announcement), and rates
-for the M1 and M2 alone; from the M3 on the rate is reckoned as GPU cores x 128 lanes x 2 x clock (the lanes:
-github.com/philipturner/metal-benchmarks; clocks as benchmarks report them). Half precision is as fast as float32 there, but for
-the M5, whose GPU cores multiply half-precision matrices about four times as fast (Apple's word for it, taken whole).
-NVIDIA's are dense rates with float32 sums: the Ada and Blackwell architecture white papers, the H100 and H200 data
-sheets (nvidia.com); float32 without TF32, as torch computes by default.
+Apple gives bandwidths and core counts (apple.com/newsroom and support.apple.com, at each chip's announcement), and
+rates for the M1 and M2 alone; from the M3 on a rate is reckoned as GPU cores x 128 lanes x 2 x clock (the lanes:
+github.com/philipturner/metal-benchmarks; clocks as benchmarks report them). Half precision is as fast as float32, but
+on the M5, whose GPU cores are said to multiply half-precision matrices four times as fast. NVIDIA's are dense rates
+with float32 sums, from the Ada and Blackwell white papers and the H100 and H200 data sheets; float32 without TF32, as
+torch computes by default.
 """
 
 from dataclasses import dataclass

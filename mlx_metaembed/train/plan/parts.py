@@ -147,6 +147,7 @@ def reckon(job: Job) -> Bytes:
             engine=target.engine,
             layers=shape.layers - first_layer(trained, shape.layers),
             checkpointing=recipe.checkpointing == "on",
+            frozen=recipe.train in ("lora", "dora"),
         ),
         trained=count,
         inference=weights,
