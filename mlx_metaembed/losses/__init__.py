@@ -1,4 +1,4 @@
-"""Losses: pure functions of vectors, float32, in nats, averaged over the rows; none holds a matrix of rows by candidates.
+"""Losses: pure functions of vectors, float32, in nats, averaged over the rows; none holds rows by candidates whole.
 
 B rows, N hard negatives a row, D features, C = B + B * N candidates (the positives of all rows, then the negatives of
 row 0, of row 1, ...). One protocol: loss(anchors [B, D], positives [B, D], negatives [B, N, D] or None, mask bool

@@ -36,8 +36,9 @@ def places(*ids: np.ndarray, counted: Sequence[np.ndarray]) -> list[Places]:
 
 
 def sparse_scores(queries: Array, documents: Array, of_queries: Places, of_documents: Places) -> Array:
-    """Weights of tokens [Q, L] and [P, M], not below 0, to dot products [Q, P] over the words, by a word's largest weight.
+    """Weights of tokens [Q, L] and [P, M] to dot products [Q, P] over the words; a word's largest weight counts.
 
+    Weights are not below 0, and those of tokens that do not count are left out.
     SPLADE's score (arXiv:2109.10086, section 3.1) and BGE-M3's lexical one (arXiv:2402.03216, section 3.2).
     """
     return namespace(queries).matmul(_over(queries, of_queries), _over(documents, of_documents).T)

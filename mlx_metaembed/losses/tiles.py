@@ -12,8 +12,7 @@ from itertools import pairwise
 from mlx_metaembed.xp import EPSILON, Array, after, masked, namespace, stop_gradient, with_gradients
 
 TILE = 128
-"""Rows a tile: a matrix product this high is at full speed, and a tile stays no larger than vectors of 256 features."""
-VECTORS, TEMPORARIES = 4, 4
+"""Rows a tile: matrix products this high are at full speed, and a tile's matrices stay smaller than the vectors."""
 
 Counted = Callable[[slice, int, Array], Array]
 """Rows of a tile, the number of a width and the tile's scores [T, C] to the bool mask [T, C] of what counts."""
@@ -31,7 +30,8 @@ def cross_entropy(
     """The sum over widths of weight * mean of (logsumexp of a row's scores - its own score `own[k]` [R]).
 
     A score is cosine / temperature. `rows` [R, D] and `columns` [C, D] are of length 1 at the last width, D; widths
-    rise. One product serves all widths: a width's dot products are the narrower one's and those of the features between.
+    rise. One product serves all widths: a width's dot products are those of the narrower one and of the features
+    between.
     """
     of_rows = [prefix_scale(rows, width) for width in widths[:-1]]
     of_columns = [prefix_scale(columns, width) for width in widths[:-1]]
@@ -50,9 +50,13 @@ def prefix_scale(x: Array, width: int) -> Array:
 
 
 def held_bytes(rows: int, candidates: int, features: int, widths: int) -> int:
-    """Bytes that InfoNCE holds at most with its gradient: B rows, C candidates, D features, K widths."""
-    vectors = VECTORS * features * (rows + candidates)
-    tile = (widths + TEMPORARIES) * min(rows, TILE) * candidates
+    """Bytes that `info_nce` holds at most with its gradient, its arguments aside: B rows, C candidates, K widths.
+
+    Copies of the vectors (normalised, gradients, the way back through normalising) and of one tile, as MLX's allocator
+    counted them.
+    """
+    vectors = (7 + widths) * (rows + candidates) * features
+    tile = (8 + 3 * widths) * min(rows, TILE) * candidates // 2
     return 4 * (vectors + tile)
 
 
@@ -96,8 +100,10 @@ def _tile(
     widths: Sequence[int],
     shares: Sequence[float],
 ) -> tuple[Array, list[Array], list[Array]]:
-    """The sum of share * (logsumexp - target) over the rows [T, D] of a tile; its gradient at the tile and its scales, [T, D] and
-    [T] each, and at the columns and theirs, [C, D] and [C] each."""
+    """The sum of share * (logsumexp - target) over a tile's rows [T, D], and its gradients.
+
+    First at the tile and its scales, [T, D] and [T] each, then at the columns and theirs, [C, D] and [C] each.
+    """
     xp = namespace(tile)
     segments = list(pairwise([0, *widths]))
     value, products = None, None
