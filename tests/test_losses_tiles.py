@@ -40,12 +40,15 @@ def check(engine_name: str, loss, referee, given: list[np.ndarray]) -> None:
     wide = [*(x.astype(np.float64) for x in given[:-1]), given[-1]]
     assert value_of(engine_name, loss, *given) == pytest.approx(referee(*wide), rel=1e-5)
     for place in range(len(given) - 1):
-        others = given[:place] + given[place + 1 :]
-        got, expected = (
-            gradient_of(engine_name, lambda x, *rest, of=of: of(*rest[:place], x, *rest[place:]), given[place], *others)
-            for of in (loss, referee)
-        )
+        # The gradient is that of a function's first argument.
+        turned = [given[place], *given[:place], *given[place + 1 :]]
+        got, expected = (gradient_of(engine_name, _turned(of, place), *turned) for of in (loss, referee))
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=2e-5 * np.abs(expected).max())
+
+
+def _turned(of, place: int):
+    """`of` with its argument `place` first."""
+    return lambda x, *rest: of(*rest[:place], x, *rest[place:])
 
 
 @pytest.mark.parametrize("filters", FILTERS)

@@ -64,12 +64,12 @@ def _places(ids: np.ndarray, counted: np.ndarray, vocabulary: np.ndarray) -> Pla
     here, pairs, step = np.arange(length, dtype=np.int32), [], 1
     while step < length:
         other = np.minimum(here + step, length - 1)
-        same = (words[:, other] == words) & (words < len(vocabulary))
+        same = (words[:, other] == words) & (words < len(vocabulary)) & (other > here)
         if not same.any():
             break
         pairs.append(np.where(same, other, here))
         step *= 2
     first = np.full((texts, len(vocabulary) + 1), length, np.int32)
-    # Written from the last token to the first.
-    first[np.arange(texts)[:, None], words[:, ::-1]] = here[::-1]
+    rows, at = np.nonzero(np.diff(words, axis=1, prepend=-1))
+    first[rows, words[rows, at]] = at
     return Places(order, tuple(pairs), first[:, :-1])
