@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import adapters, disk, families, heads, locate, quantized, tasks, weights
+from mlx_metaembed import adapters, disk, families, heads, locate, mlm, quantized, tasks, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.convert import contradictions, names, onnx, sources, task_adapters, vocabulary
+from mlx_metaembed.convert import bge, contradictions, names, onnx, sources, task_adapters, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -49,7 +49,9 @@ def require_dtype(dtype: str | None) -> None:
 
 
 def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolder, Tensors]:
-    """What a source declares, and its trunk's tensors under the trunk's names; quantized ones as plain matrices.
+    """What a source declares, and its tensors; quantized ones as plain matrices.
+
+    The trunk's go by the trunk's own names, with those of a whole masked-language-model head beside them.
 
     Raises CallError for an unknown family, a format that can't be read, a pickle of more than tensors, or a
     configuration that the weights contradict.
@@ -78,11 +80,18 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
             tensors[f"{path}.weight"] = adapters.fused(adapter, path, plain).astype(plain.dtype)
         note(f"The {'DoRA' if adapter.dora else 'LoRA'} adapter of {folder.adapter} was fused into its base")
         folder = replace(folder, base=None, adapter=None)
+    head = mlm.kept(folder.config, {own: found[name] for name, own in left.items()})
+    if head:
+        spelled = mlm.known(folder.model_type)
+        # The decoder that is the word embedding, and a bias by its second name.
+        buffers += [name for name, own in left.items() if own in spelled and own not in head]
+        left = {name: own for name, own in left.items() if own not in spelled}
     if left:
         note(f"Left out, being a task's head: {names.summary(left)}")
     if buffers:
-        note(f"Left out, being no weights: {names.summary(buffers)}")
+        note(f"Left out, being no weights of their own: {names.summary(buffers)}")
     contradictions.require(folder, tensors)
+    tensors |= head
     return folder, tensors
 
 
@@ -91,22 +100,23 @@ def write(folder: ModelFolder, tensors: Tensors, partial: Path, *, dtype: str | 
 
     Raises CallError where the tokenizer is missing or has more tokens than the embedding has rows, or a part is wrong.
     """
-    if vocabulary.bring(folder.path, partial):
+    if vocabulary.bring(folder.trunk_path, partial):
         note("Made tokenizer.json from the older files of the tokenizer")
     require_vocabulary(folder.path, partial / "tokenizer.json", tensors)
     extras(folder, partial, dtype=dtype, note=note)
     folders.write(replace(folder, config=with_dtype(folder.config, dtype or stored_dtype(tensors))), partial)
-    weights.write(partial / "model.safetensors", tensors, dtype=dtype)
+    weights.write(partial / "model.safetensors", mlm.as_task_model(folder.config, tensors), dtype=dtype)
 
 
 def extras(folder: ModelFolder, partial: Path, *, dtype: str | None, note: Note) -> None:
     """Dense modules and the side folder's heads; nothing that a run leaves."""
-    for module in folder.dense:
+    for module in folder.dense_modules:
         arrays = sources.dense(folder, module, note)
         (partial / module.path).mkdir(parents=True)
         weights.write(partial / module.path / "model.safetensors", arrays, dtype=dtype)
     found, arrays = heads.read(folder)
-    heads.write(found, arrays, partial)
+    others, theirs = bge.heads(folder, partial / "tokenizer.json", note)
+    heads.write(others | found, theirs | arrays, partial)
 
 
 def papers(folder: ModelFolder, partial: Path, *others: str) -> None:

@@ -8,26 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from mlx_metaembed.architecture import PREFIXES
 from mlx_metaembed.errors import faults
 
 Value = TypeVar("Value")
 
 WRAPPERS = ("module", "0.auto_model", "auto_model", "model")
 """Prefixes that programs put around a trunk of any family."""
-TRUNKS = {
-    "bert": "bert",
-    "roberta": "roberta",
-    "xlm-roberta": "roberta",
-    "camembert": "roberta",
-    "mpnet": "mpnet",
-    "distilbert": "distilbert",
-    "electra": "electra",
-    "jina_embeddings_v3": "roberta",
-    "nomic_bert": "bert",
-    "new": "new",
-    "gte": "new",
-}
-"""The prefix that a family's task models give their trunk."""
 HEADS = re.compile(
     r"(cls|head|decoder|lm_head|classifier|qa_outputs|score|pre_classifier"
     r"|discriminator_predictions|generator_predictions|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
@@ -40,17 +27,29 @@ PARAMETRIZED = (
 """torch's names for a weight with an adapter beside it (jina-embeddings-v3), and the kit's."""
 COPIES = {"encoder.embed_tokens.weight": "shared.weight"}
 """Second names of a tensor (T5's word embedding) and the trunk's own."""
-WORD_EMBEDDINGS = ("word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight", "shared.weight")
+TEXT_TOWER = re.compile(r"(embeddings|encoder|final_layer_norm|head)\.")
+"""What the text tower's tensors begin with where transformers 5 saved SigLIP's alone; before, with text_model."""
+WORD_EMBEDDINGS = (
+    "token_embedding.weight",
+    "word_embeddings.weight",
+    "tok_embeddings.weight",
+    "embed_tokens.weight",
+    "shared.weight",
+)
 
 
-def trunk(where: Path, model_type: str, tensors: Mapping[str, Value]) -> tuple[dict[str, Value], list[str], list[str]]:
-    """The trunk's tensors under its own names; then the names of task heads and of buffers that were left out.
+def trunk(
+    where: Path, model_type: str, tensors: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, str], list[str]]:
+    """The trunk's tensors under its own names; the names of task heads' tensors, each with the one without prefixes;
+    the names of buffers.
 
     Raises CallError where two tensors get one name.
     """
-    prefixes = tuple(f"{prefix}." for prefix in (*WRAPPERS, TRUNKS.get(model_type, "model")))
+    prefixes = tuple(f"{prefix}." for prefix in (*WRAPPERS, PREFIXES.get(model_type, "model")))
     kept: dict[str, Value] = {}
-    heads, buffers, twice = [], [], []
+    heads: dict[str, str] = {}
+    buffers, twice = [], []
     for name, tensor in tensors.items():
         own = name
         while found := next((prefix for prefix in prefixes if own.startswith(prefix)), None):
@@ -59,8 +58,10 @@ def trunk(where: Path, model_type: str, tensors: Mapping[str, Value]) -> tuple[d
         own = own.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
         for pattern, plain in PARAMETRIZED:
             own = pattern.sub(plain, own)
+        if model_type == "siglip_text_model" and TEXT_TOWER.match(own):
+            own = f"text_model.{own}"
         if HEADS.match(own):
-            heads.append(name)
+            heads[name] = own
         elif BUFFERS.fullmatch(own):
             buffers.append(name)
         elif own in kept:

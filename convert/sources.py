@@ -11,9 +11,10 @@ import numpy as np
 from mlx_metaembed import weights
 from mlx_metaembed.convert import onnx, pickles
 from mlx_metaembed.convert.names import summary
+from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.folder import DenseModule, ModelFolder
+from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.weights import Tensor
 
 PICKLES = (".bin", ".pt", ".pth")
@@ -40,7 +41,7 @@ def file(path: Path, note: Note) -> Tensors:
 
 def trunk(folder: ModelFolder, note: Note) -> Tensors:
     """The tensors of a folder's weights: safetensors or torch's pickles, one file or shards, else its ONNX export."""
-    path = folder.base or folder.path
+    path = folder.base or folder.trunk_path
     if not any((path / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
         if (path / "pytorch_model.bin").is_file():
             return file(path / "pytorch_model.bin", note)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import DenseModule
 from mlx_metaembed.xp import Array, namespace
 
 ACTIVATIONS = {
@@ -15,11 +15,13 @@ ACTIVATIONS = {
 def dense_shapes(module: DenseModule) -> dict[str, tuple[int, ...]]:
     """The weights of a sentence-transformers Dense module."""
     shapes = {"linear.weight": (module.out_features, module.in_features)}
+    if module.use_residual and module.in_features != module.out_features:
+        shapes["residual.weight"] = (module.out_features, module.in_features)
     return shapes | ({"linear.bias": (module.out_features,)} if module.bias else {})
 
 
 def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:
-    """A sentence-transformers Dense module on vectors [B, in_features]; gives [B, out_features].
+    """A sentence-transformers Dense module on vectors [..., in_features]; gives [..., out_features].
 
     Raises CallError where its activation is not known.
     """
@@ -28,6 +30,9 @@ def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:
             f"{module.path}: activation {module.activation_function!r} is not supported; known: "
             + ", ".join(ACTIVATIONS)
         )
-    x = namespace(x).matmul(x, weights["linear.weight"].T)
-    x = x + weights["linear.bias"] if module.bias else x
-    return ACTIVATIONS[module.activation_function](x)
+    xp, given = namespace(x), x
+    x = xp.matmul(x, weights["linear.weight"].T)
+    x = ACTIVATIONS[module.activation_function](x + weights["linear.bias"] if module.bias else x)
+    if not module.use_residual:
+        return x
+    return x + (xp.matmul(given, weights["residual.weight"].T) if "residual.weight" in weights else given)

@@ -22,6 +22,12 @@ def read_json(path: Path) -> dict | list:
         raise CallError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
 
 
+def optional_json(path: Path) -> dict:
+    """The object in a JSON file; an empty one where there is no file, or something else in it."""
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
 def write_json(path: Path, content: dict | list) -> None:
     """Write JSON as people read it, making the folder where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)

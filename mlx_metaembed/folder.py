@@ -8,37 +8,19 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed import locate
-from mlx_metaembed.architecture import ENDLESS, positions, renamed, unified, unused
-from mlx_metaembed.disk import read_json, write_json
+from mlx_metaembed import declared, locate, mlm, modules, towers
+from mlx_metaembed.architecture import ENDLESS, kept, positions, prefix, renamed, states_width, unified, unused
+from mlx_metaembed.declared import DenseModule, LateInteraction, SpladePooling
+from mlx_metaembed.disk import optional_json, read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.weights import Tensor, headers, shards
 
-POOLING_FLAGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 ADAPTER = "adapter_config.json"
 OTHER_WEIGHTS = (*PICKLED, "onnx/model.onnx", "model.onnx")
 """What `convert` reads and no engine loads."""
 SIDE = "metaembed"
 """The side folder for heads and for what a run leaves."""
-
-
-@dataclass(frozen=True)
-class DenseModule:
-    """A `2_Dense` module: its folder's name and its configuration."""
-
-    path: str
-    in_features: int
-    out_features: int
-    bias: bool = True
-    activation_function: str = "torch.nn.modules.linear.Identity"
 
 
 @dataclass(frozen=True)
@@ -53,6 +35,8 @@ class ModelFolder:
     include_prompt: bool = True
     dense: tuple[DenseModule, ...] = ()
     normalize: bool = False
+    splade: SpladePooling | None = None
+    late_interaction: LateInteraction | None = None
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     similarity_fn_name: str = "cosine"
@@ -60,6 +44,8 @@ class ModelFolder:
     """The folder of the trunk's weights, where they are not in `path`: an adapter's base."""
     adapter: Path | None = None
     """The folder of an adapter's files."""
+    trunk_folder: str = ""
+    """Where the trunk's files lie; a folder of its own in old layouts, never in what the kit writes."""
 
     @property
     def model_type(self) -> str:
@@ -72,11 +58,38 @@ class ModelFolder:
 
     @property
     def hidden_size(self) -> int:
-        return self.architecture["hidden_size"]
+        """Width of the states that the trunk gives."""
+        return states_width(self.config)
+
+    @property
+    def is_tower(self) -> bool:
+        """Whether the trunk is the text tower of a model of texts and images, which pools and projects by itself."""
+        return self.model_type in towers.TEXT
+
+    @property
+    def trunk_path(self) -> Path:
+        """The folder of config.json, weights and tokenizer."""
+        return self.path / self.trunk_folder
+
+    @property
+    def head(self) -> str | None:
+        """The head that the folder's modules end in; None where they end in one vector a text."""
+        if self.splade:
+            return declared.SPLADE
+        return declared.MULTI_VECTOR if self.late_interaction else None
+
+    @property
+    def dense_modules(self) -> tuple[DenseModule, ...]:
+        """The Dense modules, be they on the pooled vector or on every token."""
+        return self.late_interaction.dense if self.late_interaction else self.dense
 
     @property
     def dimensions(self) -> int:
-        """Width of the vector that the folder gives."""
+        """Width of the vector that the folder gives, for a text or for every token; of SPLADE, the vocabulary's."""
+        if self.splade:
+            return self.config["vocab_size"]
+        if self.late_interaction:
+            return self.late_interaction.dense[-1].out_features
         return self.dense[-1].out_features if self.dense else self.hidden_size
 
     @property
@@ -84,17 +97,34 @@ class ModelFolder:
         """MLX's `{"group_size", "bits", "mode"}` where the weights are quantized."""
         return self.config.get("quantization")
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the weights' files, without the prefix that task models give their trunk."""
+        found = headers(self.weights())
+        before = prefix(self.model_type, found)
+        return {name.removeprefix(before): tensor for name, tensor in found.items()}
+
     def trunk(self) -> dict[str, Tensor]:
-        """The trunk's tensors by name, without the buffers and the pooler that no embedder uses (see `carried`)."""
-        return {name: tensor for name, tensor in headers(self.weights()).items() if not unused(name)}
+        """The trunk's tensors by name, without buffers, heads and poolers, which are no part of it (see `carried`)."""
+        others = mlm.known(self.model_type)
+        found = self.tensors().items()
+        return {name: tensor for name, tensor in found if not unused(name, self.model_type) and name not in others}
 
     def carried(self) -> dict[str, Tensor]:
-        """Tensors that are kept for other tools as they are: the pooler."""
-        return {name: tensor for name, tensor in headers(self.weights()).items() if name.startswith("pooler.")}
+        """Tensors that stay as they are: the pooler, for other tools, an image tower, a masked-language-model head."""
+        found = self.tensors()
+        others = {name: tensor for name, tensor in found.items() if kept(name, self.model_type)}
+        return others | mlm.kept(self.config, found)
+
+    def image_tower(self) -> dict[str, Tensor]:
+        """The tensors of the tower for images, as stored. Raises CallError where the model has none."""
+        found = {name: tensor for name, tensor in self.carried().items() if name.startswith(towers.IMAGE)}
+        if not found or towers.image(self.config) is None:
+            raise CallError(f"{self.path} has no image tower that the kit computes; a model of the type clip has one")
+        return found
 
     def weights(self) -> list[Path]:
         """The trunk's safetensors files. Raises CallError where there are none, or one of the index is missing."""
-        path = self.base or self.path
+        path = self.base or self.trunk_path
         single, index = path / "model.safetensors", path / "model.safetensors.index.json"
         if single.is_file():
             return [single]
@@ -110,7 +140,7 @@ class ModelFolder:
 
     def tokenizer(self) -> Path:
         """The path of `tokenizer.json`. Raises CallError where it is missing."""
-        path = self.path / "tokenizer.json"
+        path = self.trunk_path / "tokenizer.json"
         if not path.is_file():
             raise CallError(
                 f"{self.path} has no tokenizer.json. If it has another tokenizer file, write one with: "
@@ -129,10 +159,6 @@ def read(path: str | Path) -> ModelFolder:
         raise CallError(f"There is no model folder {path}; expected a folder with config.json and weights")
     if (path / ADAPTER).is_file():
         return _adapted(path)
-    if not (path / "config.json").is_file():
-        newest = newest_checkpoint(path)
-        hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
-        raise CallError(f"{path} is no model folder: it has no config.json{hint}")
     return _declared(path)
 
 
@@ -146,19 +172,27 @@ def _adapted(path: Path) -> ModelFolder:
     if base.adapter:
         raise CallError(f"{path} is an adapter of {base.path}, which is an adapter itself; export that one first")
     whole = (path / "config.json").is_file() and (path / "modules.json").is_file()
-    return replace(_declared(path), base=base.path, adapter=path) if whole else replace(base, adapter=path)
+    if not whole:
+        return replace(base, adapter=path)
+    return replace(_declared(path), base=base.trunk_path, adapter=path)
 
 
 def _declared(path: Path) -> ModelFolder:
     """What the files of a folder declare."""
-    config = read_json(path / "config.json")
+    inner = modules.trunk_folder(path)
+    where = path / inner
+    if not (where / "config.json").is_file():
+        newest = newest_checkpoint(path)
+        hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
+        raise CallError(f"{path} is no model folder: it has no config.json{hint}")
+    config = read_json(where / "config.json")
     for name, kind in (("model_type", str), ("hidden_size", int)):
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
-            raise CallError(f"{path / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
+            raise CallError(f"{where / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
     config = renamed(config)
-    settings = _optional(path / "sentence_bert_config.json")
-    tokenizer = _optional(path / "tokenizer_config.json")
-    top = _optional(path / "config_sentence_transformers.json")
+    settings = optional_json(where / "sentence_bert_config.json")
+    tokenizer = optional_json(where / "tokenizer_config.json")
+    top = optional_json(path / "config_sentence_transformers.json")
     if wrong := _wrong_forms(config, settings, tokenizer, top):
         raise faults(f"{path} says what it can't mean:", wrong)
     prompts = top.get("prompts") or config.get("task_instructions") or {}
@@ -170,8 +204,10 @@ def _declared(path: Path) -> ModelFolder:
         prompts={name: text for name, text in prompts.items() if text is not None},
         default_prompt_name=top.get("default_prompt_name"),
         similarity_fn_name=top.get("similarity_fn_name") or "cosine",
+        pooling="lasttoken" if config["model_type"] in towers.TEXT else "mean",
+        trunk_folder=inner,
     )
-    return _with_modules(found)
+    return replace(found, **modules.follow(path, inner, config, found.max_seq_length, top))
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -182,19 +218,23 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def write(folder: ModelFolder, out: Path) -> None:
     """Write the declaring files of a folder, in the pre-5.4 layout; weights and tokenizer are the caller's."""
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
-    modules += [(dense.path, "Dense") for dense in folder.dense]
-    if folder.normalize:
-        modules.append((f"{len(modules)}_Normalize", "Normalize"))
-    listed = [
-        {"idx": idx, "name": str(idx), "path": name, "type": f"sentence_transformers.models.{kind}"}
-        for idx, (name, kind) in enumerate(modules)
-    ]
+    if folder.head:
+        listing = declared.modules(folder.splade, folder.late_interaction)
+    else:
+        # sentence-transformers has a module for a whole CLIP; a tower pools by itself.
+        kind = "CLIPModel" if folder.model_type == "clip" else "Transformer"
+        listing = [("", kind)] if folder.is_tower else [("", kind), ("1_Pooling", "Pooling")]
+        listing += [(dense.path, "Dense") for dense in folder.dense]
+        if folder.normalize:
+            listing.append((f"{len(listing)}_Normalize", "Normalize"))
+        listing = [(path, f"sentence_transformers.models.{kind}") for path, kind in listing]
+    listed = [{"idx": idx, "name": str(idx), "path": name, "type": kind} for idx, (name, kind) in enumerate(listing)]
     write_json(out / "config.json", folder.config)
     write_json(
         out / "sentence_bert_config.json",
-        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case},
+        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case} | towers.module(folder.config),
     )
+    top = declared.top(folder.splade, folder.late_interaction)
     write_json(
         out / "config_sentence_transformers.json",
         {
@@ -202,16 +242,20 @@ def write(folder: ModelFolder, out: Path) -> None:
             "prompts": folder.prompts,
             "default_prompt_name": folder.default_prompt_name,
             "similarity_fn_name": folder.similarity_fn_name,
-        },
+        }
+        | top,
     )
-    pooling = {flag: mode == folder.pooling for flag, mode in POOLING_FLAGS.items()}
-    width = {"word_embedding_dimension": folder.hidden_size}
-    write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
-    for dense in folder.dense:
-        fields = {name: getattr(dense, name) for name in ("in_features", "out_features", "bias", "activation_function")}
-        write_json(out / dense.path / "config.json", fields)
+    if folder.splade:
+        width = {"word_embedding_dimension": folder.config.get("vocab_size")}
+        write_json(out / folder.splade.path / "config.json", folder.splade.settings() | width)
+    elif not folder.late_interaction and not folder.is_tower:
+        pooling = {flag: mode == folder.pooling for flag, mode in modules.POOLING_FLAGS.items()}
+        width = {"word_embedding_dimension": folder.hidden_size}
+        write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
+    for dense in folder.dense_modules:
+        write_json(out / dense.path / "config.json", dense.settings())
     if folder.normalize:
-        (out / modules[-1][0]).mkdir(exist_ok=True)
+        (out / listed[-1]["path"]).mkdir(exist_ok=True)
     write_json(out / "modules.json", listed)
 
 
@@ -227,19 +271,17 @@ TOKENIZER_FILES = (
     "spiece.model",
     "tokenizer.model",
     "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
 )
+"""What makes a model's inputs: ids of texts, pixels of images."""
 
 
 def copy_tokenizer(source: Path, out: Path) -> None:
-    """Copy the tokenizer's files as they are."""
+    """Copy the files of the tokenizer, and of what prepares images, as they are."""
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
-
-
-def _optional(path: Path) -> dict:
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
 
 
 def _wrong_forms(config: dict, settings: dict, tokenizer: dict, top: dict) -> list[str]:
@@ -274,66 +316,3 @@ def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
     declared = min(settings.get("max_seq_length") or tokenizer.get("model_max_length") or longest, longest)
     # Undeclared, an endless trunk is cut where it was trained.
     return int(declared if declared < ENDLESS else unified(config).get("max_position_embeddings", 512))
-
-
-def _with_modules(found: ModelFolder) -> ModelFolder:
-    """Follow modules.json; a folder without one is a bare trunk, pooled by the mean as sentence-transformers does."""
-    listing = found.path / "modules.json"
-    if not listing.is_file():
-        return found
-    wrong: list[str] = []
-    listed = read_json(listing)
-    if not isinstance(listed, list):
-        raise CallError(f"{listing}: expected a list of modules, found {listed!r:.80}")
-    for module in listed:
-        if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
-            wrong.append(f"expected modules with a type and a path, found {module!r:.80}")
-            continue
-        kind, where = module["type"].rsplit(".", 1)[-1], module["path"]
-        if Path(where).is_absolute() or ".." in Path(where).parts:
-            wrong.append(f"module {kind} at {where!r} lies outside the folder")
-            continue
-        settings = _optional(found.path / where / "config.json") if where else {}
-        if kind == "Transformer":
-            if where:
-                wrong.append(f"the trunk lies in {where!r}; move its files up into {found.path} and set its path to ''")
-        elif kind == "Pooling":
-            modes = _pooling_modes(settings)
-            if len(modes) != 1 or modes[0] not in POOLING_FLAGS.values():
-                wrong.append(
-                    f"{where}/config.json: pooling {modes or 'none'}; one of {', '.join(POOLING_FLAGS.values())}"
-                )
-            else:
-                found = replace(found, pooling=modes[0], include_prompt=settings.get("include_prompt", True))
-        elif kind == "Dense":
-            names = ("in_features", "out_features", "bias", "activation_function")
-            # What sentence-transformers takes where the file names no activation.
-            settings.setdefault("activation_function", "torch.nn.modules.activation.Tanh")
-            fields = {name: settings[name] for name in names if name in settings}
-            if {"in_features", "out_features"} - fields.keys():
-                wrong.append(f"{where}/config.json: in_features or out_features is missing")
-            elif settings.get("module_input_name", "sentence_embedding") != "sentence_embedding":
-                wrong.append(f"{where}: Dense on {settings['module_input_name']}; known on the pooled vector only")
-            elif settings.get("use_residual") or found.normalize:
-                wrong.append(f"{where}: Dense with a residual, or after Normalize, is not supported")
-            else:
-                found = replace(found, dense=(*found.dense, DenseModule(where, **fields)))
-        elif kind == "Normalize":
-            found = replace(found, normalize=True)
-        elif kind != "Dropout":
-            wrong.append(f"module {kind} at {where!r} is not supported; known: Transformer, Pooling, Dense, Normalize")
-    widths = [found.hidden_size, *(dense.in_features for dense in found.dense)]
-    outputs = [found.hidden_size, *(dense.out_features for dense in found.dense)]
-    for dense, width, given in zip(found.dense, widths[1:], outputs, strict=False):
-        if width != given:
-            wrong.append(f"{dense.path} expects {width} features, the step before gives {given}")
-    if wrong:
-        raise faults(f"{listing} can't be followed:", wrong)
-    return found
-
-
-def _pooling_modes(settings: dict) -> list[str]:
-    if "pooling_mode" in settings:
-        mode = settings["pooling_mode"]
-        return [mode] if isinstance(mode, str) else list(mode)
-    return [mode for flag, mode in POOLING_FLAGS.items() if settings.get(flag)]

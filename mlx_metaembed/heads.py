@@ -1,7 +1,8 @@
-"""Heads: what stands on the trunk's vector. Frozen dataclasses: fields = JSON, shapes() = weights, call = mathematics.
+"""Heads: what stands on the trunk. Frozen dataclasses: fields = JSON, shapes() = weights, call = mathematics.
 
 A head holds no arrays: its weights come in as a dict of names to arrays of whichever engine runs, so that one text
 serves both. `metaembed/heads.json` keeps the fields, `metaembed/heads.safetensors` the weights, `<head>.<weight>`.
+Fsq takes the model's vectors, the others every token's state; `every` adds the heads that other tools' files hold.
 """
 
 import math
@@ -12,11 +13,17 @@ from typing import ClassVar
 
 import numpy as np
 
+from mlx_metaembed import mlm
 from mlx_metaembed import weights as files
+from mlx_metaembed.declared import MULTI_VECTOR, SPLADE, SpladePooling
+from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import SIDE, ModelFolder
+from mlx_metaembed.lexical import Lexical
 from mlx_metaembed.quantizers import fsq, fsq_digits, fsq_values
+from mlx_metaembed.splade import Splade
+from mlx_metaembed.token_vectors import Colbert, MultiVector
 from mlx_metaembed.xp import Array, namespace
 
 
@@ -25,6 +32,7 @@ class Fsq:
     """A learned projection, then finite scalar quantization: the vector as K digits."""
 
     kind: ClassVar[str] = "fsq"
+    on_tokens: ClassVar[bool] = False
     in_features: int
     levels: tuple[int, ...]
 
@@ -58,8 +66,11 @@ class Fsq:
         return fsq_values(digits, self.levels)
 
 
-Head = Fsq
-HEADS = {Fsq.kind: Fsq}
+SparseHead = Splade | Lexical
+TokenHead = MultiVector | Colbert
+Head = Fsq | SparseHead | TokenHead
+HEADS = {head.kind: head for head in (Fsq, Lexical, MultiVector)}
+"""Those that heads.json may hold."""
 
 
 def parse_levels(text: str) -> tuple[int, ...]:
@@ -94,11 +105,10 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
             )
         except TypeError as error:
             wrong.append(f"{name}: {error}")
-    wrong += [
-        f"{name}: in_features = {head.in_features!r}, but the model's vectors have {folder.dimensions} features"
-        for name, head in heads.items()
-        if head.in_features != folder.dimensions
-    ]
+    for name, head in heads.items():
+        what, width = ("token states", folder.hidden_size) if head.on_tokens else ("vectors", folder.dimensions)
+        if head.in_features != width:
+            wrong.append(f"{name}: in_features = {head.in_features!r}, but the model's {what} have {width} features")
     if wrong:
         raise faults(f"{listing} can't be read:", wrong)
     path = listing.with_name("heads.safetensors")
@@ -107,6 +117,49 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
     expected = {f"{name}.{weight}": shape for name, head in heads.items() for weight, shape in head.shapes().items()}
     files.compare(path, expected, {name: tensor.shape for name, tensor in files.header(path).items()})
     return heads, files.read(path)
+
+
+def every(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
+    """The heads of the side folder, and those that the model's other files hold: `splade`, `multi_vector`.
+
+    Any masked-language-model head gives `splade`, with largest values and relu where no module says otherwise, as in
+    sentence-transformers. Raises CallError as `read` does, or where a declared head's weights are missing.
+    """
+    heads, arrays = read(folder)
+    tensors = folder.tensors()
+    found = mlm.own(folder.config, tensors)
+    if folder.splade and not found:
+        raise CallError(
+            f"{folder.path} declares SpladePooling, but its weights have no masked-language-model head that is known "
+            f"for model_type {folder.model_type!r}; known: {', '.join(mlm.LAYOUTS)}"
+        )
+    if found:
+        pooling = folder.splade or SpladePooling()
+        bias = found.get("decoder.bias") or found.get("decoder.weight")
+        words = bias.shape[0] if bias else folder.config["vocab_size"]
+        heads[SPLADE] = Splade(
+            **mlm.settings(folder.config, found, words),
+            pooling_strategy=pooling.pooling_strategy,
+            activation_function=pooling.activation_function,
+        )
+        files.compare(folder.path, heads[SPLADE].shapes(), {name: tensor.shape for name, tensor in found.items()})
+        arrays = arrays | {f"{SPLADE}.{name}": files.read_tensor(tensor) for name, tensor in found.items()}
+    if folder.late_interaction:
+        heads[MULTI_VECTOR] = Colbert(folder.hidden_size, folder.late_interaction)
+        arrays = arrays | {f"{MULTI_VECTOR}.{name}": array for name, array in _token_dense(folder).items()}
+    return heads, arrays
+
+
+def _token_dense(folder: ModelFolder) -> dict[str, np.ndarray]:
+    """The weights of a ColBERT folder's Dense modules, `<path>.<name>`."""
+    found: dict[str, np.ndarray] = {}
+    for module in folder.late_interaction.dense:
+        path = folder.path / module.path / "model.safetensors"
+        if not path.is_file():
+            raise CallError(f"{path} is missing; bring the model in with: metaembed convert {folder.path} OUT")
+        files.compare(path, dense_shapes(module), {name: tensor.shape for name, tensor in files.header(path).items()})
+        found |= {f"{module.path}.{name}": array for name, array in files.read(path).items()}
+    return found
 
 
 def write(heads: Mapping[str, Head], arrays: Mapping[str, np.ndarray], out: Path) -> None:

@@ -8,6 +8,7 @@ from mlx_metaembed import weights
 from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.heads import Head
 from mlx_metaembed.xp import Array
 
 TRUNK = "trunk."
@@ -21,6 +22,13 @@ def under(parameters: Mapping[str, Array], prefix: str) -> dict[str, Array]:
 def head_weights(heads: Iterable[str], parameters: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
     """Each head's weights by their own names."""
     return {name: under(parameters, f"heads.{name}.") for name in heads}
+
+
+def token_head_weights(name: str, head: Head, parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """One head's weights by their own names, and the trunk's tensor that is its decoder where one is."""
+    own = under(parameters, f"heads.{name}.")
+    tied = getattr(head, "tied", "")
+    return own | {"decoder.weight": parameters[TRUNK + tied]} if tied else own
 
 
 def dense_weights(folder: ModelFolder, parameters: Mapping[str, Array]) -> dict[str, dict[str, Array]]:

@@ -4,9 +4,13 @@ Shared text asks an array for its words (`xp = namespace(x)`): mlx.core, numpy, 
 array but by `constant`, changes none in place, and never branches on a value.
 """
 
+import math
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 Array = Any
 """An array of whichever engine runs: mlx.core.array, torch.Tensor or numpy.ndarray."""
@@ -36,6 +40,21 @@ def stop_gradient(x: Array) -> Array:
     return words(x) if words else x
 
 
+def after(x: Array, done: list[Array]) -> Array:
+    """`x`, which a lazy engine computes only when the arrays `done` are there."""
+    depends = getattr(namespace(x), "depends", None)
+    return depends([x], done)[0] if depends and done else x
+
+
+def with_gradients(value: Array, at: Sequence[Array], gradients: Sequence[Array]) -> Array:
+    """The scalar `value` whose gradient at the arrays `at` is `gradients`, whatever it was computed from."""
+    xp = namespace(value)
+    value = stop_gradient(value)
+    for x, gradient in zip(at, gradients, strict=True):
+        value = value + xp.sum(stop_gradient(gradient) * (x - stop_gradient(x)))
+    return value
+
+
 def relu(x: Array) -> Array:
     """max(x, 0) with gradient 0 at 0 in every engine."""
     xp = namespace(x)
@@ -48,10 +67,29 @@ def softplus(x: Array) -> Array:
     return relu(x) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
+def gelu(x: Array) -> Array:
+    """x times the normal distribution function of x."""
+    # NumPy, the referee of the tests, has no erf.
+    erf = getattr(namespace(x), "erf", None) or np.vectorize(math.erf, otypes=[x.dtype])
+    return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
+
+
+def gelu_tanh(x: Array) -> Array:
+    """GELU by tanh, as `gelu_new` and `gelu_pytorch_tanh` are."""
+    return 0.5 * x * (1 + namespace(x).tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def layer_norm(x: Array, weight: Array, bias: Array | None, eps: float) -> Array:
+    """Mean 0 and variance 1 over the last axis, scaled by `weight` and shifted by `bias` where there is one."""
+    xp = namespace(x)
+    x = x - xp.mean(x, axis=-1, keepdims=True)
+    x = x / xp.sqrt(xp.mean(x * x, axis=-1, keepdims=True) + eps) * weight
+    return x if bias is None else x + bias
+
+
 def masked(x: Array, mask: Array) -> Array:
     """`x` where the bool mask is True; elsewhere a value that no maximum picks and that exp turns to 0."""
-    xp = namespace(x)
-    return xp.where(mask, x, xp.zeros_like(x) + LOWEST)
+    return namespace(x).where(mask, x, LOWEST)
 
 
 def logsumexp(x: Array, axis: int) -> Array:

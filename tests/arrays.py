@@ -1,7 +1,8 @@
-"""Shared text called on an engine's own arrays, results back as NumPy."""
+"""Shared text called on an engine's own arrays, results back as NumPy; arrays of an .npz file."""
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -32,3 +33,9 @@ def gradient_of(engine_name: str, function: Callable, *arrays: np.ndarray) -> np
     inputs[0].requires_grad_()
     function(*inputs).backward()
     return inputs[0].grad.numpy()
+
+
+def stored(path: Path) -> dict[str, np.ndarray]:
+    """All the arrays of an .npz file, which is closed again."""
+    with np.load(path) as found:
+        return dict(found)

@@ -89,7 +89,7 @@ def test_embed_takes_texts_files_and_stdin_alike(tiny: Path, tmp_path: Path):
     assert "not both" in refused("embed", tiny, "a", "--input", "-")
     assert "can't be read" in refused("embed", tiny, "--input", tmp_path / "none.txt")
     assert "not UTF-8" in refused("embed", tiny, "--input", "-", stdin=b"\xff\xfe")
-    assert "ends in .npy or .jsonl" in refused("embed", tiny, "a", "--output", "x.csv")
+    assert "ends in .npy, .npz or .jsonl" in refused("embed", tiny, "a", "--output", "x.csv")
 
 
 def test_doctor_says_what_is_there():

@@ -20,8 +20,8 @@ from mlx_metaembed import disk, families, heads, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
+from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import DenseModule
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_prefixes_go_heads_are_left_out_by_name_and_the_pooler_stays(
     same_weights(tmp_path / "out", tiny)
     assert heard == [
         "Left out, being a task's head: cls.predictions.bias, classifier.weight",
-        f"Left out, being no weights: {prefix}embeddings.position_ids",
+        f"Left out, being no weights of their own: {prefix}embeddings.position_ids",
     ]
 
 
@@ -345,5 +345,6 @@ def test_the_verb_prints_one_json_object(tiny: Path, tmp_path: Path) -> None:
         "dimensions": 32,
         "max_seq_length": 32,
         "pooling": "mean",
+        "head": None,
         "bytes_on_disk": size,
     }

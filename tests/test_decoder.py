@@ -57,11 +57,11 @@ def test_both_ways_a_window_reaches_to_both_sides():
     ]
 
 
-def test_padding_is_seen_by_itself_alone():
+def test_padding_is_seen_by_itself_alone_and_only_where_nothing_else_is():
     # On the right, on the left, and further from the text than the window.
     assert seen([[1, 1, 0, 0], [0, 0, 1, 1]], causal=False, window=2) == [
-        [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]],
-        [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]],
+        [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]],
+        [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]],
     ]
     assert seen([[1, 0]], causal=False, window=None) == [[[1, 0]]]
 

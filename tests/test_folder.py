@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed import disk
+from mlx_metaembed import disk, modules
 from mlx_metaembed import folder as folders
+from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.folder import DenseModule, ModelFolder
+from mlx_metaembed.folder import ModelFolder
 
 CONFIG = {"model_type": "bert", "hidden_size": 8, "max_position_embeddings": 64}
 TANH = "torch.nn.modules.activation.Tanh"
@@ -23,13 +24,13 @@ def files(path: Path, contents: dict[str, object]) -> Path:
     return path
 
 
-def modules(*pairs: tuple[str, str]) -> list[dict]:
+def listed(*pairs: tuple[str, str]) -> list[dict]:
     return [{"idx": at, "name": str(at), "path": path, "type": kind} for at, (path, kind) in enumerate(pairs)]
 
 
 BEFORE = {
     "config.json": CONFIG,
-    "modules.json": modules(
+    "modules.json": listed(
         ("", "sentence_transformers.models.Transformer"),
         ("1_Pooling", "sentence_transformers.models.Pooling"),
         ("2_Dense", "sentence_transformers.models.Dense"),
@@ -47,7 +48,7 @@ BEFORE = {
 }
 SINCE = {
     "config.json": CONFIG,
-    "modules.json": modules(
+    "modules.json": listed(
         ("", "sentence_transformers.base.modules.transformer.Transformer"),
         ("1_Pooling", "sentence_transformers.sentence_transformer.modules.pooling.Pooling"),
         ("2_Dense", "sentence_transformers.base.modules.dense.Dense"),
@@ -86,7 +87,7 @@ def test_both_generations_declare_the_same(tmp_path: Path, layout: dict) -> None
     )
 
 
-@pytest.mark.parametrize("pooling", folders.POOLING_FLAGS.values())
+@pytest.mark.parametrize("pooling", modules.POOLING_FLAGS.values())
 def test_what_is_written_reads_back(tmp_path: Path, pooling: str) -> None:
     found = folders.read(files(tmp_path / "a", SINCE))
     written = replace(found, path=tmp_path / "b", pooling=pooling, default_prompt_name="query", do_lower_case=True)
@@ -137,12 +138,12 @@ CONTRADICTIONS = {
     "no width": ({"2_Dense/config.json": {"bias": True}}, "in_features or out_features is missing"),
     "residual": ({"2_Dense/config.json": DENSE | {"use_residual": True}}, "residual"),
     "tokens": ({"2_Dense/config.json": DENSE | {"module_input_name": "token_embeddings"}}, "Dense on token_embeddings"),
-    "unknown": ({"modules.json": modules(("", KIND + "Transformer"), ("1", KIND + "LSTM"))}, "module LSTM at '1'"),
-    "outside": ({"modules.json": modules(("../2_Dense", KIND + "Dense"))}, "lies outside the folder"),
-    "deep trunk": ({"modules.json": modules(("0_Transformer", KIND + "Transformer"))}, "the trunk lies in '0_Transfor"),
+    "unknown": ({"modules.json": listed(("", KIND + "Transformer"), ("1", KIND + "LSTM"))}, "module LSTM at '1'"),
+    "outside": ({"modules.json": listed(("../2_Dense", KIND + "Dense"))}, "lies outside the folder"),
+    "deep trunk": ({"modules.json": listed(("0_Transformer", KIND + "Transformer"))}, "the trunk lies in '0_Transfor"),
     "no dict": ({"modules.json": ["Transformer"]}, "expected modules with a type and a path"),
     "order": (
-        {"modules.json": modules(("", KIND + "Transformer"), ("3", KIND + "Normalize"), ("2_Dense", KIND + "Dense"))},
+        {"modules.json": listed(("", KIND + "Transformer"), ("3", KIND + "Normalize"), ("2_Dense", KIND + "Dense"))},
         "after Normalize",
     ),
 }

@@ -45,21 +45,24 @@ WRONG = {
 }
 
 
-def around(rows: list, reach: int) -> list:
+def around(rows: list, reach: int) -> tuple[list, list]:
     engines.choose("mlx")
     import mlx.core as mx
 
     from mlx_metaembed.on_mlx.encoders.modernbert import around
 
-    return around(mx.array(rows, dtype=mx.bool_), reach)[:, 0].astype(mx.int32).tolist()
+    seen, some = around(mx.array(rows, dtype=mx.bool_), reach)
+    return seen[:, 0].astype(mx.int32).tolist(), some[:, 0, :, 0].astype(mx.int32).tolist()
 
 
 def test_a_window_holds_its_edge():
-    assert around([[1, 1, 1, 1]], 1) == [[[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]]]
+    seen, some = around([[1, 1, 1, 1]], 1)
+    assert (seen, some) == ([[[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]]], [[1, 1, 1, 1]])
 
 
-def test_padding_is_seen_by_itself_alone():
-    assert around([[1, 0, 0, 0]], 1) == [[[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]]
+def test_padding_is_seen_by_itself_alone_and_only_where_nothing_else_is():
+    seen, some = around([[1, 0, 0, 0]], 1)
+    assert (seen, some) == ([[[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]], [[1, 1, 0, 0]])
 
 
 @pytest.mark.parametrize("form", SAME)

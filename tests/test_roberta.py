@@ -1,4 +1,4 @@
-"""RoBERTa's positions: counted over real tokens, from after the padding index."""
+"""RoBERTa's positions: counted over all but pad tokens, from after the padding index."""
 
 import shutil
 from pathlib import Path
@@ -11,23 +11,23 @@ from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 
 
-def positions(ids: list, mask: list, padding_idx: int) -> list:
+def positions(ids: list, padding_idx: int) -> list:
     engines.choose("mlx")
     import mlx.core as mx
 
     from mlx_metaembed.on_mlx.encoders.roberta import positions
 
-    return positions(mx.array(ids), mx.array(mask, dtype=mx.bool_), padding_idx).tolist()
+    return positions(mx.array(ids), padding_idx).tolist()
 
 
 def test_positions_start_after_the_padding_index():
-    assert positions([[0, 9, 8, 2, 1, 1]], [[1, 1, 1, 1, 0, 0]], 1) == [[2, 3, 4, 5, 1, 1]]
-    assert positions([[0, 9, 2]], [[1, 1, 1]], 5) == [[6, 7, 8]]
+    assert positions([[0, 9, 8, 2, 1, 1]], 1) == [[2, 3, 4, 5, 1, 1]]
+    assert positions([[0, 9, 2]], 5) == [[6, 7, 8]]
 
 
 def test_padding_on_the_left_and_the_pad_token_in_a_text_are_not_counted():
-    assert positions([[1, 1, 0, 9, 2]], [[0, 0, 1, 1, 1]], 1) == [[1, 1, 2, 3, 4]]
-    assert positions([[0, 1, 9, 2]], [[1, 1, 1, 1]], 1) == [[2, 1, 3, 4]]
+    assert positions([[1, 1, 0, 9, 2]], 1) == [[1, 1, 2, 3, 4]]
+    assert positions([[0, 1, 9, 2]], 1) == [[2, 1, 3, 4]]
 
 
 def test_padding_on_the_left_changes_nothing(engine_name: str):

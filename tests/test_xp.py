@@ -13,8 +13,12 @@ import mlx_metaembed
 from mlx_metaembed import xp
 
 HOUSE = Path(mlx_metaembed.__file__).parent
-SHARED = ["xp", "losses", "pooling", "quantizers", "heads", "waves", "adapters", "train/objective", "train/gradcache"]
-SHARED += ["train/adamw", "train/adamw_8bit", "train/adafactor"]
+SHARED = [
+    *("losses/contrastive", "losses/sparse_scores", "losses/tiles", "losses/triplets"),
+    *("xp", "pooling", "dense", "quantizers", "heads", "splade", "lexical", "token_vectors"),
+    *("waves", "adapters", "train/objective", "train/gradcache"),
+    *("train/adamw", "train/adamw_8bit", "train/adafactor"),
+]
 
 
 def words(path: Path) -> set[str]:

@@ -40,13 +40,12 @@ def command(source: str, out: str, dtype: str | None, check: bool, engine: str, 
         "dtype": folder.config.get("dtype"),
         "dimensions": folder.dimensions,
         "max_seq_length": folder.max_seq_length,
-        "pooling": folder.pooling,
+        "pooling": None if folder.head else folder.pooling,
+        "head": folder.head,
         "bytes_on_disk": bytes_on_disk(Path(out)),
     }
-    lines = [
-        f"{out}: {folder.model_type}, {folder.dimensions} dimensions, {folder.pooling} pooling, "
-        f"{result['dtype']}, {result['bytes_on_disk'] / 1e6:.1f} MB"
-    ]
+    gives = f"ends in {folder.head}" if folder.head else f"{folder.dimensions} dimensions, {folder.pooling} pooling"
+    lines = [f"{out}: {folder.model_type}, {gives}, {result['dtype']}, {result['bytes_on_disk'] / 1e6:.1f} MB"]
     rows: list[dict] = []
     if check:
         from mlx_metaembed.convert import check as checking

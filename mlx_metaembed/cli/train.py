@@ -73,8 +73,8 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
         [
             f"{result.steps} steps in {result.seconds:.1f} s on {result.engine} ({result.device}, {result.dtype})",
             f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
-            f"peak memory: {format_size(result.peak_memory_bytes)}, planned {format_size(result.planned_memory_bytes)}, "
-            f"of {format_size(result.memory_bytes)}",
+            f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}, "
+            f"planned {format_size(result.planned_memory_bytes)}",
             f"model: {result.out}",
         ],
     )

@@ -66,7 +66,7 @@ def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[s
         raise CallError(
             f"Width {', '.join(wrong)}: the model gives {embedder.dimensions} dimensions; expected at most that"
         )
-    check_codes(codes, embedder.heads)
+    check_codes(codes, [name for name, head in embedder.heads.items() if not head.on_tokens])
 
 
 def task(rows: Rows) -> str:

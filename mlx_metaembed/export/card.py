@@ -46,11 +46,14 @@ def card(folder: ModelFolder, *, library: str, tags: Sequence[str], title: str, 
 
 def facts(folder: ModelFolder) -> str:
     """What a user must know to get the same vectors, as a table."""
-    rows = {
-        "Dimensions": folder.dimensions,
-        "Longest text": f"{folder.max_seq_length} tokens",
-        "Pooling": folder.pooling,
-        "Similarity": folder.similarity_fn_name,
-    }
+    rows = {"Dimensions": folder.dimensions, "Longest text": f"{folder.max_seq_length} tokens"}
+    if folder.splade:
+        rows["Pooling"] = f"{folder.splade.pooling_strategy}, {folder.splade.activation_function}"
+    elif late := folder.late_interaction:
+        rows["Longest text"] = f"query {late.query_length}, document {late.document_length} tokens"
+        rows |= {"Query prefix": f"`{late.query_prefix}`", "Document prefix": f"`{late.document_prefix}`"}
+    else:
+        rows["Pooling"] = folder.pooling
+    rows["Similarity"] = folder.similarity_fn_name
     rows |= {f"Prompt `{name}`": f"`{text}`" for name, text in folder.prompts.items() if text}
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk
+from mlx_metaembed import disk, mlm
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint, names
 from mlx_metaembed.convert.sources import Note, Tensors
+from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
@@ -23,8 +24,9 @@ from mlx_metaembed.weights import Tensor, read_tensor
 
 GROUP_SIZES = (32, 64, 128)
 WHOLE = (
-    *("position_embeddings", "token_type_embeddings", "relative_attention_bias"),
+    *("position_embedding", "token_type_embeddings", "relative_attention_bias"),
     *("LayerNorm", "norm", "pooler", "router"),
+    *("cls.predictions", "lm_head", "vocab_transform", "vocab_projector", "head.dense"),
 )
 """Parts of a name whose matrices stay as they are."""
 TAGS = ("mlx", "sentence-similarity", "feature-extraction")
@@ -36,10 +38,16 @@ A text embedder for MLX, its weights quantized to {bits} bits in groups of {grou
 ```python
 from mlx_metaembed import load
 
-vectors = load("{name}").encode(["How do I sort a list?", "sorted() returns a new list."])
-print(vectors @ vectors.T)
+{lines}
 ```
 """
+TEXTS = '["How do I sort a list?", "sorted() returns a new list."]'
+LINES = {
+    None: 'vectors = load("{name}").encode({texts})\nprint(vectors @ vectors.T)',
+    SPLADE: 'model = load("{name}")\nprint(model.decode(model.encode_sparse({texts}), 10))',
+    MULTI_VECTOR: 'print(load("{name}").encode_token_vectors({texts}))',
+}
+"""The use of what a folder gives, by the head that it ends in."""
 
 
 def export(
@@ -70,6 +78,9 @@ def export(
         )
     disk.require_vacant(out)
     folder, tensors = checkpoint.read(model.path, note)
+    if not folder.splade and (head := tensors.keys() & mlm.known(folder.model_type)):
+        note("Left out, the model's output being dense: its masked-language-model head")
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
     chosen, left = matrices(tensors, group_size)
     if left:
         note(f"Not quantized, their rows being no multiple of {group_size}: {names.summary(left)}; {_smaller(tensors)}")
@@ -82,7 +93,8 @@ def export(
     with disk.replacing(out) as partial:
         checkpoint.write(replace(folder, config=config), packed, partial, dtype=dtype, note=note)
         checkpoint.papers(folder, partial)
-        body = USAGE.format(bits=bits, group_size=group_size, name=out.name)
+        lines = LINES[folder.head].format(name=out.name, texts=TEXTS)
+        body = USAGE.format(bits=bits, group_size=group_size, lines=lines)
         text = card(folder, library="mlx", tags=TAGS, title=out.name, body=body)
         (partial / "README.md").write_text(text, encoding="utf-8")
     return folders.read(out)
@@ -112,6 +124,8 @@ def _for_others(folder: ModelFolder, tensors: Tensors, note: Note) -> None:
     """Say what mlx-embeddings would not load or not do."""
     if folder.model_type == "bert" and "pooler.dense.weight" not in tensors:
         note("The model has no pooler; mlx-embeddings wants one for BERT and will not load it (this kit does)")
+    if folder.head:
+        note(f"mlx-embeddings does not know the head {folder.head} (this kit does)")
     if folder.dense:
         note("mlx-embeddings knows no Dense modules and will not load it (this kit does)")
     if folder.model_type == "bert" and folder.pooling != "mean":

@@ -9,23 +9,35 @@ from mlx_metaembed import disk, tasks
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
+from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
 
 TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction")
 USAGE = """
-A sentence-transformers model: it maps texts to vectors, so that texts of like meaning lie close.
+A sentence-transformers model: it maps texts to {what}, so that texts of like meaning {how}.
 
 ## Usage
 
 ```python
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import {encoder}
 
-model = SentenceTransformer("{name}")
+model = {encoder}("{name}")
 vectors = model.encode(["How do I sort a list?", "sorted() returns a new list."])
 print(model.similarity(vectors, vectors))
 ```
 """
+WORDS = {
+    None: {"encoder": "SentenceTransformer", "what": "vectors", "how": "lie close"},
+    SPLADE: {"encoder": "SparseEncoder", "what": "weights of words (SPLADE)", "how": "share words"},
+    MULTI_VECTOR: {
+        "encoder": "MultiVectorEncoder",
+        "what": "a vector for every token (ColBERT)",
+        "how": "have tokens that lie close",
+    },
+}
+"""What the card says, by the head that the folder ends in."""
 
 
 def export(
@@ -44,6 +56,11 @@ def export(
     out = Path(out)
     checkpoint.require_dtype(dtype)
     disk.require_vacant(out)
+    if model.is_tower and model.model_type.endswith("_text_model"):
+        raise CallError(
+            f"{model.path} is a text tower alone (model_type {model.model_type!r}), for which sentence-transformers "
+            "has no module; it loads in this kit, and metaembed convert writes it for transformers"
+        )
     folder, tensors = checkpoint.read(model.path, note)
     if task is not None:
         dtype = dtype or checkpoint.stored_dtype(tensors)
@@ -56,7 +73,11 @@ def export(
         checkpoint.write(folder, tensors, partial, dtype=dtype, note=note)
         checkpoint.papers(folder, partial)
         text = card(
-            folder, library="sentence-transformers", tags=TAGS, title=out.name, body=USAGE.format(name=out.name)
+            folder,
+            library="sentence-transformers",
+            tags=TAGS,
+            title=out.name,
+            body=USAGE.format(name=out.name, **WORDS[folder.head]),
         )
         (partial / "README.md").write_text(text, encoding="utf-8")
     return folders.read(out)

@@ -110,8 +110,9 @@ def visible(mask: mx.array, *, causal: bool, window: int | None) -> mx.array:
     seen = distance >= 0 if causal else distance == distance
     if window is not None:
         seen = seen & (mx.abs(distance) < window)
+    seen = seen & keys
     # Padding far from any real token would see nothing, which some kernels answer with NaN: it sees itself.
-    return (seen & keys) | (distance == 0)
+    return seen | ((distance == 0) & ~mx.any(seen, axis=-1, keepdims=True))
 
 
 class Attention(nn.Module):

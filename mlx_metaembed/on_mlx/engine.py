@@ -20,11 +20,12 @@ from mlx_metaembed.batches import Chunk  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
+from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
 from mlx_metaembed.on_mlx import layers, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
-from mlx_metaembed.parameters import TRUNK, dense_weights, under  # noqa: E402
-from mlx_metaembed.pooling import vector  # noqa: E402
+from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
+from mlx_metaembed.pooling import finish, vector  # noqa: E402
 
 NOTHING = mx.array(0.0)
 CACHE_SHARE, CLEAR_SHARE = 4, 8
@@ -87,7 +88,7 @@ class MlxEngine:
         # What was loaded before goes first.
         self._trunk, self._parameters, self._masters = None, {}, {}
         self._folder, self._heads, self._with_trunk, self._checkpointing = folder, dict(heads), trunk, checkpointing
-        self._dtype = getattr(mx, dtype)
+        self._dtype, self._images = getattr(mx, dtype), None
         stored: dict[str, mx.array] = {}
         self._words = None
         if trunk:
@@ -130,8 +131,24 @@ class MlxEngine:
         mx.eval(vectors)
         return vectors
 
+    def images(self, pixels: np.ndarray) -> mx.array:
+        self._images = self._images or image_towers.load(self._folder, self._dtype)
+        found = self._images(mx.array(pixels).astype(self._dtype)).astype(mx.float32)
+        vectors = finish(found, self._folder, dense_weights(self._folder, self._parameters))
+        mx.eval(vectors)
+        return vectors
+
     def head(self, name: str, vectors: mx.array) -> mx.array:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
+
+    def token_head(self, name: str, chunk: Chunk) -> mx.array:
+        self._draw(None)
+        trained, frozen, ids, mask, _, *tasks = self._given(chunk)
+        plain = trunks.plain(self._parameters, self._folder, getattr(self._heads[name], "tied", ""))
+        weights = token_head_weights(name, self._heads[name], self._parameters | plain)
+        output = self._heads[name](weights, self._states(trained | frozen, ids, mask, *tasks), ids, mask)
+        mx.eval(output)
+        return output
 
     def grads(self, objective: Objective, vectors: mx.array) -> tuple[float, mx.array]:
         loss, (at_vectors, at_heads) = mx.value_and_grad(objective, argnums=(0, 1))(vectors, self._after_trunk())
@@ -231,8 +248,12 @@ class MlxEngine:
         self, trained: dict, frozen: dict, ids: mx.array, mask: mx.array, pooled: mx.array, *tasks: mx.array
     ) -> mx.array:
         parameters = trained | frozen
+        states = self._states(parameters, ids, mask, *tasks)
+        return vector(states, pooled, self._folder, dense_weights(self._folder, parameters))
+
+    def _states(self, parameters: dict, ids: mx.array, mask: mx.array, *tasks: mx.array) -> mx.array:
         self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
-        return vector(self._trunk(ids, mask, *tasks), pooled, self._folder, dense_weights(self._folder, parameters))
+        return self._trunk(ids, mask, *tasks)
 
     def _drawn(self, trained: dict, frozen: dict, *inputs: mx.array) -> mx.array:
         """`_vectors` as a function of its own, for compiling with dropout on."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from collections.abc import Mapping
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -10,8 +11,10 @@ from mlx.utils import tree_flatten
 
 from mlx_metaembed import families
 from mlx_metaembed import quantized as quantization
+from mlx_metaembed.architecture import prefix
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.parameters import TRUNK
 from mlx_metaembed.weights import compare
 
 
@@ -67,8 +70,20 @@ def load(folder: ModelFolder, *, dropout: float = 0.0, expand: bool = False) -> 
     stored = {}
     for path in folder.weights():
         stored |= mx.load(str(path))
+    before = prefix(folder.model_type, stored)
+    stored = {name.removeprefix(before): array for name, array in stored.items()}
     arrays = {
         name: mx.array(tensor) if isinstance(tensor, np.ndarray) else stored[name] for name, tensor in expanded.items()
     }
     trunk.load_weights(list(arrays.items()))
     return trunk
+
+
+def plain(parameters: Mapping[str, mx.array], folder: ModelFolder, name: str) -> dict[str, mx.array]:
+    """One of the trunk's matrices as a plain one, under its full name, where it is quantized; else nothing."""
+    module = TRUNK + name.removesuffix(".weight")
+    if f"{module}.scales" not in parameters:
+        return {}
+    parts = (parameters[f"{module}.{part}"] for part in ("weight", "scales", "biases"))
+    settings = {key: folder.quantization[key] for key in ("group_size", "bits")}
+    return {f"{module}.weight": mx.dequantize(*parts, **settings)}

@@ -12,9 +12,9 @@ from mlx_metaembed.batches import Chunk
 from mlx_metaembed.engine import Objective, Rule
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.on_torch import encoder, lora, words  # noqa: F401  (words announces torch's namespace)
-from mlx_metaembed.parameters import TRUNK, dense_weights, under
-from mlx_metaembed.pooling import vector
+from mlx_metaembed.on_torch import encoder, lora, towers, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under
+from mlx_metaembed.pooling import finish, vector
 
 PIECE = 2**17
 """Numbers of a parameter that are updated at once on a processor: with their temporaries they stay in its cache."""
@@ -64,7 +64,7 @@ class TorchEngine:
     ) -> None:
         # What was loaded before goes first.
         self._trunk, self._parameters, self._masters = None, {}, {}
-        self._folder, self._heads, self._with_trunk = folder, dict(heads), trunk
+        self._folder, self._heads, self._with_trunk, self._images = folder, dict(heads), trunk, None
         half = train and dtype != "float32"
         stored: dict[str, torch.Tensor] = {}
         if trunk:
@@ -100,9 +100,23 @@ class TorchEngine:
         with torch.no_grad():
             return self._vectors(chunk)
 
+    def images(self, pixels: np.ndarray) -> torch.Tensor:
+        dtype = next(self._trunk.parameters()).dtype
+        self._images = self._images or towers.image(self._folder, dtype).to(self._device)
+        with torch.no_grad():
+            found = self._images(pixel_values=self.array(pixels).to(dtype)).image_embeds.float()
+            return finish(found, self._folder, dense_weights(self._folder, self._parameters))
+
     def head(self, name: str, vectors: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
+
+    def token_head(self, name: str, chunk: Chunk) -> torch.Tensor:
+        self._draw(None)
+        ids, mask = self.array(chunk.ids), self.array(chunk.mask)
+        with torch.no_grad():
+            weights = token_head_weights(name, self._heads[name], self._parameters)
+            return self._heads[name](weights, self._states(chunk, ids, mask), ids, mask)
 
     def grads(self, objective: Objective, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
         vectors = vectors.detach().requires_grad_()
@@ -185,9 +199,13 @@ class TorchEngine:
 
     def _vectors(self, chunk: Chunk) -> torch.Tensor:
         ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
-        tasks = {} if chunk.tasks is None else {"tasks": self.array(chunk.tasks)}
-        states = self._trunk(input_ids=ids, attention_mask=mask.long(), **tasks).last_hidden_state
+        ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
+        states = self._states(chunk, ids, mask)
         return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters))
+
+    def _states(self, chunk: Chunk, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        tasks = {} if chunk.tasks is None else {"tasks": self.array(chunk.tasks)}
+        return self._trunk(input_ids=ids, attention_mask=mask.long(), **tasks).last_hidden_state
 
     def _draw(self, seed: int | None) -> None:
         self._trunk.train(seed is not None)

@@ -8,12 +8,14 @@ import torch
 from torch import (  # noqa: F401
     abs,
     concatenate,
+    erf,
     exp,
     float32,
     int32,
     log,
     log1p,
     matmul,
+    minimum,
     round,
     sqrt,
     squeeze,
@@ -43,6 +45,11 @@ def cumsum(x, axis):
 def take(x, indices, axis):
     """Rows by int indices of one dimension."""
     return x.index_select(axis, indices)
+
+
+def take_along_axis(x, indices, axis):
+    """Entries by int indices of the same number of dimensions."""
+    return torch.take_along_dim(x, indices.long(), axis)
 
 
 def astype(x, dtype):

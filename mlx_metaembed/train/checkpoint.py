@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import adapters, disk, locate, weights
+from mlx_metaembed import adapters, disk, locate, mlm, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
@@ -137,7 +137,7 @@ def _write(
 ) -> None:
     config = {name: value for name, value in folder.config.items() if name not in ("dtype", "torch_dtype")}
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
-    folders.copy_tokenizer(folder.path, partial)
+    folders.copy_tokenizer(folder.trunk_path, partial)
     trained = under(masters, TRUNK)
     if adapter:
         adapters.write(adapters.with_arrays(adapter, trained), base_name(recipe), partial)
@@ -145,12 +145,14 @@ def _write(
         # What was frozen and what other tools want is taken over as it was.
         weights.write(
             partial / "model.safetensors",
-            folder.trunk() | folder.carried() | trained,
+            mlm.as_task_model(folder.config, folder.trunk() | folder.carried() | trained),
             dtype=None if folder.quantization else "float32",
         )
     for module in folder.dense:
         weights.write(partial / module.path / "model.safetensors", under(masters, f"dense.{module.path}."))
-    head_files.write(heads, under(masters, "heads."), partial)
+    # Heads on token states are not trained here; they stay as they were.
+    others, arrays = head_files.read(folder)
+    head_files.write(others | dict(heads), arrays | under(masters, "heads."), partial)
     recipes.write(recipe, partial / SIDE / "recipe.toml")
     said = {"step": str(position.step), "data": position.data, "loss_scale": json.dumps(asdict(position.scale))}
     weights.write(partial / SIDE / "state.safetensors", state, metadata=said)

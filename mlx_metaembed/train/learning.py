@@ -7,8 +7,9 @@ import numpy as np
 from mlx_metaembed import adapters, trainable
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import DenseModule, ModelFolder
+from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.parameters import TRUNK, behind_trunk
 from mlx_metaembed.recipe import Recipe
@@ -68,10 +69,12 @@ def trained(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, ...]]:
 def behind(recipe: Recipe, source: ModelFolder) -> tuple[ModelFolder, dict[str, Head], dict[str, np.ndarray]]:
     """The folder with the recipe's new Dense module, the heads with its code head, and the arrays of all of them.
 
-    A new Dense module begins as the first features of what comes in. Raises CallError where only heads would train
-    and there are none.
+    A new Dense module begins as the first features of what comes in. Heads on token states do not train. Raises
+    CallError where only heads would train and there are none.
     """
     heads, head_arrays = head_files.read(source)
+    heads = {name: head for name, head in heads.items() if not head.on_tokens}
+    head_arrays = {name: array for name, array in head_arrays.items() if name.partition(".")[0] in heads}
     arrays, folder = behind_trunk(source, head_arrays), source
     given = source.dimensions
     if recipe.dense and recipe.dense != given:

@@ -64,6 +64,11 @@ def prepare(
     out = Path(recipe.out)
     start = folders.newest_checkpoint(out) if resume else None
     source = folders.read(start or locate.resolve(recipe.model))
+    if source.head:
+        raise CallError(
+            f"{source.path} gives no vector a text, its modules end in the head {source.head!r}, and training is for "
+            "one vector a text. Such a vector is what a folder without modules.json gives, by the mean over its tokens"
+        )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     learning.trained(recipe, source)
     dimensions = learning.behind(recipe, source)[0].dimensions

@@ -98,11 +98,13 @@ class Attention(nn.Module):
         self.Wqkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.attention_bias)
         self.Wo = nn.Linear(config.hidden_size, config.hidden_size, bias=config.attention_bias)
 
-    def __call__(self, x: mx.array, seen: mx.array, turn: Turn) -> mx.array:
+    def __call__(self, x: mx.array, seen: mx.array, some: mx.array | None, turn: Turn) -> mx.array:
         batch, length, width = x.shape
         q, k, v = self.Wqkv(x).reshape(batch, length, 3, self.heads, -1).transpose(2, 0, 3, 1, 4)
         scale = (width // self.heads) ** -0.5
         x = mx.fast.scaled_dot_product_attention(turn(q), turn(k), v, scale=scale, mask=seen)
+        # What sees nothing gets nothing, as in torch: the mask tokens that ColBERT adds to a query have states too.
+        x = x if some is None else mx.where(some, x, mx.zeros_like(x))
         return self.Wo(x.swapaxes(1, 2).reshape(batch, length, width))
 
 
@@ -129,8 +131,8 @@ class Layer(nn.Module):
         self.mlp_norm = norm(config)
         self.mlp = MLP(config, dropout)
 
-    def __call__(self, x: mx.array, seen: mx.array, turn: Turn) -> mx.array:
-        x = x + self.attn(self.attn_norm(x) if "attn_norm" in self else x, seen, turn)
+    def __call__(self, x: mx.array, seen: mx.array, some: mx.array | None, turn: Turn) -> mx.array:
+        x = x + self.attn(self.attn_norm(x) if "attn_norm" in self else x, seen, some, turn)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -148,10 +150,10 @@ class Encoder(nn.Module):
 
     def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
         x = self.embeddings(ids)
-        seen = {FULL: mask[:, None, None, :], LOCAL: around(mask, self.reach)}
+        seen = {FULL: (mask[:, None, None, :], None), LOCAL: around(mask, self.reach)}
         turns = {kind: turn.of(mask) for kind, turn in self._turns.items()}
         for layer, kind in zip(self.layers, self.kinds, strict=True):
-            x = layer(x, seen[kind], turns[kind])
+            x = layer(x, *seen[kind], turns[kind])
         return self.final_norm(x)
 
 
@@ -159,11 +161,13 @@ def norm(config: Config) -> nn.LayerNorm:
     return nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.norm_bias)
 
 
-def around(mask: mx.array, reach: int) -> mx.array:
-    """Which keys a token sees, [B, 1, L, L]: real ones at most `reach` away, and itself.
+def around(mask: mx.array, reach: int) -> tuple[mx.array, mx.array]:
+    """Which keys a token sees, bool [B, 1, L, L], real ones at most `reach` away; whether it sees any, [B, 1, L, 1].
 
-    A padded token far from the text would see none, and no row of a mask may be empty.
+    A masked token far from the text sees none. No row of a mask may be empty, so there it sees itself.
     """
     place = mx.arange(mask.shape[1])
     distance = mx.abs(place[:, None] - place[None, :])
-    return ((distance <= reach) & mask[:, None, None, :]) | (distance == 0)
+    seen = (distance <= reach) & mask[:, None, None, :]
+    some = mx.any(seen, axis=-1, keepdims=True)
+    return seen | ((distance == 0) & ~some), some

@@ -37,8 +37,8 @@ class Embeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(dropout)
 
-    def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
-        x = self.word_embeddings(ids) + self.position_embeddings(positions(ids, mask, PADDING_IDX))
+    def __call__(self, ids: mx.array) -> mx.array:
+        x = self.word_embeddings(ids) + self.position_embeddings(positions(ids, PADDING_IDX))
         return self.dropout(self.LayerNorm(x))
 
 
@@ -109,4 +109,4 @@ class Encoder(nn.Module):
         self.encoder = Layers(config, dropout)
 
     def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
-        return self.encoder(self.embeddings(ids, mask), mask)
+        return self.encoder(self.embeddings(ids), mask)

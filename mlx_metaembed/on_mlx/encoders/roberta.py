@@ -1,4 +1,4 @@
-"""RoBERTa: BERT whose positions count the real tokens from after the padding index. arXiv:1907.11692."""
+"""RoBERTa: BERT whose positions count all but pad tokens from after the padding index. arXiv:1907.11692."""
 
 from dataclasses import dataclass
 
@@ -22,9 +22,9 @@ class Embeddings(bert.Embeddings):
         super().__init__(config, dropout)
         self.padding_idx = config.pad_token_id
 
-    def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
+    def __call__(self, ids: mx.array) -> mx.array:
         x = self.word_embeddings(ids) + self.token_type_embeddings.weight[0]
-        return self.dropout(self.LayerNorm(x + self.position_embeddings(positions(ids, mask, self.padding_idx))))
+        return self.dropout(self.LayerNorm(x + self.position_embeddings(positions(ids, self.padding_idx))))
 
 
 class Encoder(nn.Module):
@@ -36,10 +36,13 @@ class Encoder(nn.Module):
         self.encoder = bert.Layers(config, dropout)
 
     def __call__(self, ids: mx.array, mask: mx.array) -> mx.array:
-        return self.encoder(self.embeddings(ids, mask), mask)
+        return self.encoder(self.embeddings(ids), mask)
 
 
-def positions(ids: mx.array, mask: mx.array, padding_idx: int) -> mx.array:
-    """Row of the position table for each token, [B, L]: padding_idx for padding and for the pad token in a text."""
-    real = (mask & (ids != padding_idx)).astype(mx.int32)
+def positions(ids: mx.array, padding_idx: int) -> mx.array:
+    """Row of the position table for each token, [B, L]: padding_idx for the pad token, wherever it stands.
+
+    The mask is not asked: the mask tokens that ColBERT adds to a query have places, seen or not.
+    """
+    real = (ids != padding_idx).astype(mx.int32)
     return mx.cumsum(real, axis=1) * real + padding_idx

@@ -1,0 +1,36 @@
+"""BGE-M3's lexical head: a weight for every token of the text itself. arXiv:2402.03216, section 3.2."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mlx_metaembed.xp import Array, namespace, relu
+
+
+@dataclass(frozen=True)
+class Lexical:
+    """relu of one linear feature; tokens whose ids are `ignored` (the special ones) weigh nothing."""
+
+    kind: ClassVar[str] = "lexical"
+    on_tokens: ClassVar[bool] = True
+    in_features: int
+    ignored: tuple[int, ...]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"linear.weight": (1, self.in_features), "linear.bias": (1,)}
+
+    def __call__(self, weights: Mapping[str, Array], states: Array, ids: Array, mask: Array) -> Array:
+        """States [B, L, D], ids int [B, L] and mask bool [B, L] to a weight for each token, float32 [B, L]."""
+        xp = namespace(states)
+        x = xp.matmul(xp.astype(states, xp.float32), weights["linear.weight"].T) + weights["linear.bias"]
+        x = relu(xp.squeeze(x, -1))
+        counts = mask
+        for special in self.ignored:
+            counts = counts & (ids != special)
+        return xp.where(counts, x, xp.zeros_like(x))
+
+    def sparse(self, output: np.ndarray, ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What the call gave [B, L], as each text's ids and weights; an id that comes twice is there twice."""
+        return list(zip(ids, output, strict=True))
