@@ -22,6 +22,10 @@ from mlx_metaembed.train.optimizer import Optimizer
 from mlx_metaembed.train.setup import Parts, prepare
 
 
+OWN = 2**28
+"""Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """What the caller is told, and how it stops a run: `stopped` is asked after every step."""
@@ -202,10 +206,10 @@ class _Loop:
     def _keep_within_budget(self) -> None:
         """Stop where the engine's peak, or what the process has grown by, is over the budget."""
         peak, budget = self.peak, self.recipe.memory_bytes
-        if footprint.now() - self.before > budget:
+        if footprint.now() - self.before > budget + OWN:
             # The allocator's cache can be given back.
             self.parts.engine.memory(reset=True)
-            peak = max(peak, footprint.now() - self.before)
+            peak = max(peak, footprint.now() - self.before - OWN)
         if peak > budget:
             raise JobError(
                 f"Step {self.position.step} held {format_size(peak)}, over the budget of {self.recipe.memory}. "

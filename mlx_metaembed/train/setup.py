@@ -1,5 +1,6 @@
 """A run's parts, made in the order in which they can be refused: nothing is written before all of them fit."""
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -105,6 +106,8 @@ def prepare(
             f"{recipe.data} or the tokenizer has changed since {start} was written; "
             "resume with the same data, or start a new run"
         )
+    # An engine that an earlier run left lies in a cycle, and would be counted.
+    gc.collect()
     engine.memory(limit=recipe.memory_bytes, reset=True)
     held = footprint.now()
     store = vectors = None

@@ -1,6 +1,6 @@
 """Where a run's bytes lie at each of its moments: the fullest one is the peak.
 
-B rows, C candidates, N texts of a batch, D features. What stays (weights, masters, optimizer) is there at all of them;
+What stays (weights, masters, optimizer) is there at all of them;
 gradients, activations, the batch's vectors and the loss come and go, and what takes another's place is not added to it.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mlx_metaembed.batches import bucket
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import adafactor, adamw, adamw_8bit, learning
 from mlx_metaembed.train.plan.activations import ITEM, Activations, Shape, activations
@@ -23,10 +24,6 @@ IN_HAND = {
     "torch": {"adamw": 6, "adamw_8bit": 9, "adafactor": 5},
 }
 """Copies in float32 of the largest parameter that an update makes; on a processor torch's AdamW goes by pieces."""
-LOSS_MATRICES = 6
-"""Matrices [B, C] that the loss at one width holds with its gradient."""
-LOSS_VECTORS = 8
-"""Copies of the batch's vectors [N, D] that the loss makes: gathered, normalised, cut, and a gradient of each."""
 SLACK = {"mlx": 0.07, "torch": 0.1}
 """Of all the rest: what allocators round up and keep between sizes."""
 
@@ -130,7 +127,6 @@ def reckon(job: Job) -> Bytes:
         "masters": 4 * plain if item < 4 else 0,
         "optimizer": sum(STATE[recipe.optimizer](each) for each in shapes),
     }
-    widths = len(recipe.matryoshka) or 1
     return Bytes(
         job=job,
         stays=stays,
@@ -138,8 +134,7 @@ def reckon(job: Job) -> Bytes:
         working=item * (plain - words),
         update=0 if by_pieces else IN_HAND[target.engine][recipe.optimizer] * widest,
         vectors=2 * 4 * job.texts * features,
-        loss=widths
-        * (LOSS_MATRICES * 4 * recipe.batch_size * job.candidates + LOSS_VECTORS * 4 * job.texts * features),
+        loss=held_bytes(recipe.batch_size, job.candidates, features, len(recipe.matryoshka) or 1),
         activations=activations(
             shape,
             length=job.length,
