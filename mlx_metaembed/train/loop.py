@@ -21,7 +21,6 @@ from mlx_metaembed.train.objective import objective
 from mlx_metaembed.train.optimizer import Optimizer
 from mlx_metaembed.train.setup import Parts, prepare
 
-
 OWN = 2**28
 """Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
 

@@ -24,6 +24,8 @@ IN_HAND = {
     "torch": {"adamw": 6, "adamw_8bit": 9, "adafactor": 5},
 }
 """Copies in float32 of the largest parameter that an update makes; on a processor torch's AdamW goes by pieces."""
+PLAIN = 0.93
+"""A batch in one graph holds so much of what its chunks would hold one by one."""
 SLACK = {"mlx": 0.07, "torch": 0.1}
 """Of all the rest: what allocators round up and keep between sizes."""
 
@@ -88,7 +90,7 @@ class Bytes:
         else:
             # A chunk's rows are a power of two, so that a batch is seldom one chunk.
             rows = 2 ** int(math.log2(job.texts))
-            passing = self.activations.held(held, min(chunk, rows * bucket(job.length)))
+            passing = round(PLAIN * self.activations.held(held, min(chunk, rows * bucket(job.length))))
             before = self.sums if job.recipe.grad_accumulation_steps > 1 else 0
             gradients = before + max(self.sums - passing, 0)
             found = {
