@@ -136,7 +136,9 @@ def reckon(job: Job) -> Bytes:
         working=item * (plain - words),
         update=0 if by_pieces else IN_HAND[target.engine][recipe.optimizer] * widest,
         vectors=2 * 4 * job.texts * features,
-        loss=held_bytes(recipe.batch_size, job.candidates, features, len(recipe.matryoshka) or 1),
+        # The mask of candidates is a byte a pair.
+        loss=held_bytes(recipe.batch_size, job.candidates, features, len(recipe.matryoshka) or 1)
+        + recipe.batch_size * job.candidates,
         activations=activations(
             shape,
             length=job.length,

@@ -97,7 +97,7 @@ def plan(job: Job, *, budget: int) -> Plan:
     useful = min(job.recipe.chunk_tokens or USEFUL_TOKENS, USEFUL_TOKENS, found[0].batch_tokens)
     return next(
         (each for each in found if each.fits and each.chunk_tokens >= useful),
-        max(found, key=lambda each: (each.fits, each.chunk_tokens)),
+        max(found, key=lambda each: (each.fits, each.chunk_tokens if each.fits else -each.total)),
     )
 
 
@@ -105,10 +105,10 @@ def _at(job: Job, checkpointing: bool, budget: int) -> Plan:
     found = reckon(job)
     least = least_rows(job.length) * bucket(job.length)
     chunk = max(least, min(job.recipe.chunk_tokens or MOST_TOKENS, most_tokens(found, budget)))
-    made = Plan(found, budget, chunk, True, checkpointing)
-    if (job.recipe.grad_cache != "on" and made.holds(made.batch_tokens)) or job.recipe.grad_cache == "off":
-        return replace(made, cached=False)
-    return made
+    cached = Plan(found, budget, chunk, True, checkpointing)
+    whole = replace(cached, cached=False)
+    plainly = {"on": False, "off": True, "auto": whole.fits or whole.total <= cached.total}
+    return whole if plainly[job.recipe.grad_cache] else cached
 
 
 def most_tokens(found: Bytes, budget: int) -> int:
