@@ -29,8 +29,8 @@ from mlx_metaembed.pooling import finish, vector  # noqa: E402
 
 NOTHING = mx.array(0.0)
 CACHE_SHARE, CLEAR_SHARE = 4, 8
-"""The allocator may keep 1 / CACHE_SHARE of the budget in its cache; after a step with more than 1 / CLEAR_SHARE in it,
-it is cleared."""
+"""The allocator's cache may have 1 / CACHE_SHARE of what a run is planned to hold; after a step with more than
+1 / CLEAR_SHARE in it, it is cleared."""
 
 
 def load_engine(reason: str) -> "MlxEngine":
@@ -63,7 +63,7 @@ class MlxEngine:
         # Apple's GPUs have bfloat16 from the M3 on.
         self.bfloat16 = not self.device.startswith(("cpu", "Apple M1", "Apple M2"))
         self._compile = compiles(self.device)
-        self._limit: int | None = None
+        self._planned: int | None = None
 
     def array(self, values: np.ndarray) -> mx.array:
         return mx.array(values)
@@ -220,15 +220,15 @@ class MlxEngine:
             name = full.rpartition(".")[0]
             self._state.setdefault(name, []).append(mx.array(state[full]))
 
-    def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
+    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
         peak = mx.get_peak_memory()
         # Every new shape adds buffers to the cache; past its share the old ones are given back.
-        if self._limit and mx.get_cache_memory() > self._limit // CLEAR_SHARE:
+        if self._planned and mx.get_cache_memory() > self._planned // CLEAR_SHARE:
             mx.clear_cache()
         if limit is not None:
-            self._limit = limit
+            self._planned = planned or limit
             mx.set_memory_limit(limit)
-            mx.set_cache_limit(limit // CACHE_SHARE)
+            mx.set_cache_limit(self._planned // CACHE_SHARE)
         if reset:
             mx.clear_cache()
             mx.reset_peak_memory()

@@ -166,7 +166,7 @@ class TorchEngine:
             name = full.rpartition(".")[0]
             self._state.setdefault(name, []).append(self.array(state[full].copy()))
 
-    def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
+    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
         if self._device.type == "cpu":
             return footprint.peak(reset=reset)
         peak = torch.cuda.max_memory_allocated()

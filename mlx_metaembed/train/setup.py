@@ -108,7 +108,7 @@ def prepare(
         )
     # An engine that an earlier run left lies in a cycle, and would be counted.
     gc.collect()
-    engine.memory(limit=recipe.memory_bytes, reset=True)
+    engine.memory(limit=recipe.memory_bytes, planned=planned.total, reset=True)
     held = footprint.now()
     store = vectors = None
 
