@@ -105,7 +105,7 @@ class Engine(Protocol):
         """Take back the optimizer's state that `save` gave, on either engine."""
 
     def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
-        """The peak since the last reset, in bytes; `limit` sets what the allocator may hold, `planned` says what it will.
+        """The peak since the last reset, in bytes; `limit` is what the allocator may hold, `planned` what it will.
 
         A cache that grows with every new shape is kept to a share of what is planned.
         """
