@@ -169,8 +169,8 @@ def test_an_adapter_of_another_base_lists_every_fault(tiny: Path, tmp_path: Path
     adapters.write(wrong, str(tiny), tmp_path / "a")
     with pytest.raises(CallError) as caught:
         adapters.read(folders.read(tmp_path / "a"))
-    assert "encoder.layer.9.output.dense: the base has no such layer" in str(caught.value)
-    assert "lora_A.weight has shape (2, 60), the base needs (2, 64)" in str(caught.value)
+    assert "encoder.layer.9.output.dense: the base has no such linear layer" in str(caught.value)
+    assert "lora_A.weight has shape (2, 60), the base and rank 2 need (2, 64)" in str(caught.value)
     path = tmp_path / "a" / "adapter_config.json"
     settings = json.loads(path.read_text())
     path.write_text(json.dumps(settings | {"peft_type": "LOHA", "modules_to_save": ["classifier"]}))
