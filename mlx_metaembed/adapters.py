@@ -13,7 +13,7 @@ import numpy as np
 
 from mlx_metaembed import mlx_lm_adapter
 from mlx_metaembed import weights as files
-from mlx_metaembed.architecture import PREFIXES
+from mlx_metaembed.architecture import PREFIXES, unused
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ADAPTER, ModelFolder
@@ -156,7 +156,10 @@ def _read(
         settings, found = mlx_lm_adapter.settings(settings), mlx_lm_adapter.arrays(found)
     named: dict[str, np.ndarray] = {}
     for name, array in found.items():
-        named[_own(name, folder.model_type, trunk)] = array.astype(np.float32)
+        own = _own(name, folder.model_type, trunk)
+        # PEFT's "all-linear" takes BERT's pooler as well, which no vector comes from.
+        if not unused(own):
+            named[own] = array.astype(np.float32)
     rank, alpha = settings["r"], float(settings["lora_alpha"])
     modules = tuple(sorted(name.removesuffix(".lora_A.weight") for name in named if name.endswith(".lora_A.weight")))
     # rsLoRA divides by the root of the rank; alpha is raised to say the same.

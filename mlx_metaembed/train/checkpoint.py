@@ -141,6 +141,8 @@ def _write(
     trained = under(masters, TRUNK)
     if adapter:
         adapters.write(adapters.with_arrays(adapter, trained), base_name(recipe), partial)
+        # With a config.json beside the adapter, transformers takes the folder for a whole model.
+        (partial / "config.json").unlink()
     else:
         # What was frozen and what other tools want is taken over as it was.
         weights.write(
