@@ -95,5 +95,5 @@ def _module(name: str) -> str:
 
 
 def _under(module: str, target: str) -> bool:
-    """Whether a module's path ends with the target, as PEFT matches, or lies inside of it."""
-    return f".{module}.".endswith(f".{target}.") or f".{module}.".startswith(f".{target}.")
+    """Whether a module's path ends with the target, as PEFT matches, or lies inside of such a module."""
+    return f".{target}." in f".{module}."

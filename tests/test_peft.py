@@ -138,15 +138,15 @@ def test_what_is_not_computed_is_refused(peft_library: str, tmp_path: Path, sett
         adapters.read(folders.read(tmp_path / "a"))
 
 
-@pytest.mark.parametrize("kind", ["lora", "dora"])
 def test_sentence_transformers_loads_the_folder_of_a_run(
-    peft_library: str, sentence_transformers: str, engine_name: str, pairs: Path, tmp_path: Path, kind: str
+    peft_library: str, sentence_transformers: str, engine_name: str, pairs: Path, tmp_path: Path
 ):
+    # LoRA alone: of DoRA, transformers' own loader drops the magnitudes, of PEFT's files too (docs/training.md).
     from sentence_transformers import SentenceTransformer
 
     tiny, out = tiny_folder(tmp_path / "tiny"), tmp_path / "out"
     disk.write_json(tiny / "tokenizer_config.json", {"pad_token": "[PAD]", "tokenizer_class": "PreTrainedTokenizerFast"})
-    settings = {"train": kind, "iters": 3, "batch_size": 8, "learning_rate": 1e-2, "warmup_ratio": 0.0}
+    settings = {"train": "lora", "iters": 3, "batch_size": 8, "learning_rate": 1e-2, "warmup_ratio": 0.0}
     train(Recipe(model=str(tiny), data=str(pairs), out=str(out), engine=engine_name, dtype="float32", **settings))
     wanted = embedder.load(out, engine=engine_name, dtype="float32").encode(TEXTS)
     np.testing.assert_allclose(SentenceTransformer(str(out), device="cpu").encode(TEXTS), wanted, atol=2e-5)
