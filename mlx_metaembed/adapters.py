@@ -5,7 +5,7 @@ change is scale * B A, with scale = alpha / rank: the files keep rank and alpha,
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 

@@ -149,17 +149,23 @@ def read(path: str | Path, *, base: str | Path | None = None) -> ModelFolder:
     return _declared(path)
 
 
+def base_name(adapter: Path) -> str:
+    """The model that an adapter's folder names as its base. Raises CallError where it names none."""
+    settings = read_json(adapter / ADAPTER)
+    settings = settings if isinstance(settings, dict) else {}
+    # mlx-lm calls it `model`.
+    named = settings.get("base_model_name_or_path") or settings.get("model")
+    if not isinstance(named, str):
+        raise CallError(
+            f"{adapter / ADAPTER} names no base_model_name_or_path. Say which model it changes (a folder, a hub id or "
+            f"a wheel): metaembed convert {adapter} OUT --base BASE"
+        )
+    return named
+
+
 def _adapted(path: Path, other: str | Path | None) -> ModelFolder:
     """An adapter's folder: what a run leaves declares all but the trunk's weights, what PEFT leaves nothing else."""
-    settings = read_json(path / ADAPTER)
-    settings = settings if isinstance(settings, dict) else {}
-    # mlx-lm calls the base `model`.
-    named = other or settings.get("base_model_name_or_path") or settings.get("model")
-    if not isinstance(named, str | Path):
-        raise CallError(
-            f"{path / ADAPTER} names no base_model_name_or_path. Say which model it changes (a folder, a hub id or a "
-            f"wheel): metaembed convert {path} OUT --base BASE"
-        )
+    named = other or base_name(path)
     try:
         base = read(locate.resolve(named))
     except CallError as error:

@@ -1,4 +1,4 @@
-"""LoRA and DoRA in every family: vectors and gradients alike on both engines, fused as applied, also over MLX's codes."""
+"""LoRA and DoRA in every family: alike on both engines, the same fused as applied, and over quantized weights."""
 
 import re
 from dataclasses import replace

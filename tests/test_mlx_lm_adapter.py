@@ -1,4 +1,4 @@
-"""mlx-lm's adapters against mlx-lm itself: its layers make them and compute with them, the kit fuses and applies them."""
+"""mlx-lm's adapters against mlx-lm itself: its layers make them and compute with them; here they are read and fused."""
 
 import json
 import shutil
@@ -124,7 +124,10 @@ def test_scale_is_not_alpha_and_alpha_beside_it_is_not_used(adapter: Path):
     [
         ({"fine_tune_type": "full"}, r"fine_tune_type = 'full': the file holds whole weights.*mlx_lm\.fuse"),
         ({"lora_parameters": {"rank": 0, "scale": 1.0}}, r"rank = 0, expected a whole number from 1 on"),
-        ({"lora_parameters": {"scale": "x"}}, r"rank = None, expected a whole number[\s\S]*scale = 'x', expected a num"),
+        (
+            {"lora_parameters": {"scale": "x"}},
+            r"rank = None, expected a whole num[\s\S]*scale = 'x', expected a num",
+        ),
         ({"lora_parameters": {"rank": 4, "scale": 1.0}}, r"shape \(2, 32\), the base and rank 4 need \(4, 32\)"),
         ({"fine_tune_type": "dora"}, r"lora_magnitude_vector is missing"),
         ({"model": "nobody/has-it"}, r"its base 'nobody/has-it' can't be read.*--base BASE"),
@@ -132,9 +135,7 @@ def test_scale_is_not_alpha_and_alpha_beside_it_is_not_used(adapter: Path):
     ],
 )
 def test_faults_are_named(adapter: Path, change: dict, said: str):
-    disk.write_json(
-        adapter / "adapter_config.json", disk.read_json(adapter / "adapter_config.json") | change
-    )
+    disk.write_json(adapter / "adapter_config.json", disk.read_json(adapter / "adapter_config.json") | change)
     with pytest.raises(CallError, match=said):
         adapters.read(folders.read(adapter))
 

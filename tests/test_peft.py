@@ -145,7 +145,9 @@ def test_sentence_transformers_loads_the_folder_of_a_run(
     from sentence_transformers import SentenceTransformer
 
     tiny, out = tiny_folder(tmp_path / "tiny"), tmp_path / "out"
-    disk.write_json(tiny / "tokenizer_config.json", {"pad_token": "[PAD]", "tokenizer_class": "PreTrainedTokenizerFast"})
+    disk.write_json(
+        tiny / "tokenizer_config.json", {"pad_token": "[PAD]", "tokenizer_class": "PreTrainedTokenizerFast"}
+    )
     settings = {"train": "lora", "iters": 3, "batch_size": 8, "learning_rate": 1e-2, "warmup_ratio": 0.0}
     train(Recipe(model=str(tiny), data=str(pairs), out=str(out), engine=engine_name, dtype="float32", **settings))
     wanted = embedder.load(out, engine=engine_name, dtype="float32").encode(TEXTS)
