@@ -1,7 +1,7 @@
 """A program: makes an adapter with mlx-lm's own layers, and what mlx-lm computes with it.
 
 Run by test_mlx_lm_adapter.py in a process of its own, since importing mlx_lm lowers the limit of open files for good.
-Arguments: BASE OUT SETTINGS, the last as JSON: kind, rank, scale, num_layers, bits (0: a plain base), and each text's ids.
+Arguments: BASE OUT SETTINGS, the last as JSON: kind, rank, scale, num_layers, bits (0: a plain base), ids.
 """
 
 import json
