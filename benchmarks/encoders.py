@@ -31,6 +31,11 @@ COVERS = {
     "llama": "Llama trunks",
     "mistral": "e5-mistral",
     "gemma3_text": "EmbeddingGemma",
+    "longformer": "allenai/longformer-base-4096",
+    "clip": "CLIP, both towers: clip-ViT-B-32, laion's",
+    "clip_text_model": "CLIP's text tower with its projection",
+    "siglip": "SigLIP, the text tower",
+    "siglip_text_model": "SigLIP's text tower alone",
 }
 
 

@@ -92,9 +92,9 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
 
     Every text is encoded alone, so that nothing that stands beside it can change it.
     """
-    from mlx_metaembed.on_torch.reference import Reference
+    from mlx_metaembed.on_torch.reference import Reference, TowerReference
 
-    trunk = Reference(folder, reference)
+    trunk = TowerReference(folder, reference) if folder.is_tower else Reference(folder, reference)
     prompt = folder.prompts.get(folder.default_prompt_name or "", "")
     texts = [prompt + (text.lower() if folder.do_lower_case else text) for text in texts]
     encode, tokenizer = _tokenizer(folder, texts)
@@ -103,8 +103,9 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
     vectors = np.zeros((len(texts), folder.hidden_size))
     # Some rotary positions remember the longest text so far: the shortest goes first.
     for text in sorted(range(len(texts)), key=lambda text: len(ids[text])):
+        found = trunk(ids[text]).astype(np.float64)
         mask = np.arange(len(ids[text])) >= skipped
-        vectors[text] = pool(trunk(ids[text])[None].astype(np.float64), mask[None], folder.pooling)[0]
+        vectors[text] = found if folder.is_tower else pool(found[None], mask[None], folder.pooling)[0]
     return _declared(folder, vectors), [len(row) for row in ids], f"{trunk.said}; {tokenizer}"
 
 
@@ -113,7 +114,7 @@ def _tokenizer(folder: ModelFolder, texts: Sequence[str]) -> tuple[Callable[[str
     it, in words."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    plain = PreTrainedTokenizerFast(tokenizer_file=str(folder.path / "tokenizer.json"))
+    plain = PreTrainedTokenizerFast(tokenizer_file=str(folder.tokenizer()))
     cut = {"truncation": True, "max_length": folder.max_seq_length}
 
     def encode(text: str) -> list[int]:
@@ -121,7 +122,7 @@ def _tokenizer(folder: ModelFolder, texts: Sequence[str]) -> tuple[Callable[[str
 
     # Of a tokenizer that is not of its class's usual kind, transformers makes another one, or none.
     try:
-        theirs = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
+        theirs = AutoTokenizer.from_pretrained(str(folder.trunk_path), local_files_only=True)
         other = sum(theirs(text, **cut)["input_ids"] != encode(text) for text in texts)
     except Exception as error:
         return encode, f"tokenizer.json as it stands, AutoTokenizer does not read it ({type(error).__name__})"
@@ -176,4 +177,5 @@ def reference_for(source: str | Path, dtype: str | None) -> Path | None:
     folder = folders.read(where)
     # What transformers reads; of an ONNX export it would make random weights.
     files = ("model.safetensors", "model.safetensors.index.json", *PICKLED)
-    return folder.path if not folder.quantization and any((folder.path / name).is_file() for name in files) else None
+    where = folder.trunk_path
+    return where if not folder.quantization and any((where / name).is_file() for name in files) else None

@@ -102,7 +102,7 @@ def write(folder: ModelFolder, tensors: Tensors, partial: Path, *, dtype: str | 
 
     Raises CallError where the tokenizer is missing or has more tokens than the embedding has rows, or a part is wrong.
     """
-    if vocabulary.bring(folder.path, partial):
+    if vocabulary.bring(folder.trunk_path, partial):
         note("Made tokenizer.json from the older files of the tokenizer")
     require_vocabulary(folder.path, partial / "tokenizer.json", tensors)
     extras(folder, partial, dtype=dtype, note=note)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mlx_metaembed import towers
 from mlx_metaembed.architecture import ALIASES
 from mlx_metaembed.convert import names
 from mlx_metaembed.errors import faults
@@ -38,6 +39,10 @@ def require(folder: ModelFolder, tensors: Mapping[str, Tensor | np.ndarray]) -> 
 def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The contradictions between a configuration and the shapes of a trunk's tensors, one line each."""
     wrong = []
+    if "text_config" in config:
+        # Two towers in one file: the text's part of the configuration, and of the weights.
+        own = {name: shape for name, shape in shapes.items() if name.startswith(towers.TRUNK)}
+        return [f"text_config: {line}" for line in found(config["text_config"], own)]
 
     def say(name: str, has: int | None, what: str) -> None:
         key, value = _entry(config, name)

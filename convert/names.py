@@ -27,7 +27,15 @@ PARAMETRIZED = (
 """torch's names for a weight with an adapter beside it (jina-embeddings-v3), and the kit's."""
 COPIES = {"encoder.embed_tokens.weight": "shared.weight"}
 """Second names of a tensor (T5's word embedding) and the trunk's own."""
-WORD_EMBEDDINGS = ("word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight", "shared.weight")
+TEXT_TOWER = re.compile(r"(embeddings|encoder|final_layer_norm|head)\.")
+"""What the text tower's tensors begin with where transformers 5 saved SigLIP's alone; before, with text_model."""
+WORD_EMBEDDINGS = (
+    "token_embedding.weight",
+    "word_embeddings.weight",
+    "tok_embeddings.weight",
+    "embed_tokens.weight",
+    "shared.weight",
+)
 
 
 def trunk(
@@ -50,6 +58,8 @@ def trunk(
         own = own.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
         for pattern, plain in PARAMETRIZED:
             own = pattern.sub(plain, own)
+        if model_type == "siglip_text_model" and TEXT_TOWER.match(own):
+            own = f"text_model.{own}"
         if HEADS.match(own):
             heads[name] = own
         elif BUFFERS.fullmatch(own):

@@ -41,7 +41,7 @@ def file(path: Path, note: Note) -> Tensors:
 
 def trunk(folder: ModelFolder, note: Note) -> Tensors:
     """The tensors of a folder's weights: safetensors or torch's pickles, one file or shards, else its ONNX export."""
-    path = folder.base or folder.path
+    path = folder.base or folder.trunk_path
     if not any((path / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
         if (path / "pytorch_model.bin").is_file():
             return file(path / "pytorch_model.bin", note)

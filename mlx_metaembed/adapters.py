@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import mlx_lm_adapter
+from mlx_metaembed import mlx_lm_adapter, towers
 from mlx_metaembed import weights as files
 from mlx_metaembed.architecture import PREFIXES, unused
 from mlx_metaembed.disk import read_json, write_json
@@ -157,8 +157,8 @@ def _read(
     named: dict[str, np.ndarray] = {}
     for name, array in found.items():
         own = _own(name, folder.model_type, trunk)
-        # PEFT's "all-linear" takes BERT's pooler as well, which no vector comes from.
-        if not unused(own):
+        # PEFT's "all-linear" takes BERT's pooler as well, which no text's vector comes from, nor an image's.
+        if not unused(own, folder.model_type) or own.startswith(towers.IMAGE):
             named[own] = array.astype(np.float32)
     rank, alpha = settings["r"], float(settings["lora_alpha"])
     modules = tuple(sorted(name.removesuffix(".lora_A.weight") for name in named if name.endswith(".lora_A.weight")))

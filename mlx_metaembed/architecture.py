@@ -1,13 +1,29 @@
-"""config.json's many spellings of one architecture: widths, depths, positions, and tensors that no embedder uses."""
+"""config.json's many spellings of one architecture: widths, depths, positions, and tensors that no trunk has."""
 
 from collections.abc import Iterable
 
+from mlx_metaembed import towers
 
-def unused(name: str) -> bool:
-    """Whether a tensor of the file is no part of a trunk: a pooler, a decoder, a second name of one, a buffer."""
-    return name.startswith(("pooler.", "decoder.", "lm_head.", "encoder.embed_tokens.")) or name.endswith(
-        ("position_ids", "token_type_ids", "rotary_emb.inv_freq")
-    )
+
+def kept(name: str, model_type: str) -> bool:
+    """Whether a tensor is no part of the trunk but stays in its file as it is.
+
+    A pooler; Longformer's projections for global attention; all of a model of texts and images but its text tower.
+    """
+    if model_type in towers.TEXT:
+        return not name.startswith(towers.TRUNK) and not buffer(name)
+    return name.startswith("pooler.") or (model_type == "longformer" and "_global." in name)
+
+
+def unused(name: str, model_type: str) -> bool:
+    """Whether a tensor of the file is no part of a trunk: what is kept, a decoder, a second name of one, a buffer."""
+    second = ("decoder.", "lm_head.", "encoder.embed_tokens.")
+    return kept(name, model_type) or name.startswith(second) or buffer(name)
+
+
+def buffer(name: str) -> bool:
+    """Whether a tensor is no weight: it follows from the configuration."""
+    return name.endswith(("position_ids", "token_type_ids", "rotary_emb.inv_freq"))
 
 
 PREFIXES = {
@@ -22,6 +38,9 @@ PREFIXES = {
     "nomic_bert": "bert",
     "new": "new",
     "gte": "new",
+    "longformer": "longformer",
+    "clip": "clip",
+    "siglip": "siglip",
 }
 """The prefix that a family's task models give their trunk; "model" for the others."""
 
@@ -45,9 +64,32 @@ ALIASES = {
 
 
 def unified(config: dict) -> dict:
-    """A configuration with BERT's names beside the family's own."""
+    """A configuration with BERT's names beside the family's own; of a text tower, the tower's."""
+    if str(config.get("model_type")) in towers.TEXT:
+        return towers.text(config)
     found = {name: next((config[key] for key in keys if key in config), None) for name, keys in ALIASES.items()}
     return {name: value for name, value in found.items() if value is not None} | config
+
+
+def states_width(config: dict) -> int:
+    """Features of the states that the trunk gives: a text tower projects them."""
+    found = unified(config)
+    return found["projection_dim"] if config["model_type"] in towers.TEXT else found["hidden_size"]
+
+
+def window_faults(config: dict) -> list[str]:
+    """What is wrong with Longformer's `attention_window`, one number or one a layer; one line each."""
+    given, count = config.get("attention_window", 512), config["num_hidden_layers"]
+    windows = given if isinstance(given, list) else [given]
+    wrong = []
+    if isinstance(given, list) and len(given) != count:
+        wrong.append(f"attention_window lists {len(given)} layers, num_hidden_layers = {count}")
+    if odd := [each for each in windows if not isinstance(each, int) or each < 2 or each % 2]:
+        return [*wrong, f"attention_window = {odd[0]!r}: expected even numbers of 2 or more"]
+    if any(max(windows) % each for each in windows):
+        # transformers pads to the widest, and computes in blocks of each.
+        wrong.append(f"attention_window = {given}: the widest must be a multiple of the others")
+    return wrong
 
 
 ENDLESS = 1 << 20
@@ -84,4 +126,5 @@ def positions(config: dict) -> int:
         # Their configurations may still say the length that was trained.
         found = max(found, int(factor * trained))
     # RoBERTa's positions start after the padding index.
-    return found - 2 if config["model_type"] in ("roberta", "xlm-roberta", "camembert", "mpnet") else found
+    after = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
+    return found - 2 if config["model_type"] in after else found

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import adapters, batches, locate, sparse, tasks, token_vectors, tokens
+from mlx_metaembed import adapters, batches, images, locate, sparse, tasks, token_vectors, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
@@ -23,6 +24,7 @@ from mlx_metaembed.tokens import Tokenizer
 WINDOW = 8_192
 """Texts that are sorted by length and encoded together."""
 CHUNK_TOKENS = 8_192
+IMAGES_AT_ONCE = 32
 TOKEN_HEAD_TOKENS = 1_024
 """Fewer, where a head gives more than one vector a text: a row of SPLADE's is as wide as the vocabulary."""
 DENSE = "dense"
@@ -84,27 +86,36 @@ class Embedder:
         them. `head` gives a code head's quantized vectors instead. `progress` is called with the number of texts done
         since the last call. Raises CallError for an unknown head or prompt, or a width out of range.
         """
-        if head in (None, DENSE):
-            self._require_dense()
-            head = None
-        else:
-            self._require_head(head, Fsq)
-        if truncate_dim is not None and not 1 <= truncate_dim <= self.dimensions:
-            raise CallError(
-                f"A width of {truncate_dim} was asked for; the model's vectors have {self.dimensions} features"
-            )
-        if head is not None and truncate_dim is not None:
-            raise CallError(f"The head {head!r} has its own width; a width of {truncate_dim} can't be cut from it")
+        head = self._vector_head(head, truncate_dim)
         prompt, task = self._prompt(prompt_name)
         parts = [
             self._window(texts[first : first + WINDOW], prompt, task, progress)
             for first in range(0, len(texts), WINDOW)
         ]
-        vectors = np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
-        if head is not None:
-            return self.apply(head, vectors)
-        unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings
-        return cut(vectors, truncate_dim or self.dimensions, renormalize=unit)
+        return self._finished(parts, truncate_dim, normalize_embeddings, head)
+
+    def encode_images(
+        self,
+        files: Sequence[Any],
+        *,
+        truncate_dim: int | None = None,
+        normalize_embeddings: bool | None = None,
+        head: str | None = None,
+        progress: Callable[[int], None] = lambda count: None,
+    ) -> np.ndarray:
+        """Vectors of images, in the space of the texts' vectors and shaped as `encode` shapes them.
+
+        `files` are paths or Pillow images. Raises CallError where the model has no image tower, a file is no image,
+        or as `encode` does.
+        """
+        head = self._vector_head(head, truncate_dim)
+        how = images.preprocessing(self.folder)
+        parts = []
+        for first in range(0, len(files), IMAGES_AT_ONCE):
+            pixels = images.read(files[first : first + IMAGES_AT_ONCE], how)
+            parts.append(self.engine.numpy(self.engine.images(pixels)))
+            progress(len(pixels))
+        return self._finished(parts, truncate_dim, normalize_embeddings, head)
 
     def encode_sparse(
         self,
@@ -171,6 +182,34 @@ class Embedder:
         """The code head's digits int64 [texts, K]."""
         values = self.encode(texts, prompt_name=prompt_name, head=head)
         return self.heads[head].digits(values)
+
+    def _vector_head(self, head: str | None, truncate_dim: int | None) -> str | None:
+        """The code head that is asked for, None for the folder's own vectors, which alone can be cut.
+
+        Raises CallError where the folder has no such head or no such width.
+        """
+        if head in (None, DENSE):
+            self._require_dense()
+            head = None
+        else:
+            self._require_head(head, Fsq)
+        if truncate_dim is not None and not 1 <= truncate_dim <= self.dimensions:
+            raise CallError(
+                f"A width of {truncate_dim} was asked for; the model's vectors have {self.dimensions} features"
+            )
+        if head is not None and truncate_dim is not None:
+            raise CallError(f"The head {head!r} has its own width; a width of {truncate_dim} can't be cut from it")
+        return head
+
+    def _finished(
+        self, parts: list[np.ndarray], truncate_dim: int | None, normalize_embeddings: bool | None, head: str | None
+    ) -> np.ndarray:
+        """All vectors in one array, through the head or cut."""
+        vectors = np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
+        if head is not None:
+            return self.apply(head, vectors)
+        unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings
+        return cut(vectors, truncate_dim or self.dimensions, renormalize=unit)
 
     def _require_head(self, head: str, kind: type) -> None:
         """Raise CallError where the folder has no head of that name, or it gives something else."""

@@ -77,6 +77,9 @@ class Engine(Protocol):
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> Array:
         """Vectors of a chunk, without a gradient; with a seed, the dropout that `backward` will draw again."""
 
+    def images(self, pixels: np.ndarray) -> Array:
+        """Vectors of pixels float32 [B, C, H, W], without a gradient. CallError where the model has no image tower."""
+
     def head(self, name: str, vectors: Array) -> Array:
         """A head's output for vectors."""
 

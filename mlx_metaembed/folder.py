@@ -8,8 +8,8 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlx_metaembed import declared, locate, mlm, modules
-from mlx_metaembed.architecture import ENDLESS, positions, prefix, renamed, unified, unused
+from mlx_metaembed import declared, locate, mlm, modules, towers
+from mlx_metaembed.architecture import ENDLESS, kept, positions, prefix, renamed, states_width, unified, unused
 from mlx_metaembed.declared import DenseModule, LateInteraction, SpladePooling
 from mlx_metaembed.disk import optional_json, read_json, write_json
 from mlx_metaembed.errors import CallError, faults
@@ -45,6 +45,8 @@ class ModelFolder:
     """The folder of the trunk's weights, where they are not in `path`: an adapter's base."""
     adapter: Path | None = None
     """The folder of an adapter's files."""
+    trunk_folder: str = ""
+    """Where the trunk's files lie; a folder of its own in old layouts, never in what the kit writes."""
 
     @property
     def model_type(self) -> str:
@@ -57,7 +59,18 @@ class ModelFolder:
 
     @property
     def hidden_size(self) -> int:
-        return self.architecture["hidden_size"]
+        """Width of the states that the trunk gives."""
+        return states_width(self.config)
+
+    @property
+    def is_tower(self) -> bool:
+        """Whether the trunk is the text tower of a model of texts and images, which pools and projects by itself."""
+        return self.model_type in towers.TEXT
+
+    @property
+    def trunk_path(self) -> Path:
+        """The folder of config.json, weights and tokenizer."""
+        return self.path / self.trunk_folder
 
     @property
     def head(self) -> str | None:
@@ -92,19 +105,27 @@ class ModelFolder:
         return {name.removeprefix(before): tensor for name, tensor in found.items()}
 
     def trunk(self) -> dict[str, Tensor]:
-        """The trunk's tensors by name, without the buffers, heads and pooler that are no part of it (see `carried`)."""
+        """The trunk's tensors by name, without buffers, heads and poolers, which are no part of it (see `carried`)."""
         others = mlm.known(self.model_type)
-        return {name: tensor for name, tensor in self.tensors().items() if not unused(name) and name not in others}
+        found = self.tensors().items()
+        return {name: tensor for name, tensor in found if not unused(name, self.model_type) and name not in others}
 
     def carried(self) -> dict[str, Tensor]:
-        """Tensors that are kept as they are: the pooler, for other tools, and a masked-language-model head."""
+        """Tensors that stay as they are: the pooler, for other tools, an image tower, a masked-language-model head."""
         found = self.tensors()
-        pooler = {name: tensor for name, tensor in found.items() if name.startswith("pooler.")}
-        return pooler | mlm.kept(self.config, found)
+        others = {name: tensor for name, tensor in found.items() if kept(name, self.model_type)}
+        return others | mlm.kept(self.config, found)
+
+    def image_tower(self) -> dict[str, Tensor]:
+        """The tensors of the tower for images, as stored. Raises CallError where the model has none."""
+        found = {name: tensor for name, tensor in self.carried().items() if name.startswith(towers.IMAGE)}
+        if not found or towers.image(self.config) is None:
+            raise CallError(f"{self.path} has no image tower that the kit computes; a model of the type clip has one")
+        return found
 
     def weights(self) -> list[Path]:
         """The trunk's safetensors files. Raises CallError where there are none, or one of the index is missing."""
-        path = self.base or self.path
+        path = self.base or self.trunk_path
         single, index = path / "model.safetensors", path / "model.safetensors.index.json"
         if single.is_file():
             return [single]
@@ -120,7 +141,7 @@ class ModelFolder:
 
     def tokenizer(self) -> Path:
         """The path of `tokenizer.json`. Raises CallError where it is missing."""
-        path = self.path / "tokenizer.json"
+        path = self.trunk_path / "tokenizer.json"
         if not path.is_file():
             raise CallError(
                 f"{self.path} has no tokenizer.json. If it has another tokenizer file, write one with: "
@@ -142,10 +163,6 @@ def read(path: str | Path, *, base: str | Path | None = None) -> ModelFolder:
         return _adapted(path, base)
     if base is not None:
         raise CallError(f"{path} is no adapter: it has no {ADAPTER}, so that there is nothing to put on a base")
-    if not (path / "config.json").is_file():
-        newest = newest_checkpoint(path)
-        hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
-        raise CallError(f"{path} is no model folder: it has no config.json{hint}")
     return _declared(path)
 
 
@@ -177,23 +194,29 @@ def _adapted(path: Path, other: str | Path | None) -> ModelFolder:
         raise CallError(f"{path} is an adapter of {base.path}, which is an adapter itself; export that one first")
     if not (path / "modules.json").is_file():
         return replace(base, adapter=path)
-    found = _declared(path, base.path)
+    found = _declared(path, base)
     # The weights are the base's, quantized or not.
     config = {key: value for key, value in found.config.items() if key not in QUANTIZATION}
     config |= {key: base.config[key] for key in QUANTIZATION if key in base.config}
-    return replace(found, config=config, base=base.path, adapter=path)
+    return replace(found, config=config, base=base.trunk_path, adapter=path)
 
 
-def _declared(path: Path, base: Path | None = None) -> ModelFolder:
-    """What the files of a folder declare; sentence-transformers leaves an adapter's configuration with its base."""
-    trunk = path if base is None or (path / "config.json").is_file() else base
+def _declared(path: Path, base: ModelFolder | None = None) -> ModelFolder:
+    """What the files of a folder declare; an adapter's leaves the configuration with its `base`."""
+    inner = modules.trunk_folder(path)
+    where = path / inner
+    trunk = base.trunk_path if base and not (where / "config.json").is_file() else where
+    if not (trunk / "config.json").is_file():
+        newest = newest_checkpoint(path)
+        hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
+        raise CallError(f"{path} is no model folder: it has no config.json{hint}")
     config = read_json(trunk / "config.json")
     for name, kind in (("model_type", str), ("hidden_size", int)):
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
             raise CallError(f"{trunk / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
     config = renamed(config)
-    settings = optional_json(path / "sentence_bert_config.json")
-    tokenizer = optional_json(path / "tokenizer_config.json")
+    settings = optional_json(where / "sentence_bert_config.json")
+    tokenizer = optional_json(where / "tokenizer_config.json")
     top = optional_json(path / "config_sentence_transformers.json")
     if wrong := _wrong_forms(config, settings, tokenizer, top):
         raise faults(f"{path} says what it can't mean:", wrong)
@@ -206,8 +229,10 @@ def _declared(path: Path, base: Path | None = None) -> ModelFolder:
         prompts={name: text for name, text in prompts.items() if text is not None},
         default_prompt_name=top.get("default_prompt_name"),
         similarity_fn_name=top.get("similarity_fn_name") or "cosine",
+        pooling="lasttoken" if config["model_type"] in towers.TEXT else "mean",
+        trunk_folder=inner,
     )
-    return replace(found, **modules.follow(path, found.hidden_size, found.max_seq_length, top))
+    return replace(found, **modules.follow(path, inner, config, found.max_seq_length, top))
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -221,7 +246,10 @@ def write(folder: ModelFolder, out: Path) -> None:
     if folder.head:
         listing = declared.modules(folder.splade, folder.late_interaction)
     else:
-        listing = [("", "Transformer"), ("1_Pooling", "Pooling"), *((dense.path, "Dense") for dense in folder.dense)]
+        # sentence-transformers has a module for a whole CLIP; a tower pools by itself.
+        kind = "CLIPModel" if folder.model_type == "clip" else "Transformer"
+        listing = [("", kind)] if folder.is_tower else [("", kind), ("1_Pooling", "Pooling")]
+        listing += [(dense.path, "Dense") for dense in folder.dense]
         if folder.normalize:
             listing.append((f"{len(listing)}_Normalize", "Normalize"))
         listing = [(path, f"sentence_transformers.models.{kind}") for path, kind in listing]
@@ -229,7 +257,7 @@ def write(folder: ModelFolder, out: Path) -> None:
     write_json(out / "config.json", folder.config)
     write_json(
         out / "sentence_bert_config.json",
-        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case},
+        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case} | towers.module(folder.config),
     )
     top = declared.top(folder.splade, folder.late_interaction)
     write_json(
@@ -245,7 +273,7 @@ def write(folder: ModelFolder, out: Path) -> None:
     if folder.splade:
         width = {"word_embedding_dimension": folder.config.get("vocab_size")}
         write_json(out / folder.splade.path / "config.json", folder.splade.settings() | width)
-    elif not folder.late_interaction:
+    elif not folder.late_interaction and not folder.is_tower:
         pooling = {flag: mode == folder.pooling for flag, mode in modules.POOLING_FLAGS.items()}
         width = {"word_embedding_dimension": folder.hidden_size}
         write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
@@ -268,11 +296,14 @@ TOKENIZER_FILES = (
     "spiece.model",
     "tokenizer.model",
     "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
 )
+"""What makes a model's inputs: ids of texts, pixels of images."""
 
 
 def copy_tokenizer(source: Path, out: Path) -> None:
-    """Copy the tokenizer's files as they are."""
+    """Copy the files of the tokenizer, and of what prepares images, as they are."""
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)

@@ -13,6 +13,8 @@ from mlx_metaembed.errors import CallError, nearest
 FETCHED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
 EXPORTED = ["onnx/model.onnx", "onnx/model.onnx[._]data*", "model.onnx", "model.onnx[._]data*"]
 NOT_FETCHED = ["onnx/*", "openvino/*", "coreml/*", "*/onnx/*", "runs/*"]
+OWN_WEIGHTS = ("*_Dense", "*_CLIPModel", "*_Transformer")
+"""Folders of modules that have weights of their own."""
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -81,9 +83,10 @@ def _snapshot(name: str) -> Path:
 
     try:
         found = fetch(FETCHED)
-        bare = not any(found.glob("model*.safetensors"))
-        modules = [path for path in found.glob("*_Dense") if not (path / "model.safetensors").is_file()]
-        pickles = [f"{path.name}/pytorch_model.bin" for path in modules] + ["pytorch_model*.bin"] * bare
+        modules = [path for kind in OWN_WEIGHTS for path in found.glob(kind)]
+        bare = not any(found.glob("model*.safetensors")) and all(path.match("*_Dense") for path in modules)
+        lacking = [path for path in modules if not (path / "model.safetensors").is_file()]
+        pickles = [f"{path.name}/pytorch_model.bin" for path in lacking] + ["pytorch_model*.bin"] * bare
         if pickles:
             fetch(pickles)
         if bare and not any(found.glob("pytorch_model*.bin")):

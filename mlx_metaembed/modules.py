@@ -6,7 +6,8 @@ Both generations of the layout are read. A folder without modules.json is a bare
 from pathlib import Path
 from typing import Any
 
-from mlx_metaembed import declared
+from mlx_metaembed import declared, towers
+from mlx_metaembed.architecture import states_width
 from mlx_metaembed.disk import optional_json, read_json
 from mlx_metaembed.errors import CallError, faults
 
@@ -20,11 +21,27 @@ POOLING_FLAGS = {
 }
 
 
-def follow(path: Path, width: int, max_seq_length: int, top: dict) -> dict[str, Any]:
+TRUNKS = ("Transformer", "MLMTransformer", "CLIPModel")
+"""sentence-transformers' modules that hold a trunk."""
+
+
+def trunk_folder(path: Path) -> str:
+    """Where modules.json says that the trunk lies, in a folder whose config.json does not lie at the top."""
+    listing = path / "modules.json"
+    if (path / "config.json").is_file() or not listing.is_file():
+        return ""
+    listed = read_json(listing)
+    modules = [module for module in listed if isinstance(module, dict)] if isinstance(listed, list) else []
+    found = [module.get("path") for module in modules if str(module.get("type")).endswith(TRUNKS)]
+    inner = found[0] if found and isinstance(found[0], str) else ""
+    return "" if Path(inner).is_absolute() or ".." in Path(inner).parts else inner
+
+
+def follow(path: Path, inner: str, config: dict, max_seq_length: int, top: dict) -> dict[str, Any]:
     """What modules.json says, as fields of a ModelFolder; nothing where there is no such file.
 
-    `width` is the trunk's, `top` config_sentence_transformers.json. Raises CallError that lists every module that
-    can't be followed.
+    `inner` is the trunk's folder in `path`, `config` its config.json, `top` config_sentence_transformers.json. Raises
+    CallError that lists every module that can't be followed.
     """
     listing = path / "modules.json"
     if not listing.is_file():
@@ -45,9 +62,13 @@ def follow(path: Path, width: int, max_seq_length: int, top: dict) -> dict[str, 
             wrong.append(f"module {kind} at {where!r} lies outside the folder")
             continue
         settings = optional_json(path / where / "config.json") if where else {}
-        if kind in ("Transformer", "MLMTransformer"):
-            if where:
-                wrong.append(f"the trunk lies in {where!r}; move its files up into {path} and set its path to ''")
+        if kind == "CLIPModel" and config["model_type"] != "clip":
+            wrong.append(f"module CLIPModel with a config.json of the type {config['model_type']!r}; expected 'clip'")
+        elif kind in TRUNKS:
+            if where != inner:
+                wrong.append(f"the trunk lies in {where!r}, but {path} has a config.json of its own; remove one")
+        elif kind == "Pooling" and config["model_type"] in towers.TEXT:
+            wrong.append(f"module Pooling at {where!r}, but {config['model_type']} pools by itself")
         elif kind == "Pooling":
             modes = _pooling_modes(settings)
             if len(modes) != 1 or modes[0] not in POOLING_FLAGS.values():
@@ -80,9 +101,10 @@ def follow(path: Path, width: int, max_seq_length: int, top: dict) -> dict[str, 
                 "SpladePooling"
             )
     if late:
-        trunk = optional_json(path / "sentence_bert_config.json")
+        trunk = optional_json(path / inner / "sentence_bert_config.json")
         found["late_interaction"], faulty = declared.late_interaction(on_tokens, top, trunk, max_seq_length)
         wrong += faulty
+    width = states_width(config)
     for dense in found["late_interaction"].dense if late else found["dense"]:
         if dense.in_features != width:
             wrong.append(f"{dense.path} expects {dense.in_features} features, the step before gives {width}")

@@ -20,7 +20,7 @@ def vector(states: Array, mask: Array, folder: ModelFolder, weights: Mapping[str
 
 
 def finish(x: Array, folder: ModelFolder, weights: Mapping[str, Mapping[str, Array]]) -> Array:
-    """Pooled vectors through every Dense module, of unit length where declared."""
+    """Pooled vectors [B, D] through every Dense module, of unit length where declared."""
     for module in folder.dense:
         x = dense(module, weights[module.path], x)
     return normalize(x) if folder.normalize else x

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import architecture, disk
+from mlx_metaembed import architecture, disk, towers
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 
@@ -53,7 +53,8 @@ class Tokenizer:
             self._fast = Fast.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
             raise CallError(f"{path} is no tokenizer file: {error}") from None
-        rows = folder.config.get("vocab_size")
+        config = folder.architecture
+        rows = config.get("vocab_size")
         largest = max(self._fast.get_vocab(with_added_tokens=True).values(), default=0)
         if rows is not None and largest >= rows:
             raise CallError(
@@ -68,14 +69,38 @@ class Tokenizer:
         self._fast.no_padding()
         self._fast.enable_truncation(self.max_seq_length)
         self._lower = folder.do_lower_case
-        self.pad_id = folder.config.get("pad_token_id") or 0
+        self.pad_id = config.get("pad_token_id") or 0
+        self._end = towers.ends(folder.config) if folder.is_tower else None
+        if folder.is_tower and towers.always_padded(folder.config):
+            self.pad_id = self._padding(folder, self.pad_id)
+            self._fast.enable_padding(length=architecture.positions(folder.config), pad_id=self.pad_id)
         self.include_prompt = folder.include_prompt
         self.special_tokens = self._fast.num_special_tokens_to_add(is_pair=False)
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut at `max_seq_length`."""
+        """Token ids of each text, special tokens included, cut at `max_seq_length`.
+
+        CLIP pools where a text first ends, and no token sees what follows it: there it is cut. SigLIP attends to
+        padding: it is part of a text.
+        """
         texts = [text.lower() for text in texts] if self._lower else list(texts)
-        return [encoding.ids for encoding in self._fast.encode_batch_fast(texts)]
+        found = [encoding.ids for encoding in self._fast.encode_batch_fast(texts)]
+        return found if self._end is None else [self._ended(ids) for ids in found]
+
+    def _ended(self, ids: list[int]) -> list[int]:
+        """The ids up to the first that ends a text."""
+        end = max(ids, default=0) if self._end == towers.LEGACY_END else self._end
+        return ids[: ids.index(end) + 1] if end in ids else ids
+
+    def _padding(self, folder: ModelFolder, otherwise: int) -> int:
+        """The id of the padding token that the tokenizer's own files name."""
+        for name in ("tokenizer_config.json", "special_tokens_map.json"):
+            path = folder.trunk_path / name
+            named = disk.read_json(path).get("pad_token") if path.is_file() else None
+            token = named.get("content") if isinstance(named, dict) else named
+            if isinstance(token, str) and (found := self._fast.token_to_id(token)) is not None:
+                return found
+        return otherwise
 
     @property
     def vocabulary(self) -> dict[int, str]:

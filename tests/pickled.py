@@ -48,7 +48,7 @@ def save(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     """A state_dict of contiguous arrays as torch.save writes it; uint16 stands for bfloat16's bits."""
     items, storages = {}, {}
     for at, (name, array) in enumerate(arrays.items()):
-        strides = tuple(stride // array.itemsize for stride in np.ascontiguousarray(array).strides)
+        strides = tuple(stride // array.itemsize for stride in np.asarray(array, order="C").strides)
         items[name] = tensor(str(at), array.dtype.name, array.size, 0, array.shape, strides)
         storages[str(at)] = array.tobytes()
     return archive(path, state_dict(items), storages)

@@ -22,7 +22,16 @@ from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
 
 KINDS = pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
-NO_LAYERS = ("embed", "norm", "Norm", "router", "shared", "pooler", "bias")
+NO_LAYERS = (
+    "embed",
+    "norm",
+    "Norm",
+    "router",
+    "shared",
+    "relative_attention_bias",
+    "text_projection",
+    "text_model.head",
+)
 
 
 def adapter_of(base: Path, *, dora: bool) -> Adapter:

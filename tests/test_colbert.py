@@ -29,8 +29,9 @@ from mlx_metaembed.tokens import Tokenizer
 SOURCE = GOLDEN / "colbert"
 EXPECTED = stored(SOURCE / "expected_heads.npz")
 SIDES = ("query", "document")
-WINDOWED = ("gemma3_text", "mistral")
-"""Decoders, where on MLX a skipped token that is further from the text than the window sees itself."""
+WINDOWED = ("gemma3_text", "mistral", "longformer")
+"""A skipped token that is further from the text than the window sees itself on MLX; of Longformer, any sees nothing in
+transformers."""
 
 
 def altered(path: Path, change: Callable[[dict], dict]) -> Path:

@@ -38,18 +38,23 @@ def test_every_contradiction_is_named_in_every_family(family: str):
     folder = folders.read(GOLDEN / family)
     config = folder.config
     hidden, layers, heads, middle = KEYS.get(family, BERTS)
-    changed = config | {hidden: config[hidden] + 1, layers: config[layers] + 2, middle: config[middle] * 2}
-    changed |= {"vocab_size": 99}
-    assert contradictions.found(changed, shapes(folder))[:4] == [
-        "vocab_size = 99, but the weights have 120 words",
-        f"{hidden} = {config[hidden] + 1}, but the weights have {config[hidden]} features",
-        f"{layers} = {config[layers] + 2}, but the weights have {config[layers]} layers",
-        f"{middle} = {config[middle] * 2}, but the weights have {config[middle]} features between",
+    nested = "text_config" if "text_config" in config else ""
+    config = config[nested] if nested else config
+
+    def found(changed: dict) -> list[str]:
+        whole = folder.config | {nested: config | changed} if nested else config | changed
+        return contradictions.found(whole, shapes(folder))
+
+    before = f"{nested}: " if nested else ""
+    changed = {hidden: config[hidden] + 1, layers: config[layers] + 2, middle: config[middle] * 2, "vocab_size": 99}
+    assert found(changed)[:4] == [
+        f"{before}vocab_size = 99, but the weights have 120 words",
+        f"{before}{hidden} = {config[hidden] + 1}, but the weights have {config[hidden]} features",
+        f"{before}{layers} = {config[layers] + 2}, but the weights have {config[layers]} layers",
+        f"{before}{middle} = {config[middle] * 2}, but the weights have {config[middle]} features between",
     ]
     for count in (3, 0):
-        assert any(
-            f"{heads} = {count}" in line for line in contradictions.found(config | {heads: count}, shapes(folder))
-        )
+        assert any(f"{heads} = {count}" in line for line in found({heads: count}))
 
 
 def test_all_of_them_come_at_once_and_nothing_is_written(tmp_path: Path):

@@ -74,7 +74,7 @@ def test_each_text_alone_has_the_same_states(engine_name: str, family: str):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_more_padding_changes_nothing(engine_name: str, family: str):
     ids, mask, states = expected(family)
-    pad = folders.read(GOLDEN / family).config.get("pad_token_id") or 0
+    pad = folders.read(GOLDEN / family).architecture.get("pad_token_id") or 0
     wider = np.pad(ids, ((0, 0), (0, 5)), constant_values=pad), np.pad(mask, ((0, 0), (0, 5)))
     found = encoder(engine_name, GOLDEN / family)(*wider)
     np.testing.assert_allclose(found[:, : ids.shape[1]][mask], states[mask], rtol=0, atol=1e-5)

@@ -14,11 +14,12 @@ HOUSE = Path(mlx_metaembed.__file__).parent
 CONVERT = Path(mlx_metaembed.convert.__file__).parent
 FILES = [*HOUSE.rglob("*.py"), *CONVERT.rglob("*.py")]
 ENGINES = {"mlx", "mlx_lm", "torch", "transformers", "safetensors"}
-HEAVY = {"pyarrow", "usearch", "huggingface_hub", "tokenizers", "transformers", "onnx"}
+HEAVY = {"pyarrow", "usearch", "huggingface_hub", "tokenizers", "transformers", "onnx", "PIL"}
 FLOORS = {
     "mlx_metaembed.xp": 0,
     "mlx_metaembed.weights": 0,
     "mlx_metaembed.disk": 0,
+    "mlx_metaembed.towers": 0,
     "mlx_metaembed.architecture": 0,
     "mlx_metaembed.declared": 0,
     "mlx_metaembed.sparse": 0,
@@ -28,6 +29,7 @@ FLOORS = {
     "mlx_metaembed.token_vectors": 1,
     "mlx_metaembed.quantized": 1,
     "mlx_metaembed.folder": 1,
+    "mlx_metaembed.images": 2,
     "mlx_metaembed.codes": 1,
     "mlx_metaembed.data": 1,
     "mlx_metaembed.quantizers": 1,

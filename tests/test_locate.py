@@ -96,6 +96,7 @@ REPOSITORIES = {
     "team/pickled": FILES | {"pytorch_model.bin": b"PK trunk"},
     "team/exported": FILES
     | {"onnx/model.onnx": b"graph", "onnx/model.onnx_data": b"numbers", "onnx/model_int8.onnx": b"graph"},
+    "team/inner": FILES | {"0_CLIPModel/config.json": b"{}", "0_CLIPModel/pytorch_model.bin": b"PK trunk"},
 }
 
 
@@ -127,6 +128,7 @@ def resolve(name: str, endpoint: str, home: Path, **others: str) -> subprocess.C
         ("team/whole", {"model.safetensors"}),
         ("team/pickled", {"pytorch_model.bin"}),
         ("team/exported", {"onnx/model.onnx", "onnx/model.onnx_data"}),
+        ("team/inner", {"0_CLIPModel/config.json", "0_CLIPModel/pytorch_model.bin"}),
     ],
 )
 def test_a_repository_is_fetched_without_its_code(hub: str, tmp_path: Path, name: str, weights: set[str]) -> None:

@@ -209,8 +209,9 @@ def test_a_quantized_dense_model_goes_without_the_head(mlx_engine: str, tmp_path
 
 def _arrays(model) -> dict[str, np.ndarray]:
     from mlx_metaembed import heads
+    from mlx_metaembed.parameters import behind_trunk
 
-    return heads.every(model.folder)[1]
+    return behind_trunk(model.folder, heads.every(model.folder)[1])
 
 
 @pytest.mark.filterwarnings("ignore")

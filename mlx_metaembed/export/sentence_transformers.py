@@ -10,6 +10,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
 
@@ -55,6 +56,11 @@ def export(
     out = Path(out)
     checkpoint.require_dtype(dtype)
     disk.require_vacant(out)
+    if model.is_tower and model.model_type.endswith("_text_model"):
+        raise CallError(
+            f"{model.path} is a text tower alone (model_type {model.model_type!r}), for which sentence-transformers "
+            "has no module; it loads in this kit, and metaembed convert writes it for transformers"
+        )
     folder, tensors = checkpoint.read(model.path, note)
     if task is not None:
         dtype = dtype or checkpoint.stored_dtype(tensors)

@@ -77,10 +77,16 @@ def _slope(x: mx.array, cotangent: mx.array) -> mx.array:
     return ((_distribution(wide) + near * density) * cotangent.astype(mx.float32)).astype(x.dtype)
 
 
+def quick_gelu(x: mx.array) -> mx.array:
+    """GELU by a logistic curve, as CLIP was trained."""
+    return x * mx.sigmoid(1.702 * x)
+
+
 ACTIVATIONS = {
     "gelu": gelu,
     "gelu_new": nn.gelu_approx,
     "gelu_pytorch_tanh": nn.gelu_approx,
+    "quick_gelu": quick_gelu,
     "relu": nn.relu,
     "silu": nn.silu,
 }

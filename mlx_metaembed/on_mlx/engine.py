@@ -20,11 +20,12 @@ from mlx_metaembed.batches import Chunk  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
+from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
 from mlx_metaembed.on_mlx import layers, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
 from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
-from mlx_metaembed.pooling import vector  # noqa: E402
+from mlx_metaembed.pooling import finish, vector  # noqa: E402
 
 CACHE_SHARE = 4
 """The allocator may keep this fraction (1 / CACHE_SHARE) of the budget in its cache."""
@@ -82,7 +83,7 @@ class MlxEngine:
         checkpointing: bool = False,
     ) -> None:
         self._folder, self._heads, self._with_trunk, self._checkpointing = folder, dict(heads), trunk, checkpointing
-        self._dtype = getattr(mx, dtype)
+        self._dtype, self._images = getattr(mx, dtype), None
         stored: dict[str, mx.array] = {}
         self._words = None
         if trunk:
@@ -122,6 +123,13 @@ class MlxEngine:
         self._draw(seed)
         forward = self._forward if seed is None else self._drawing
         vectors = forward(*self._given(chunk))
+        mx.eval(vectors)
+        return vectors
+
+    def images(self, pixels: np.ndarray) -> mx.array:
+        self._images = self._images or image_towers.load(self._folder, self._dtype)
+        found = self._images(mx.array(pixels).astype(self._dtype)).astype(mx.float32)
+        vectors = finish(found, self._folder, dense_weights(self._folder, self._parameters))
         mx.eval(vectors)
         return vectors
 

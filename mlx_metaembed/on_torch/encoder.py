@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from mlx_metaembed import families, tasks
-from mlx_metaembed.architecture import prefix
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.architecture import kept, prefix, window_faults
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.on_torch import renamed, rope
+from mlx_metaembed.on_torch import renamed, rope, towers
 from mlx_metaembed.quantized import expand
 from mlx_metaembed.weights import compare
 
@@ -35,6 +35,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     # The kit checks names and shapes itself, and has its own progress bars.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    if folder.is_tower:
+        return towers.text(folder, dtype)
     kind = folder.model_type
     settings = {
         key: value
@@ -53,6 +55,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         config = AutoConfig.for_model(kind, **settings)
     except (TypeError, ValueError) as error:
         raise CallError(f"{folder.path / 'config.json'}: transformers refuses it: {error}") from None
+    if kind == "longformer" and (wrong := window_faults(config.to_dict())):
+        raise faults(f"{folder.path / 'config.json'}:", wrong)
     for name in DROPOUT:
         if hasattr(config, name):
             setattr(config, name, dropout)
@@ -71,7 +75,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     with torch.device("meta"):
         blank = family._from_config(config, **pooler)
     native = dict(blank.named_parameters())
-    expected = {name: tuple(tensor.shape) for name, tensor in native.items()}
+    left = {name.rpartition(".")[0] for name in native if kept(name, folder.model_type)}
+    expected = {name: tuple(tensor.shape) for name, tensor in native.items() if name.rpartition(".")[0] not in left}
     if form:
         expected = renamed.shapes(form, native)
         expected |= tasks.shapes(folder.config, expected)
@@ -88,6 +93,10 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     if form:
         state = renamed.parted(form, native, tensors)
     trunk = family.from_pretrained(None, config=config, state_dict=state, dtype=dtype, **pooler)
+    # Longformer's global projections take no part.
+    for name in left:
+        parent, _, own = name.rpartition(".")
+        delattr(trunk.get_submodule(parent), own)
     for module in trunk.modules():
         # T5 drops attention weights as it drops states.
         if isinstance(getattr(module, "dropout", None), float):

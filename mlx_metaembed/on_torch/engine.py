@@ -12,9 +12,9 @@ from mlx_metaembed.batches import Chunk
 from mlx_metaembed.engine import Objective, Rule
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.on_torch import encoder, lora, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.on_torch import encoder, lora, towers, words  # noqa: F401  (words announces torch's namespace)
 from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under
-from mlx_metaembed.pooling import vector
+from mlx_metaembed.pooling import finish, vector
 
 PIECE = 2**17
 """Numbers of a parameter that are updated at once on a processor: with their temporaries they stay in its cache."""
@@ -62,7 +62,7 @@ class TorchEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
-        self._folder, self._heads, self._with_trunk = folder, dict(heads), trunk
+        self._folder, self._heads, self._with_trunk, self._images = folder, dict(heads), trunk, None
         half = train and dtype != "float32"
         stored: dict[str, torch.Tensor] = {}
         if trunk:
@@ -97,6 +97,13 @@ class TorchEngine:
         self._draw(seed)
         with torch.no_grad():
             return self._vectors(chunk)
+
+    def images(self, pixels: np.ndarray) -> torch.Tensor:
+        dtype = next(self._trunk.parameters()).dtype
+        self._images = self._images or towers.image(self._folder, dtype).to(self._device)
+        with torch.no_grad():
+            found = self._images(pixel_values=self.array(pixels).to(dtype)).image_embeds.float()
+            return finish(found, self._folder, dense_weights(self._folder, self._parameters))
 
     def head(self, name: str, vectors: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():

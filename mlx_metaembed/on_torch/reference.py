@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlx_metaembed import ntk
+from mlx_metaembed import ntk, towers
+from mlx_metaembed.architecture import positions
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.on_torch import encoder, renamed
+from mlx_metaembed.tokens import Tokenizer
 
 
 class Reference:
@@ -44,6 +46,33 @@ class Reference:
     def __call__(self, ids: Sequence[int]) -> np.ndarray:
         row = torch.tensor([ids])
         return self._trunk(input_ids=row, attention_mask=torch.ones_like(row)).last_hidden_state[0].numpy()
+
+
+class TowerReference:
+    """A text's ids to the projected vector float32 [hidden_size] of CLIP's or SigLIP's text tower."""
+
+    def __init__(self, folder: ModelFolder, source: Path):
+        """`source` is the folder that transformers reads."""
+        import transformers
+
+        name, self._attribute = {
+            "clip": ("CLIPModel", "pooler_output"),
+            "clip_text_model": ("CLIPTextModelWithProjection", "text_embeds"),
+            "siglip": ("SiglipModel", "pooler_output"),
+            "siglip_text_model": ("SiglipTextModel", "pooler_output"),
+        }[folder.model_type]
+        model = getattr(transformers, name).from_pretrained(str(source), dtype="float32", local_files_only=True)
+        model.eval().requires_grad_(False)
+        self.said = f"transformers {transformers.__version__}, {name} on {source}"
+        self._call = getattr(model, "get_text_features", model)
+        # SigLIP attends to padding, and was trained with texts of one length.
+        self._length = positions(folder.config) if towers.always_padded(folder.config) else 0
+        self._pad_id = Tokenizer(folder).pad_id
+
+    def __call__(self, ids: Sequence[int]) -> np.ndarray:
+        row = torch.tensor([[*ids, *[self._pad_id] * (self._length - len(ids))]])
+        mask = {} if self._length else {"attention_mask": torch.ones_like(row)}
+        return getattr(self._call(input_ids=row, **mask), self._attribute)[0].numpy()
 
 
 def _own(folder: ModelFolder, source: Path) -> torch.nn.Module:

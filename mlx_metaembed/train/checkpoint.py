@@ -140,7 +140,7 @@ def _write(
 ) -> None:
     config = {name: value for name, value in folder.config.items() if name not in ("dtype", "torch_dtype")}
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
-    folders.copy_tokenizer(folder.path, partial)
+    folders.copy_tokenizer(folder.trunk_path, partial)
     trained = under(masters, TRUNK)
     if adapter:
         adapters.write(adapters.with_arrays(adapter, trained), base_name(recipe), partial)

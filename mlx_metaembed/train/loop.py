@@ -183,7 +183,7 @@ class _Loop:
         parts = self.parts
         masters, state = parts.engine.save()
         # The checkpoint that a resumed run began from goes once there is a newer one.
-        source = replace(parts.folder, path=self.saved or parts.folder.path)
+        source = replace(parts.folder, path=self.saved, trunk_folder="") if self.saved else parts.folder
         self.saved = checkpoint.save(
             parts.out, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
         )

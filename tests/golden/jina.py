@@ -34,9 +34,10 @@ JINA = {
 
 
 def adapted(
-    random: np.random.Generator, trunk: torch.nn.Module, found: dict, ids: np.ndarray, mask: np.ndarray
+    trunk: torch.nn.Module, found: dict, _out: Path, ids: torch.Tensor, mask: torch.Tensor
 ) -> dict[str, np.ndarray]:
     """Draw adapters into `found`; `tasks` int32 [B], -1 for none, and `task_states` float32 [B, L, D]."""
+    random = np.random.default_rng(1)
     plain = {name: array for name, array in found.items() if name.endswith(".weight") and array.ndim == 2}
     scale = JINA["lora_alpha"] / JINA["lora_rank"]
     merged = [dict(found) for _ in TASKS]
@@ -49,15 +50,14 @@ def adapted(
         found |= {f"{name.removesuffix('.weight')}_lora.{part}": array for part, array in (("A", a), ("B", b))}
     tasks = np.arange(len(ids), dtype=np.int32) % (len(TASKS) + 1) - 1
     states = np.stack([states_of(type(trunk), arrays, ids, mask) for arrays in [dict(found), *merged]])
-    return {"tasks": tasks, "task_states": states[tasks + 1, np.arange(len(ids))] * mask[:, :, None]}
+    return {"tasks": tasks, "task_states": states[tasks + 1, np.arange(len(ids))] * mask.numpy()[:, :, None]}
 
 
-def states_of(kind: type, arrays: dict, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def states_of(kind: type, arrays: dict, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
     """The states that transformers gives for weights without adapters, under the hub's names."""
     with tempfile.TemporaryDirectory() as scratch:
         disk.write_json(Path(scratch) / "config.json", JINA)
         weights.write(Path(scratch) / "model.safetensors", {k: v for k, v in arrays.items() if "_lora." not in k})
         trunk = kind.from_pretrained(scratch, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.inference_mode():
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        return trunk(**{k: torch.from_numpy(v.astype(np.int64)) for k, v in inputs.items()}).last_hidden_state.numpy()
+        return trunk(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()

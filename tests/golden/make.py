@@ -23,9 +23,11 @@ from jina import JINA, adapted  # noqa: E402
 from nomic_moe import NOMIC_MOE, NomicMoe  # noqa: E402
 from references import new_trunk, nomic_trunk, t5_encoder, transformers_trunk  # noqa: E402
 from tiny import BERT_SPECIALS, tokenizer  # noqa: E402
+from two_towers import CLIP, SIGLIP, TEXT_TOWER, clip_features, siglip_features, text_tower  # noqa: E402
 
 from mlx_metaembed import folder as folders  # noqa: E402
 from mlx_metaembed import weights  # noqa: E402
+from mlx_metaembed.architecture import unified  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 
 LENGTHS = (24, 1, 2, 3, 7, 8, 9, 16, 17)
@@ -57,8 +59,8 @@ class Family:
     reference: Callable[[dict], torch.nn.Module] = transformers_trunk
     norm: float = 1.0
     """What the norms' weights lie around."""
-    extra: Callable[..., dict[str, np.ndarray]] = lambda *_: {}
-    """More for expected.npz; it may add to the folder's weights."""
+    more: Callable[..., dict[str, np.ndarray]] = lambda *_: {}
+    """Further arrays of expected.npz, of (trunk, its weights, folder, ids, mask); it may add to weights and folder."""
 
 
 # A table of 30 positions after the padding index, as RoBERTa's 514 are 512.
@@ -165,6 +167,18 @@ T5 = {
     "pad_token_id": 0,
 }
 SENTENCEPIECE = {"specials": ("<pad>", "</s>", "<unk>", "<s>"), "template": "$A </s>"}
+CLIP_TOKENS = {
+    "specials": ("<pad>", "<unk>", "<|startoftext|>", "<|endoftext|>"),
+    "template": "<|startoftext|> $A <|endoftext|>",
+    "reference": text_tower,
+    "pooling": "lasttoken",
+}
+SIGLIP_TOKENS = {
+    "specials": ("<unk>", "</s>"),
+    "template": "$A </s>",
+    "reference": text_tower,
+    "pooling": "lasttoken",
+}
 LAST = SENTENCEPIECE | {"pooling": "lasttoken"}
 
 
@@ -215,6 +229,20 @@ FAMILIES = {
     "roberta": Family(ROBERTA | {"model_type": "roberta"}, **ROBERTA_TOKENS),
     "xlm-roberta": Family(ROBERTA | {"model_type": "xlm-roberta"}, **ROBERTA_TOKENS, pooling="cls"),
     "camembert": Family(ROBERTA | {"model_type": "camembert"}, **ROBERTA_TOKENS),
+    "longformer": Family(
+        # Windows of two and four tokens on each side: the longest texts are computed in blocks.
+        ROBERTA | {"model_type": "longformer", "attention_window": [4, 8], "max_position_embeddings": 42},
+        **ROBERTA_TOKENS,
+        lengths=(40, *LENGTHS),
+    ),
+    "clip": Family(CLIP, **CLIP_TOKENS, more=clip_features),
+    "clip_text_model": Family(
+        TEXT_TOWER | {"model_type": "clip_text_model", "projection_dim": 16, "hidden_act": "gelu"}, **CLIP_TOKENS
+    ),
+    "siglip": Family(SIGLIP, **SIGLIP_TOKENS, more=siglip_features),
+    "siglip_text_model": Family(
+        TEXT_TOWER | {"model_type": "siglip_text_model", "pad_token_id": 1, "projection_size": 16}, **SIGLIP_TOKENS
+    ),
     "distilbert": Family(DISTILBERT),
     "mpnet": Family(
         {key: value for key, value in ROBERTA.items() if key != "type_vocab_size"}
@@ -225,7 +253,7 @@ FAMILIES = {
     "modernbert": Family(MODERNBERT),
     "nomic_bert": Family(NOMIC, reference=nomic_trunk),
     "nomic_moe": Family(NOMIC_MOE, **ROBERTA_TOKENS, reference=NomicMoe),
-    "jina_embeddings_v3": Family(JINA, **ROBERTA_TOKENS, extra=adapted),
+    "jina_embeddings_v3": Family(JINA, **ROBERTA_TOKENS, more=adapted),
     "new": Family(NEW, pooling="cls", reference=new_trunk),
     "gte": Family(
         NEW | {"model_type": "gte", "type_vocab_size": 1, "rope_scaling": None},
@@ -249,36 +277,41 @@ def make(name: str, family: Family) -> None:
     trunk = family.reference(family.config).eval()
     arrays = {key: draw(random, key, tuple(tensor.shape), family.norm) for key, tensor in trunk.named_parameters()}
     # Not strict: a second name of a tied tensor is not among them.
-    trunk.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()}, strict=False)
+    trunk.load_state_dict({key: torch.from_numpy(np.asarray(array)) for key, array in arrays.items()}, strict=False)
     ids, mask = texts(random, family)
-    with torch.inference_mode():
-        states = trunk(
-            input_ids=torch.from_numpy(ids.astype(np.int64)), attention_mask=torch.from_numpy(mask.astype(np.int64))
-        )
+    inputs = [torch.from_numpy(each.astype(np.int64)) for each in (ids, mask)]
     out = HERE / name
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
+    with torch.inference_mode():
+        states = trunk(input_ids=inputs[0], attention_mask=inputs[1])
     folders.write(ModelFolder(out, family.config, max_seq_length=24, pooling=family.pooling, normalize=True), out)
-    found = stored(trunk)
-    extra = family.extra(random, trunk, found, ids, mask)
+    found = stored(trunk, family.config["model_type"])
+    with torch.inference_mode():
+        more = family.more(trunk, found, out, *inputs)
     weights.write(out / "model.safetensors", found)
     tokenizer(family.specials, family.template).save(str(out / "tokenizer.json"))
     states = states.last_hidden_state.numpy() * mask[:, :, None]
-    np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states, **extra)
+    np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states, **more)
 
 
-def stored(trunk: torch.nn.Module) -> dict[str, np.ndarray]:
-    """A trunk's weights as transformers saves them: some families' files name and fuse them as the hub does."""
+def stored(trunk: torch.nn.Module, model_type: str) -> dict[str, np.ndarray]:
+    """A trunk's weights as transformers saves them: some families' files name and fuse them as the hub does.
+
+    SigLIP's text tower alone is saved without the prefix that its files on the hub have.
+    """
     if not hasattr(trunk, "save_pretrained"):
         return {name: tensor.numpy() for name, tensor in trunk.state_dict().items()}
+    prefix = "text_model." if model_type == "siglip_text_model" else ""
     with tempfile.TemporaryDirectory() as scratch:
         trunk.save_pretrained(scratch)
-        return weights.read(Path(scratch) / "model.safetensors")
+        found = weights.read(Path(scratch) / "model.safetensors")
+        return {prefix + name: array for name, array in found.items()}
 
 
 def draw(random: np.random.Generator, name: str, shape: tuple[int, ...], norm: float) -> np.ndarray:
     """Random weights wide enough that every part of the encoder matters; vectors named weight are norms' scales."""
-    values = random.standard_normal(shape).astype(np.float32) * (0.1 if name.endswith("bias") else 0.15)
+    values = np.asarray(random.standard_normal(shape), np.float32) * np.float32(0.1 if name.endswith("bias") else 0.15)
     return values + norm if len(shape) == 1 and name.endswith("weight") else values
 
 
@@ -287,9 +320,8 @@ def texts(random: np.random.Generator, family: Family) -> tuple[np.ndarray, np.n
     before, after = ([family.specials.index(token) for token in part.split()] for part in family.template.split("$A"))
     mask = np.arange(max(family.lengths)) < np.array(family.lengths)[:, None]
     words = tokenizer(family.specials, family.template).get_vocab_size()
-    ids = np.where(
-        mask, random.integers(len(family.specials), words, mask.shape), family.config.get("pad_token_id") or 0
-    )
+    pad = unified(family.config).get("pad_token_id") or 0
+    ids = np.where(mask, random.integers(len(family.specials), words, mask.shape), pad)
     for row, length in zip(ids, family.lengths, strict=True):
         row[: len(before)] = before
         if length >= len(before) + len(after):

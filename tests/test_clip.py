@@ -1,0 +1,277 @@
+"""CLIP: both towers against transformers' features, where a text ends, training the texts' tower, layouts in, out."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden_variants import altered
+from pickled import save
+from test_encoders import GOLDEN, encoder, expected, lowest_cosine
+from tiny import TEXTS
+from tokenizers import Tokenizer as Fast
+
+from mlx_metaembed import disk, towers, weights
+from mlx_metaembed import folder as folders
+from mlx_metaembed.cli.embed import command
+from mlx_metaembed.convert import check, convert
+from mlx_metaembed.embedder import load
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.export import mlx as quantized
+from mlx_metaembed.export import sentence_transformers as exported
+from mlx_metaembed.folder import DenseModule
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.train import train
+
+CLIP = GOLDEN / "clip"
+PICTURES = [CLIP / name for name in ("wide.png", "high.png", "grey.png")]
+STORED = np.load(CLIP / "expected.npz")
+IMAGE_TENSORS = {name for name in weights.header(CLIP / "model.safetensors") if name.startswith(towers.IMAGE)}
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def for_transformers(source: Path, out: Path) -> Path:
+    """A copy with a tokenizer_config.json, by which transformers takes tokenizer.json as it is."""
+    shutil.copytree(source, out)
+    words = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"}
+    said = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 24}
+    disk.write_json(out / "tokenizer_config.json", words | said)
+    return out
+
+
+def test_the_state_where_a_text_ends_is_the_references_feature(engine_name: str):
+    ids, mask, _ = expected("clip")
+    states = encoder(engine_name, CLIP)(ids, mask)
+    found = states[np.arange(len(ids)), mask.sum(axis=1) - 1]
+    np.testing.assert_allclose(found, STORED["pooled"], rtol=0, atol=1e-5)
+
+
+def test_texts_are_encoded_alike_alone_and_padded(engine_name: str):
+    embedder = load(CLIP, engine=engine_name)
+    words = Fast.from_file(str(CLIP / "tokenizer.json"))
+    ids, mask, _ = expected("clip")
+    rows = [row[real] for row, real in zip(ids, mask, strict=True) if real.sum() > 1]
+    texts = [" ".join(words.id_to_token(each) for each in row[1:-1]) for row in rows]
+    assert texts[1] == ""
+    pooled = unit(STORED["pooled"][mask.sum(axis=1) > 1])
+    np.testing.assert_allclose(embedder.encode(texts), pooled, rtol=0, atol=1e-5)
+    alone = np.concatenate([embedder.encode([text]) for text in texts])
+    np.testing.assert_allclose(alone, pooled, rtol=0, atol=1e-5)
+    assert embedder.dimensions == pooled.shape[1] == 16
+
+
+def test_images_have_the_references_features(engine_name: str):
+    embedder = load(CLIP, engine=engine_name)
+    features = embedder.engine.numpy(embedder.engine.images(STORED["pixels"]))
+    np.testing.assert_allclose(features, unit(STORED["images"]), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(embedder.encode_images(PICTURES), unit(STORED["images"]), rtol=0, atol=1e-5)
+    one = embedder.encode_images(PICTURES[1:2], truncate_dim=4)
+    np.testing.assert_allclose(one, unit(STORED["images"][1:2, :4]), rtol=0, atol=1e-5)
+    half = load(CLIP, engine=engine_name, dtype="float16").encode_images(PICTURES)
+    assert lowest_cosine(half, STORED["images"]) > 0.9999
+
+
+def test_dense_modules_stand_behind_both_towers(engine_name: str, tmp_path: Path):
+    dense = DenseModule("1_Dense", 16, 5, activation_function="torch.nn.modules.linear.Identity")
+    path = Path(shutil.copytree(CLIP, tmp_path / "m"))
+    folders.write(folders.ModelFolder(path, folders.read(CLIP).config, max_seq_length=24, dense=(dense,)), path)
+    random = np.random.default_rng(0)
+    linear = {"linear.weight": random.standard_normal((5, 16)), "linear.bias": random.standard_normal(5)}
+    weights.write(path / "1_Dense/model.safetensors", {name: x.astype(np.float32) for name, x in linear.items()})
+    embedder = load(path, engine=engine_name)
+    expected_images = STORED["images"] @ linear["linear.weight"].T + linear["linear.bias"]
+    found = embedder.encode_images(PICTURES, normalize_embeddings=False)
+    np.testing.assert_allclose(found, expected_images, rtol=0, atol=1e-4)
+    assert embedder.encode(TEXTS).shape == (6, 5)
+
+
+@pytest.mark.parametrize("end", [3, towers.LEGACY_END])
+def test_a_text_is_pooled_where_it_first_ends(torch_engine: str, tmp_path: Path, end: int):
+    """In words, and as the reference pools the same ids: the legacy value means the largest id of the text."""
+    import torch
+    from transformers import CLIPModel
+
+    config = folders.read(CLIP).config
+    path = altered(tmp_path / "m", "clip", {"text_config": config["text_config"] | {"eos_token_id": end}})
+    words = Fast.from_file(str(path / "tokenizer.json"))
+    words.add_special_tokens(["<|endoftext|>"])
+    words.save(str(path / "tokenizer.json"))
+    text = "sort a <|endoftext|> list of numbers"
+    whole = words.encode(text).ids
+    place = whole.index(3 if end == 3 else max(whole))
+    assert 0 < place < len(whole) - 1
+    assert Tokenizer(folders.read(path))([text]) == [whole[: place + 1]]
+    with torch.inference_mode():
+        model = CLIPModel.from_pretrained(path)
+        reference = model.get_text_features(input_ids=torch.tensor([whole])).pooler_output.numpy()
+    np.testing.assert_allclose(load(path, engine="torch").encode([text]), unit(reference), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "clip"},
+        {"model_type": "clip", "text_config": {"eos_token_id": 2}, "projection_dim": 768},
+        {"model_type": "clip", "text_config": {"eos_token_id": 2}, "text_config_dict": {"hidden_size": 768}},
+        {"model_type": "clip", "vision_config": {"patch_size": 16}, "vision_config_dict": {"image_size": 336}},
+        {"model_type": "siglip", "text_config": {"model_type": "siglip_text_model", "vocab_size": 256000}},
+    ],
+)
+def test_what_a_file_does_not_say_is_transformers_default(torch_engine: str, config: dict):
+    from transformers import AutoConfig
+
+    parts = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
+    theirs = AutoConfig.for_model(parts.pop("model_type"), **parts)
+    mine = towers.text(config)
+    width = mine.pop("projection_dim")
+    assert width == (theirs.projection_dim if config["model_type"] == "clip" else theirs.text_config.projection_size)
+    assert mine | {"model_type": theirs.text_config.model_type} == {
+        name: getattr(theirs.text_config, name) for name in mine
+    }
+    for name in towers.CLIP_IMAGE if config["model_type"] == "clip" else ():
+        assert towers.image(config)[name] == getattr(theirs.vision_config, name)
+
+
+def test_training_moves_the_texts_tower_and_keeps_the_images(engine_name: str, pairs: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    settings = {"batch_size": 8, "learning_rate": 1e-2, "weight_decay": 0.1, "engine": engine_name, "iters": 2}
+    train(Recipe(model=str(CLIP), data=str(pairs), out=str(out), **settings))
+    before, after = (weights.read(path / "model.safetensors") for path in (CLIP, out))
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == {name for name in before if name.startswith(towers.TRUNK)}
+    embedder = load(out, engine=engine_name)
+    np.testing.assert_allclose(embedder.encode_images(PICTURES), unit(STORED["images"]), rtol=0, atol=1e-5)
+    assert (out / "preprocessor_config.json").is_file()
+    assert not (out / "1_Pooling").exists()
+
+
+def test_transformers_loads_what_is_converted_and_exported(torch_engine: str, tmp_path: Path):
+    from transformers import CLIPModel
+
+    convert(CLIP, tmp_path / "a")
+    exported.export(folders.read(tmp_path / "a"), tmp_path / "b", dtype="float16")
+    for name in ("a", "b"):
+        _, loading = CLIPModel.from_pretrained(tmp_path / name, output_loading_info=True)
+        assert not any(loading.values())
+        assert set(weights.header(tmp_path / name / "model.safetensors")) > IMAGE_TENSORS
+
+
+def test_a_quantized_export_keeps_both_towers(engine_name: str, tmp_path: Path):
+    quantized.export(folders.read(CLIP), tmp_path / "q", bits=8, group_size=32)
+    packed = {name for name in weights.header(tmp_path / "q/model.safetensors") if name.endswith(".scales")}
+    assert {"text_model.embeddings.token_embedding.scales", "visual_projection.scales"} < packed
+    assert not any("position_embedding" in name for name in packed)
+    embedder = load(tmp_path / "q", engine=engine_name)
+    assert lowest_cosine(embedder.encode(TEXTS), load(CLIP, engine=engine_name).encode(TEXTS)) > 0.999
+    assert lowest_cosine(embedder.encode_images(PICTURES), STORED["images"]) > 0.999
+
+
+def test_the_check_holds(torch_engine: str, tmp_path: Path):
+    source = for_transformers(CLIP, tmp_path / "source")
+    convert(source, tmp_path / "out")
+    rows, _ = check.check(tmp_path / "out", reference=source, engine=torch_engine)
+    check.require(rows)
+    reference, *_ = check.reference_vectors(folders.read(source), source, TEXTS)
+    np.testing.assert_allclose(load(source, engine=torch_engine).encode(TEXTS), reference, rtol=0, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("layout", ["as written", "before", "since"])
+def test_sentence_transformers_gives_the_same(
+    sentence_transformers: str, engine_name: str, tmp_path: Path, layout: str
+):
+    from PIL import Image
+    from sentence_transformers import SentenceTransformer
+
+    path = for_transformers(CLIP, tmp_path / "m")
+    if layout == "before":
+        (tmp_path / "old").mkdir()
+        path = path.rename(tmp_path / "old/0_CLIPModel").parent
+        module = {"idx": 0, "name": "0", "path": "0_CLIPModel", "type": "sentence_transformers.models.CLIPModel"}
+        disk.write_json(path / "modules.json", [module])
+        (path / "0_CLIPModel/modules.json").unlink()
+    model = SentenceTransformer(str(path), device="cpu", local_files_only=True)
+    if layout == "since":
+        path = tmp_path / "saved"
+        model.save(str(path))
+        assert "modules.clip_model.CLIPModel" in (path / "modules.json").read_text()
+    convert(path, tmp_path / "converted")
+    texts = model.encode(TEXTS, normalize_embeddings=True)
+    pictures = model.encode([Image.open(each) for each in PICTURES], normalize_embeddings=True)
+    embedder = load(tmp_path / "converted", engine=engine_name)
+    np.testing.assert_allclose(embedder.encode(TEXTS), texts, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(embedder.encode_images(PICTURES), pictures, rtol=0, atol=1e-5)
+
+
+def test_an_older_folder_is_read_where_it_lies_and_trained(engine_name: str, pairs: Path, tmp_path: Path):
+    """The model in a folder of its own, `0_CLIPModel`; what the kit writes has it at the top."""
+    old = tmp_path / "old"
+    shutil.copytree(CLIP, old / "0_CLIPModel", ignore=shutil.ignore_patterns("modules.json", "1_Normalize"))
+    disk.write_json(old / "modules.json", [{"type": "sentence_transformers.models.CLIPModel", "path": "0_CLIPModel"}])
+    found = folders.read(old)
+    assert (found.trunk_folder, found.dimensions, found.normalize) == ("0_CLIPModel", 16, False)
+    vectors = load(old, engine=engine_name).encode(TEXTS)
+    np.testing.assert_allclose(vectors, load(CLIP, engine=engine_name).encode(TEXTS), rtol=0, atol=1e-6)
+    settings = {"batch_size": 8, "iters": 4, "save_every": 1, "engine": engine_name}
+    train(Recipe(model=str(old), data=str(pairs), out=str(tmp_path / "out"), **settings))
+    assert folders.read(tmp_path / "out").trunk_folder == ""
+    assert load(tmp_path / "out", engine=engine_name).encode_images(PICTURES).shape == (3, 16)
+
+
+def test_an_older_folder_of_pickles_is_converted(engine_name: str, tmp_path: Path):
+    old = tmp_path / "old"
+    inner = old / "0_CLIPModel"
+    shutil.copytree(CLIP, inner, ignore=shutil.ignore_patterns("modules.json", "model.safetensors"))
+    disk.write_json(old / "modules.json", [{"type": "sentence_transformers.models.CLIPModel", "path": "0_CLIPModel"}])
+    places = {f"{tower}.embeddings.position_ids": np.arange(10)[None] for tower in ("text_model", "vision_model")}
+    save(inner / "pytorch_model.bin", weights.read(CLIP / "model.safetensors") | places)
+    heard: list[str] = []
+    convert(old, tmp_path / "out", note=heard.append)
+    assert heard == ["Left out, being no weights of their own: " + ", ".join(places)]
+    for name, array in weights.read(CLIP / "model.safetensors").items():
+        np.testing.assert_array_equal(weights.read(tmp_path / "out/model.safetensors")[name], array)
+    embedder = load(tmp_path / "out", engine=engine_name)
+    np.testing.assert_allclose(embedder.encode_images(PICTURES), unit(STORED["images"]), rtol=0, atol=1e-5)
+
+
+def test_the_command_takes_images(engine_name: str, tmp_path: Path):
+    from click.testing import CliRunner
+
+    words = [str(CLIP), "--image", *map(str, PICTURES), "--engine", engine_name, "--dims", "4", "--json"]
+    found = json.loads(CliRunner().invoke(command, words, catch_exceptions=False).stdout)
+    assert (found["images"], found["dimensions"]) == (3, 4)
+    assert [row["image"] for row in found["rows"]] == list(map(str, PICTURES))
+    np.testing.assert_allclose([row["embedding"] for row in found["rows"]], unit(STORED["images"][:, :4]), atol=1e-5)
+    (tmp_path / "list.txt").write_text("\n".join(map(str, PICTURES[:2])) + "\n")
+    words = [str(CLIP), "--image", "--input", str(tmp_path / "list.txt"), "--engine", engine_name]
+    assert len(CliRunner().invoke(command, words, catch_exceptions=False).stdout.splitlines()) == 2
+
+
+def test_faults_are_named(engine_name: str, tiny: Path, tmp_path: Path):
+    with pytest.raises(CallError, match="has no image tower that the kit computes"):
+        load(tiny, engine=engine_name).encode_images(PICTURES)
+    vision = folders.read(CLIP).config["vision_config"]
+    path = altered(tmp_path / "vision", "clip", {"vision_config": vision | {"hidden_act": "swish9"}})
+    with pytest.raises(CallError, match="swish9"):
+        load(path, engine=engine_name).encode_images(PICTURES)
+    with pytest.raises(CallError, match=r"has 5 as its text_config; expected an object"):
+        folders.read(altered(tmp_path / "number", "clip", {"text_config": 5}))
+    path = altered(tmp_path / "pooled", "clip")
+    listed = disk.read_json(path / "modules.json")
+    disk.write_json(path / "modules.json", [*listed, {"type": "sentence_transformers.models.Pooling", "path": "1_P"}])
+    with pytest.raises(CallError, match="module Pooling at '1_P', but clip pools by itself"):
+        folders.read(path)
+
+    def without(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        del arrays["text_projection.weight"], arrays["visual_projection.weight"]
+        return arrays
+
+    path = altered(tmp_path / "without", "clip", change=without)
+    with pytest.raises(CallError, match=r"text_projection\.weight \(16, 32\): missing"):
+        load(path, engine=engine_name)
