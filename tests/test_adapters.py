@@ -18,7 +18,7 @@ from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.export.mlx import export as export_mlx
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
+from mlx_metaembed.train import Watch, learning, train
 
 TEXTS = ["open a socket", "read a file and count its lines", "x"]
 
@@ -202,6 +202,17 @@ def test_a_finished_adapter_is_trained_on(engine_name: str, tiny: Path, pairs: P
     found = folders.read(tmp_path / "second")
     assert (found.base, found.adapter) == (tiny.resolve(), tmp_path / "second")
     assert np.abs(vectors(tmp_path / "first", engine_name) - vectors(tmp_path / "second", engine_name)).max() > 1e-4
+
+
+def test_rslora_is_trained_on_with_the_alpha_that_is_named(small: Path):
+    path = small / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"use_rslora": True}))
+    folder = folders.read(small)
+    # 4 * sqrt(2), of which a person writes six digits.
+    with pytest.raises(CallError, match=r"--lora-rank 2 --lora-alpha 5\.65685$"):
+        learning.trunk(Recipe(train="lora"), folder)
+    adapter, _ = learning.trunk(Recipe(train="lora", lora_rank=2, lora_alpha=5.65685), folder)
+    assert adapter.scale == pytest.approx(4 / 2**0.5)
 
 
 @pytest.fixture

@@ -149,6 +149,11 @@ def test_an_adapter_of_codes_is_put_on_the_plain_base_too(engine_name: str, tmp_
     convert(tmp_path / "a", tmp_path / "of-codes")
     plain = convert(tmp_path / "a", tmp_path / "of-plain", base=GOLDEN / family)
     assert "quantization" not in plain.config
+    # The run's own config.json, where there is one, says what it trained on; the weights are the given base's.
+    assert (
+        folders.read(tmp_path / "a").quantization
+        and not folders.read(tmp_path / "a", base=GOLDEN / family).quantization
+    )
     on_codes, fused, on_plain, without = (
         embedder.load(path, engine=engine_name, dtype="float32").encode(MANY)
         for path in (tmp_path / "a", tmp_path / "of-codes", tmp_path / "of-plain", GOLDEN / family)

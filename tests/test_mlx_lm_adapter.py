@@ -130,6 +130,8 @@ def test_scale_is_not_alpha_and_alpha_beside_it_is_not_used(adapter: Path):
         ),
         ({"lora_parameters": {"rank": 4, "scale": 1.0}}, r"shape \(2, 32\), the base and rank 4 need \(4, 32\)"),
         ({"fine_tune_type": "dora"}, r"lora_magnitude_vector is missing"),
+        # How mlx-lm said it until 0.18.
+        ({"fine_tune_type": None, "use_dora": True}, r"lora_magnitude_vector is missing"),
         ({"model": "nobody/has-it"}, r"its base 'nobody/has-it' can't be read.*--base BASE"),
         ({"model": None}, r"names no base_model_name_or_path.*--base BASE"),
     ],
