@@ -41,9 +41,9 @@ def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]
         adapter = adapters.new(
             folder, layers, rank=recipe.lora_rank, alpha=recipe.lora_alpha, dora=dora, seed=recipe.seed
         )
-    elif (adapter.rank, adapter.alpha, adapter.dora) != (recipe.lora_rank, recipe.lora_alpha, dora):
+    elif (adapter.rank, f"{adapter.alpha:g}", adapter.dora) != (recipe.lora_rank, f"{recipe.lora_alpha:g}", dora):
         raise CallError(
-            f"{folder.path} is a {'DoRA' if adapter.dora else 'LoRA'} adapter of rank {adapter.rank} and alpha "
+            f"{folder.path} is a {adapter.kind} adapter of rank {adapter.rank} and alpha "
             f"{adapter.alpha:g}; go on with --train {'dora' if adapter.dora else 'lora'} --lora-rank {adapter.rank} "
             f"--lora-alpha {adapter.alpha:g}"
         )
