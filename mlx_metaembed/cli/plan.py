@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import click
 
-from mlx_metaembed import architecture, data, engine, footprint, locate
+from mlx_metaembed import architecture, data, engine, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note, table
@@ -26,8 +26,6 @@ from mlx_metaembed.train.plan.choices import Choice
 from mlx_metaembed.train.plan.planned import require_shape
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
-SHARE_OF_MACHINE = 0.75
-"""Of a machine's memory a run gets about so much; the rest is the system's."""
 
 
 @click.command("plan")
@@ -100,13 +98,10 @@ def _length(recipe: Recipe, folder: ModelFolder) -> int:
 
 def _notes(made: Plan) -> None:
     """What the budget and the device are, where that is not plain."""
-    machine, target = footprint.machine(), made.job.target
+    target = made.job.target
     note(f"planned for {target.engine} on {target.kind}, {made.job.dtype}")
-    if machine and made.budget > SHARE_OF_MACHINE * machine and target.kind != "cuda":
-        note(
-            f"memory = {made.job.recipe.memory} is more than {SHARE_OF_MACHINE:.0%} of this machine's "
-            f"{format_size(machine)}; a run there would make it swap"
-        )
+    if crowded := target.crowded(made.budget):
+        note(crowded)
 
 
 def _result(made: Plan, found: Sequence[Choice], chip: Chip | None) -> dict:

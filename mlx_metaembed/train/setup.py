@@ -97,6 +97,8 @@ def prepare(
     # What does not change what trains is planned anew where the run goes on.
     recipe = replace(planned.job.recipe, checkpointing=recipe.checkpointing)
     note(f"plan: {planned.words()}")
+    if crowded := planned.job.target.crowded(recipe.memory_bytes):
+        note(crowded)
     adapter, frozen = learning.trunk(recipe, source)
     folder, heads, arrays = learning.behind(recipe, source)
     numbered = number(pairs, folder, tokenizer)

@@ -13,6 +13,8 @@ MOST_TOKENS = 8_192
 """Longer chunks gain nothing: the matrices are large enough to keep a laptop's GPU busy."""
 USEFUL_TOKENS = 1_024
 """Chunks under this leave a GPU idle: `checkpointing = "auto"` computes layers twice rather than that."""
+USABLE = 0.9
+"""The share of the budget that chunks are made to fill: a run may hold more than was reckoned, never the budget."""
 NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads")
 
 
@@ -60,7 +62,7 @@ class Plan:
 
     def holds(self, padded_tokens: int) -> bool:
         """Whether a whole batch fits without GradCache."""
-        return sum(self.bytes.peak(self.chunk_tokens, held=padded_tokens).values()) <= self.budget
+        return sum(self.bytes.peak(self.chunk_tokens, held=padded_tokens).values()) <= USABLE * self.budget
 
     @property
     def most_shapes(self) -> int:
@@ -104,10 +106,10 @@ def plan(job: Job, *, budget: int) -> Plan:
 def _at(job: Job, checkpointing: bool, budget: int) -> Plan:
     found = reckon(job)
     least = least_rows(job.length) * bucket(job.length)
-    chunk = max(least, min(job.recipe.chunk_tokens or MOST_TOKENS, most_tokens(found, budget)))
+    chunk = max(least, min(job.recipe.chunk_tokens or MOST_TOKENS, most_tokens(found, int(USABLE * budget))))
     cached = Plan(found, budget, chunk, True, checkpointing)
     whole = replace(cached, cached=False)
-    plainly = {"on": False, "off": True, "auto": whole.fits or whole.total <= cached.total}
+    plainly = {"on": False, "off": True, "auto": whole.holds(whole.batch_tokens) or whole.total <= cached.total}
     return whole if plainly[job.recipe.grad_cache] else cached
 
 

@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 
+from mlx_metaembed import footprint
+from mlx_metaembed.sizes import format_size
+
 PROCESS = {"mlx": 0, "torch": 550 * 10**6}
 """Bytes of a process on a processor before a model is loaded, where its whole footprint is what is measured."""
+
+SHARE_OF_MACHINE = 0.75
+"""Of a machine's memory a run gets about so much; the rest is the system's."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +34,14 @@ class Target:
     @property
     def process(self) -> int:
         return PROCESS[self.engine] if self.kind == "cpu" else 0
+
+    def crowded(self, budget: int) -> str | None:
+        """What to say of a budget that this machine can't give; None where it can, or its memory can't be read."""
+        machine = footprint.machine()
+        if self.kind == "cuda" or machine is None or budget <= SHARE_OF_MACHINE * machine:
+            return None
+        return (
+            f"memory = {format_size(budget)} is more than {SHARE_OF_MACHINE:.0%} of this machine's "
+            f"{format_size(machine)}: near the budget it would swap; --memory {SHARE_OF_MACHINE * machine / 1e9:.1f}GB "
+            "plans for what it can give"
+        )
