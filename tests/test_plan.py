@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny import tiny_folder
 
-from benchmarks.memory import creep
+from benchmarks.memory.creep import creep
 from mlx_metaembed import batches, footprint
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError

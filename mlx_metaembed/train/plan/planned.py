@@ -106,7 +106,9 @@ def plan(job: Job, *, budget: int) -> Plan:
 def _at(job: Job, checkpointing: bool, budget: int) -> Plan:
     found = reckon(job)
     least = least_rows(job.length) * bucket(job.length)
-    chunk = max(least, min(job.recipe.chunk_tokens or MOST_TOKENS, most_tokens(found, int(USABLE * budget))))
+    # What a run holds with the smallest chunk, an update's copies perhaps, leaves as much room to a larger one.
+    filled = max(int(USABLE * budget), sum(found.peak(least, held=None).values()))
+    chunk = max(least, min(job.recipe.chunk_tokens or MOST_TOKENS, most_tokens(found, filled)))
     cached = Plan(found, budget, chunk, True, checkpointing)
     whole = replace(cached, cached=False)
     plainly = {"on": False, "off": True, "auto": whole.holds(whole.batch_tokens) or whole.total <= cached.total}
