@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,11 @@ def test_help_reads_few_modules():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['mlx_metaembed.errors', 'mlx_metaembed.cli'] False"
+
+
+def test_every_package_is_installed():
+    """A folder that pyproject.toml does not list is missing from a wheel, though an editable install has it."""
+    listed = tomllib.loads((HOUSE.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent for path in HOUSE.rglob("__init__.py")}
+    found = {".".join(("mlx_metaembed", *folder.relative_to(HOUSE).parts)) for folder in folders}
+    assert found | {"mlx_metaembed.convert"} == set(listed)

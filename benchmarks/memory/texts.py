@@ -16,8 +16,7 @@ def texts(count: int, length: int, *, numbers: bool) -> list[str]:
     random = np.random.default_rng(rows.SEED)
     if numbers:
         return [" ".join(map(str, random.integers(0, WORDS, length))) for _ in range(count)]
-    parts = python_source.pairs(sysconfig.get_path("stdlib"))
-    found = [record["positive"] for record in parts if len(record["positive"]) > 40]
+    found = [record.positive for record in python_source.pairs(sysconfig.get_path("stdlib"))]
     # A token of code is four characters at the most, on the average.
     joined = "\n".join(found[at] for at in random.permutation(len(found)))
     step = 6 * length
