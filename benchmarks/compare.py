@@ -62,7 +62,9 @@ def ask(pair: Pair, work: Path, threads: int | None) -> dict:
 
 def options(contestant: Contestant, work: Path, seed: int | None) -> dict:
     """The contestant's own options, and the files of this run."""
-    own = dict(contestant.options) | {"rows": work / "train.jsonl"}
+    own = dict(contestant.options)
+    if "loss_memory" not in contestant.module:
+        own["rows"] = work / "train.jsonl"
     if "encode_speed" in contestant.module:
         own["vectors"] = vectors(contestant.label, work)
     if "quality" in contestant.module:

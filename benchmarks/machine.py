@@ -3,7 +3,7 @@
 import os
 import platform
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("mlx-metaembed", "mlx", "torch", "transformers", "sentence-transformers", "mlx-embeddings", "numpy")
 
@@ -21,7 +21,7 @@ def about(threads: int | None) -> dict:
             # Others' work on the machine when the question was answered.
             "load": round(os.getloadavg()[0], 1),
         },
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": {package: _version(package) for package in PACKAGES},
     }
 
 
@@ -33,3 +33,10 @@ def processor() -> str:
         return names[0] if names else platform.processor()
     except OSError:
         return platform.processor()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.loss_memory import BATCHES
 from benchmarks.quality import WIDTHS
 
 OURS, PEERS, MLX_PEER = "metaembed", "sentence_transformers", "mlx_embeddings"
@@ -56,6 +57,18 @@ def _memory(engine: str) -> Pair:
     return Pair(with_cache, without, ("peak_bytes", "seconds"), rounds=1, same=("loss", "grad_norm"))
 
 
+def _loss_memory(engine: str, batch: int) -> Pair:
+    tiled, plain = (
+        Contestant(
+            f"{engine} {batch} rows {text}",
+            "benchmarks.loss_memory.metaembed",
+            {"engine": engine, "text": text, "batch": batch},
+        )
+        for text in ("tiled", "plain")
+    )
+    return Pair(tiled, plain, ("peak_bytes",), rounds=1, same=("loss", "grad_norm"))
+
+
 SPEED = ("tokens_per_second",)
 QUESTIONS: dict[str, tuple[Pair, ...]] = {
     "train_speed": (
@@ -73,6 +86,7 @@ QUESTIONS: dict[str, tuple[Pair, ...]] = {
         Pair(_encode("metaembed mlx", OURS, engine="mlx"), _encode("mlx-embeddings", MLX_PEER), SPEED),
     ),
     "gradcache_memory": (_memory("torch"), _memory("mlx")),
+    "loss_memory": tuple(_loss_memory(engine, batch) for batch in BATCHES for engine in ("torch", "mlx")),
     "quality": (
         Pair(
             Contestant("metaembed torch", f"benchmarks.quality.{OURS}"),

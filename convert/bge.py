@@ -14,8 +14,8 @@ from mlx_metaembed.declared import LEXICAL, MULTI_VECTOR
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.lexical import Lexical
-from mlx_metaembed.token_vectors import MultiVector
+from mlx_metaembed.heads.lexical import Lexical
+from mlx_metaembed.heads.token_vectors import MultiVector
 from mlx_metaembed.tokens import special_token
 from mlx_metaembed.weights import Tensor, read_tensor
 

@@ -14,7 +14,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed import locate
 from mlx_metaembed.convert import sources
 from mlx_metaembed.errors import CallError, JobError, missing_extra
-from mlx_metaembed.folder import PICKLED, ModelFolder
+from mlx_metaembed.folder import ADAPTER, PICKLED, ModelFolder
 from mlx_metaembed.weights import Tensor, read_tensor
 
 TEXTS = (
@@ -170,7 +170,11 @@ def reference_for(source: str | Path, dtype: str | None) -> Path | None:
     """The source's own folder where transformers can read it and its numbers were kept; None: the new folder."""
     if dtype is not None or Path(source).is_file():
         return None
-    folder = folders.read(locate.resolve(source))
+    where = locate.resolve(source)
+    # Of an adapter's folder it would read the base alone.
+    if (where / ADAPTER).is_file():
+        return None
+    folder = folders.read(where)
     # What transformers reads; of an ONNX export it would make random weights.
     files = ("model.safetensors", "model.safetensors.index.json", *PICKLED)
     where = folder.trunk_path

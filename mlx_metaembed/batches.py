@@ -42,7 +42,7 @@ class Chunk:
 class Batch:
     """Chunks, and where each row's vectors stand among all the chunks' rows.
 
-    anchors and positives int32 [B]; negatives int32 [B, N] or None; mask bool [B, B + B * N] (see losses.py). Where the
+    anchors and positives int32 [B]; negatives int32 [B, N] or None; mask bool [B, B + B * N] (see losses/). Where the
     vectors are there already, chunks are none, and the rows are the texts of these numbers.
     """
 

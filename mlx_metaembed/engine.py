@@ -104,8 +104,11 @@ class Engine(Protocol):
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back the optimizer's state that `save` gave, on either engine."""
 
-    def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
-        """The peak since the last reset, in bytes; `limit` sets what the allocator may hold."""
+    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
+        """The peak since the last reset, in bytes; `limit` is what the allocator may hold, `planned` what it will.
+
+        A cache that grows with every new shape is kept to a share of what is planned.
+        """
 
 
 def installed(name: str) -> bool:

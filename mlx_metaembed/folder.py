@@ -17,6 +17,7 @@ from mlx_metaembed.weights import Tensor, headers, shards
 
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 ADAPTER = "adapter_config.json"
+QUANTIZATION = ("quantization", "quantization_config")
 OTHER_WEIGHTS = (*PICKLED, "onnx/model.onnx", "model.onnx")
 """What `convert` reads and no engine loads."""
 SIDE = "metaembed"
@@ -149,48 +150,72 @@ class ModelFolder:
         return path
 
 
-def read(path: str | Path) -> ModelFolder:
+def read(path: str | Path, *, base: str | Path | None = None) -> ModelFolder:
     """Read what a folder declares, of either generation of the layout, all faults at once.
 
-    Raises CallError where the folder or its config.json is missing, or its files contradict each other.
+    `base` is the model of an adapter's folder, instead of the one that it names. Raises CallError where the folder,
+    its config.json or its base is missing, or its files contradict each other.
     """
     path = Path(path)
     if not path.is_dir():
         raise CallError(f"There is no model folder {path}; expected a folder with config.json and weights")
     if (path / ADAPTER).is_file():
-        return _adapted(path)
+        return _adapted(path, base)
+    if base is not None:
+        raise CallError(f"{path} is no adapter: it has no {ADAPTER}, so that there is nothing to put on a base")
     return _declared(path)
 
 
-def _adapted(path: Path) -> ModelFolder:
+def base_name(adapter: Path) -> str:
+    """The model that an adapter's folder names as its base. Raises CallError where it names none."""
+    settings = read_json(adapter / ADAPTER)
+    settings = settings if isinstance(settings, dict) else {}
+    # mlx-lm calls it `model`.
+    named = settings.get("base_model_name_or_path") or settings.get("model")
+    if not isinstance(named, str):
+        raise CallError(
+            f"{adapter / ADAPTER} names no base_model_name_or_path. Say which model it changes (a folder, a hub id or "
+            f"a wheel): metaembed convert {adapter} OUT --base BASE"
+        )
+    return named
+
+
+def _adapted(path: Path, other: str | Path | None) -> ModelFolder:
     """An adapter's folder: what a run leaves declares all but the trunk's weights, what PEFT leaves nothing else."""
-    settings = read_json(path / ADAPTER)
-    named = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
-    if not isinstance(named, str) or not named:
-        raise CallError(f"{path / ADAPTER} names no base_model_name_or_path; expected a folder, a hub id or a wheel")
-    found = locate.resolve(named)
-    # Before it is read: its base may be this one.
-    if (found / ADAPTER).is_file():
+    named = other or base_name(path)
+    try:
+        found = locate.resolve(named)
+        # Before it is read: its base may be this one.
+        base = None if (found / ADAPTER).is_file() else _declared(found)
+    except CallError as error:
+        raise CallError(
+            f"{path} is an adapter, and its base {str(named)!r} can't be read. If it lies elsewhere: metaembed convert "
+            f"{path} OUT --base BASE\n{error}"
+        ) from None
+    if base is None:
         raise CallError(f"{path} is an adapter of {found}, which is an adapter itself; export that one first")
-    base = _declared(found)
-    whole = (path / "config.json").is_file() and (path / "modules.json").is_file()
-    if not whole:
+    if not (path / "modules.json").is_file():
         return replace(base, adapter=path)
-    return replace(_declared(path), base=base.trunk_path, adapter=path)
+    found = _declared(path, base)
+    # The weights are the base's, quantized or not.
+    config = {key: value for key, value in found.config.items() if key not in QUANTIZATION}
+    config |= {key: base.config[key] for key in QUANTIZATION if key in base.config}
+    return replace(found, config=config, base=base.trunk_path, adapter=path)
 
 
-def _declared(path: Path) -> ModelFolder:
-    """What the files of a folder declare."""
+def _declared(path: Path, base: ModelFolder | None = None) -> ModelFolder:
+    """What the files of a folder declare; an adapter's leaves the configuration with its `base`."""
     inner = modules.trunk_folder(path)
     where = path / inner
-    if not (where / "config.json").is_file():
+    trunk = base.trunk_path if base and not (where / "config.json").is_file() else where
+    if not (trunk / "config.json").is_file():
         newest = newest_checkpoint(path)
         hint = f". The run has not finished; its newest checkpoint is {newest}" if newest else ""
         raise CallError(f"{path} is no model folder: it has no config.json{hint}")
-    config = read_json(where / "config.json")
+    config = read_json(trunk / "config.json")
     for name, kind in (("model_type", str), ("hidden_size", int)):
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
-            raise CallError(f"{where / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
+            raise CallError(f"{trunk / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
     config = renamed(config)
     settings = optional_json(where / "sentence_bert_config.json")
     tokenizer = optional_json(where / "tokenizer_config.json")

@@ -102,7 +102,7 @@ def as_task_model(config: Mapping, tensors: Mapping[str, Value]) -> dict[str, Va
 
 
 def settings(config: Mapping, names: Iterable[str], vocabulary: int) -> dict:
-    """The fields of the SPLADE head (see splade.py) that a configuration and the names of its tensors give."""
+    """The fields of the SPLADE head (see heads/splade.py) that a configuration and the names of its tensors give."""
     layout, config, names = LAYOUTS[config["model_type"]], unified(dict(config)), set(names)
     return {
         "in_features": config["hidden_size"],

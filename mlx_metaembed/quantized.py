@@ -44,7 +44,8 @@ def plain_shape(tensors: Mapping[str, Tensor], name: str, quantization: Mapping 
     scales = tensors.get(f"{name.removesuffix('.weight')}.scales")
     if quantization is None or scales is None or not name.endswith(".weight"):
         return tuple(tensors[name].shape)
-    return (scales.shape[0], scales.shape[1] * quantization["group_size"])
+    settings = {**quantization, **_own(quantization, name.removesuffix(".weight"))}
+    return (scales.shape[0], scales.shape[1] * settings["group_size"])
 
 
 def plain(tensors: Mapping[str, Tensor], name: str, quantization: Mapping | None) -> np.ndarray:

@@ -39,9 +39,10 @@ class Recipe:
     target_modules: tuple[str, ...] = setting((), "Train these modules only, like query,value or encoder.layer.11.")
     freeze_embeddings: bool = setting(False, "Leave the embeddings as they are.")
     checkpointing: str = setting(
-        "off",
-        "Layers keep their inputs alone, and compute the rest twice: less memory, a third more time.",
-        ("on", "off"),
+        "auto",
+        "Layers keep their inputs alone, and compute the rest twice: less memory, a third more time. auto: where the "
+        "budget leaves no useful chunk without it.",
+        ("auto", "on", "off"),
     )
     loss: str = setting("info_nce", "Loss on the vectors.", ("info_nce", "triplet"))
     temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
@@ -81,6 +82,11 @@ class Recipe:
         "auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16")
     )
     memory: str = setting("8GB", "Budget: picks how many tokens are held at once; the run stops rather than exceed it.")
+    fit: str = setting(
+        "off",
+        "What trains, where it does not fit: auto takes the first settings of `metaembed plan` that do, and says so.",
+        ("auto", "off"),
+    )
     grad_cache: str = setting("auto", "Embed twice, hold one chunk (arXiv:2101.06983).", ("auto", "on", "off"))
     chunk_tokens: int | None = setting(None, "Tokens a chunk. Default: from the memory budget.")
     save_every: int = setting(200, "Steps between checkpoints.")

@@ -15,6 +15,8 @@ from mlx_metaembed.weights import Tensor
 
 LAYER = re.compile(r"\.(\d+)\.")
 EMBEDDING = re.compile(r"(embed|^shared\.|wte|relative_attention_bias)")
+ROUTER = re.compile(r"\.router\.")
+"""What chooses a token's experts; adapters are for attention and MLPs, and take it by name alone."""
 
 
 def frozen(recipe: Recipe, folder: ModelFolder) -> set[str]:
@@ -36,12 +38,15 @@ def frozen(recipe: Recipe, folder: ModelFolder) -> set[str]:
 def linear_layers(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, int]]:
     """The layers that an adapter changes, by path, with the shape [out, in] of their plain matrices.
 
-    All linear layers of the trunk's layers, unless the recipe names some or counts from the last.
+    All linear layers of the trunk's layers but a router of experts, unless the recipe names some or counts from the
+    last.
     """
     trunk = folder.trunk()
     chosen = _chosen(recipe, trunk) if recipe.num_layers or recipe.target_modules else trunk
     found = {}
     for name in chosen:
+        if ROUTER.search(name) and not recipe.target_modules:
+            continue
         if name.endswith(".weight") and LAYER.search(name) and not EMBEDDING.search(name):
             shape = plain_shape(trunk, name, folder.quantization)
             if len(shape) == 2:
@@ -90,5 +95,5 @@ def _module(name: str) -> str:
 
 
 def _under(module: str, target: str) -> bool:
-    """Whether a module's path ends with the target, as PEFT matches, or lies inside of it."""
-    return f".{module}.".endswith(f".{target}.") or f".{module}.".startswith(f".{target}.")
+    """Whether a module's path ends with the target, as PEFT matches, or lies inside of such a module."""
+    return f".{target}." in f".{module}."

@@ -6,6 +6,7 @@ array but by `constant`, changes none in place, and never branches on a value.
 
 import math
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +38,21 @@ def stop_gradient(x: Array) -> Array:
     """`x` without its history; NumPy has none to drop."""
     words = getattr(namespace(x), "stop_gradient", None)
     return words(x) if words else x
+
+
+def after(x: Array, done: list[Array]) -> Array:
+    """`x`, which a lazy engine computes only when the arrays `done` are there."""
+    depends = getattr(namespace(x), "depends", None)
+    return depends([x], done)[0] if depends and done else x
+
+
+def with_gradients(value: Array, at: Sequence[Array], gradients: Sequence[Array]) -> Array:
+    """The scalar `value` whose gradient at the arrays `at` is `gradients`, whatever it was computed from."""
+    xp = namespace(value)
+    value = stop_gradient(value)
+    for x, gradient in zip(at, gradients, strict=True):
+        value = value + xp.sum(stop_gradient(gradient) * (x - stop_gradient(x)))
+    return value
 
 
 def relu(x: Array) -> Array:
@@ -73,8 +89,7 @@ def layer_norm(x: Array, weight: Array, bias: Array | None, eps: float) -> Array
 
 def masked(x: Array, mask: Array) -> Array:
     """`x` where the bool mask is True; elsewhere a value that no maximum picks and that exp turns to 0."""
-    xp = namespace(x)
-    return xp.where(mask, x, xp.zeros_like(x) + LOWEST)
+    return namespace(x).where(mask, x, LOWEST)
 
 
 def logsumexp(x: Array, axis: int) -> Array:

@@ -24,6 +24,7 @@ from mlx_metaembed.engine import installed
 ENGINES = ("mlx", "torch")
 NAMED = [name for name in os.environ.get("METAEMBED_TEST_ENGINES", "").split(",") if name]
 PEER = importlib.util.find_spec("sentence_transformers") is not None
+PEFT = importlib.util.find_spec("peft") is not None
 TESTED = NAMED or [name for name in ENGINES if installed(name)]
 
 
@@ -37,6 +38,8 @@ def pytest_report_header() -> str:
     left_out = [name for name in ENGINES if name not in TESTED]
     if not PEER:
         left_out.append("what sentence-transformers loads")
+    if not PEFT:
+        left_out.append("what PEFT loads")
     return f"engines tested: {', '.join(TESTED)}; left out: {', '.join(left_out) or 'none'}"
 
 
@@ -49,6 +52,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("mlx_engine", [name for name in TESTED if name == "mlx"])
     if "sentence_transformers" in metafunc.fixturenames:
         metafunc.parametrize("sentence_transformers", ["sentence-transformers"] if PEER else [])
+    if "peft_library" in metafunc.fixturenames:
+        metafunc.parametrize("peft_library", ["peft"] if PEFT else [])
     if "exporter" in metafunc.fixturenames:
         # torch's newer exporter needs a package of its own; what it writes also stands in golden/onnx.
         newer = ["dynamo"] if importlib.util.find_spec("onnxscript") else []

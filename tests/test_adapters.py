@@ -1,20 +1,24 @@
 """Adapters: nothing changed at first, one step alike on both engines, PEFT's files, quantized bases, and fusing."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pickled
 import pytest
+from click.testing import CliRunner
 
 from mlx_metaembed import adapters, embedder, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.export.mlx import export as export_mlx
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
+from mlx_metaembed.train import Watch, learning, train
 
 TEXTS = ["open a socket", "read a file and count its lines", "x"]
 
@@ -169,8 +173,8 @@ def test_an_adapter_of_another_base_lists_every_fault(tiny: Path, tmp_path: Path
     adapters.write(wrong, str(tiny), tmp_path / "a")
     with pytest.raises(CallError) as caught:
         adapters.read(folders.read(tmp_path / "a"))
-    assert "encoder.layer.9.output.dense: the base has no such layer" in str(caught.value)
-    assert "lora_A.weight has shape (2, 60), the base needs (2, 64)" in str(caught.value)
+    assert "encoder.layer.9.output.dense: the base has no such linear layer" in str(caught.value)
+    assert "lora_A.weight has shape (2, 60), the base and rank 2 need (2, 64)" in str(caught.value)
     path = tmp_path / "a" / "adapter_config.json"
     settings = json.loads(path.read_text())
     path.write_text(json.dumps(settings | {"peft_type": "LOHA", "modules_to_save": ["classifier"]}))
@@ -189,3 +193,79 @@ def test_an_adapter_is_never_trained_as_a_whole_model(tiny: Path, pairs: Path, t
     with pytest.raises(CallError, match=r"rank 2 and alpha 4; go on with --train lora --lora-rank 2 --lora-alpha 4"):
         train(recipe(path, pairs, tmp_path / "o", train="lora"))
     assert not (tmp_path / "o").exists()
+
+
+def test_a_finished_adapter_is_trained_on(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    settings = {"train": "lora", "engine": engine_name, "lora_rank": 4, "lora_alpha": 8.0}
+    train(recipe(tiny, pairs, tmp_path / "first", **settings))
+    train(recipe(tmp_path / "first", pairs, tmp_path / "second", **settings))
+    found = folders.read(tmp_path / "second")
+    assert (found.base, found.adapter) == (tiny.resolve(), tmp_path / "second")
+    assert np.abs(vectors(tmp_path / "first", engine_name) - vectors(tmp_path / "second", engine_name)).max() > 1e-4
+
+
+def test_rslora_is_trained_on_with_the_alpha_that_is_named(small: Path):
+    path = small / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"use_rslora": True}))
+    folder = folders.read(small)
+    # 4 * sqrt(2), of which a person writes six digits.
+    with pytest.raises(CallError, match=r"--lora-rank 2 --lora-alpha 5\.65685$"):
+        learning.trunk(Recipe(train="lora"), folder)
+    adapter, _ = learning.trunk(Recipe(train="lora", lora_rank=2, lora_alpha=5.65685), folder)
+    assert adapter.scale == pytest.approx(4 / 2**0.5)
+
+
+@pytest.fixture
+def small(tiny: Path, tmp_path: Path) -> Path:
+    """An adapter of one layer, rank 2."""
+    layers = {"encoder.layer.0.output.dense": (32, 64)}
+    made = adapters.new(folders.read(tiny), layers, rank=2, alpha=4, dora=False, seed=0)
+    arrays = {name: array + 0.1 for name, array in made.arrays.items()}
+    adapters.write(adapters.with_arrays(made, arrays), str(tiny), tmp_path / "small")
+    return tmp_path / "small"
+
+
+def test_a_pickled_adapter_is_converted_and_never_loaded(small: Path, tmp_path: Path):
+    convert(small, tmp_path / "plain")
+    arrays = weights.read(small / adapters.FILE)
+    (small / adapters.FILE).unlink()
+    with pytest.raises(CallError, match=r"adapter_model\.safetensors is missing beside it"):
+        adapters.read(folders.read(small))
+    pickled.save(small / "adapter_model.bin", arrays)
+    with pytest.raises(CallError, match=r"adapter_model\.bin, a pickle, which no engine loads.*metaembed convert "):
+        adapters.read(folders.read(small))
+    convert(small, tmp_path / "unpickled")
+    plain, unpickled = (weights.read(tmp_path / name / "model.safetensors") for name in ("plain", "unpickled"))
+    assert all(np.array_equal(array, unpickled[name]) for name, array in plain.items())
+
+
+def test_a_rank_that_the_tensors_contradict_is_named(small: Path):
+    path = small / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"r": 8}))
+    with pytest.raises(CallError, match=r"lora_A\.weight has shape \(2, 64\), the base and rank 8 need \(8, 64\)"):
+        adapters.read(folders.read(small))
+
+
+def test_a_base_that_is_not_there_is_named_with_what_to_do(engine_name: str, small: Path, tiny: Path, tmp_path: Path):
+    path = small / "adapter_config.json"
+    settings = json.loads(path.read_text())
+    before = vectors(small, engine_name)
+    path.write_text(json.dumps(settings | {"base_model_name_or_path": "nobody/has-it"}))
+    with pytest.raises(CallError, match=r"base 'nobody/has-it' can't be read.*OUT --base BASE[\s\S]*the hub"):
+        folders.read(small)
+    path.write_text(json.dumps(settings | {"base_model_name_or_path": None}))
+    with pytest.raises(CallError, match=r"names no base_model_name_or_path.*--base BASE"):
+        folders.read(small)
+    CliRunner().invoke(command, [str(small), str(tmp_path / "out"), "--base", str(tiny)], catch_exceptions=False)
+    np.testing.assert_allclose(vectors(tmp_path / "out", engine_name), before, atol=2e-6)
+
+
+def test_an_adapter_of_a_pickled_base_is_fused(small: Path, tiny: Path, tmp_path: Path):
+    convert(small, tmp_path / "wanted")
+    base = tmp_path / "base"
+    shutil.copytree(tiny, base)
+    pickled.save(base / "pytorch_model.bin", weights.read(base / "model.safetensors"))
+    (base / "model.safetensors").unlink()
+    convert(small, tmp_path / "out", base=base)
+    wanted, found = (weights.read(tmp_path / name / "model.safetensors") for name in ("wanted", "out"))
+    assert all(np.array_equal(array, found[name]) for name, array in wanted.items())

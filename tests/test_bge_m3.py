@@ -19,9 +19,9 @@ from mlx_metaembed.convert import convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.sentence_transformers import export
-from mlx_metaembed.lexical import Lexical
+from mlx_metaembed.heads.lexical import Lexical
+from mlx_metaembed.heads.token_vectors import MultiVector, scores
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.token_vectors import MultiVector, scores
 from mlx_metaembed.train import train
 
 SOURCE = GOLDEN / "bge_m3"

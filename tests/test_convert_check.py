@@ -107,10 +107,13 @@ def test_a_reference_with_a_tensor_missing_is_none(
         check.check(wordpiece, reference=tmp_path / "other")
 
 
-def test_the_reference_is_the_source_where_nothing_was_changed(tiny: Path) -> None:
+def test_the_reference_is_the_source_where_nothing_was_changed(tiny: Path, tmp_path: Path) -> None:
     assert check.reference_for(tiny, None) == tiny
     assert check.reference_for(tiny, "float16") is None
     assert check.reference_for(tiny / "model.safetensors", None) is None
+    # Of an adapter's folder transformers' AutoModel would read the base, or what it can of the adapter.
+    disk.write_json(tmp_path / "adapter" / "adapter_config.json", {"base_model_name_or_path": str(tiny)})
+    assert check.reference_for(tmp_path / "adapter", None) is None
 
 
 NAMED = {

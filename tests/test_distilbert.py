@@ -8,14 +8,13 @@ from test_encoders import GOLDEN, encoder
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.train.plan import activation_bytes
+from mlx_metaembed.train.plan.activations import Shape
 
 
 def test_width_and_depth_are_read_under_its_names():
     folder = folders.read(GOLDEN / "distilbert")
     assert folder.hidden_size == folder.dimensions == 32
-    # 2 layers x 4 bytes x (10 x 32 + 4 x 64 + 3 heads' worth x 4 x 16 tokens)
-    assert activation_bytes(folder.architecture, 16, 4) == 2 * 4 * (10 * 32 + 4 * 64 + 3 * 4 * 16)
+    assert Shape.of(folder.architecture) == Shape("bert", layers=2, hidden=32, wide=64, heads=4, query=32, shared=32)
     # What is written is what was read.
     assert "hidden_size" not in folder.config
 

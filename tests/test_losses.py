@@ -115,6 +115,7 @@ LOSSES = {
     "triplet": (triplet, {}),
     "euclidean": (triplet, {"distance": "euclidean", "soft_margin": True}),
     "matryoshka": (matryoshka(info_nce, (8, 4)), {}),
+    "widths": (info_nce, {"widths": (8, 4, 2), "weights": (1, 2, 3), "symmetric": True}),
 }
 
 

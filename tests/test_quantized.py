@@ -1,6 +1,7 @@
 """MLX's quantized weights in NumPy: the numbers that mx.dequantize gives, and arithmetic by hand."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from mlx_metaembed import weights
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.quantized import BITS, dequantize, expand
+from mlx_metaembed.quantized import BITS, dequantize, expand, plain_shape
 
 
 def test_four_bits_by_hand() -> None:
@@ -70,3 +71,11 @@ def test_a_checkpoint_expands_in_the_dtype_of_its_scales(tmp_path: Path) -> None
     np.testing.assert_array_equal(found["wide.weight"], np.full((1, 64), 2))
     with pytest.raises(CallError, match="in the mode 'mxfp4'; only affine"):
         expand(weights.header(tmp_path / "w"), settings | {"mode": "mxfp4"})
+
+
+def test_a_plain_shape_follows_the_modules_own_group() -> None:
+    scales = weights.Tensor(Path("x"), "F16", (8, 2), 0, 0)
+    tensors = {"a.weight": replace(scales, dtype="U32"), "a.scales": scales}
+    quantization = {"group_size": 64, "bits": 4, "a": {"group_size": 32, "bits": 4}}
+    assert plain_shape(tensors, "a.weight", quantization) == (8, 64)
+    assert plain_shape(tensors, "a.weight", {"group_size": 64, "bits": 4}) == (8, 128)

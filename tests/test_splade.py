@@ -15,7 +15,7 @@ from pickled import save
 from test_encoders import GOLDEN
 from tiny import TEXTS
 
-from mlx_metaembed import disk, splade, weights
+from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import check, convert
@@ -23,8 +23,8 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.mlx import export as export_mlx
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.heads import Splade, splade
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.splade import Splade
 from mlx_metaembed.train import train
 
 FAMILIES = sorted(path.parent.name for path in GOLDEN.glob("splade_*/expected_heads.npz"))

@@ -18,7 +18,6 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import Result, Watch, train
-from mlx_metaembed.train.plan import MOST_TOKENS, plan
 
 
 def recipe(tiny: Path, pairs: Path, out: Path, **settings) -> Recipe:
@@ -258,20 +257,6 @@ def test_float16_scales_its_loss_and_says_so_in_the_state(engine_name: str, tiny
     said = weights.metadata(tmp_path / "out" / "metaembed" / "state.safetensors")
     assert json.loads(said["loss_scale"])["factor"] > 1
     assert folders.read(tmp_path / "out").config["dtype"] == "float32"
-
-
-def test_a_budget_too_small_says_the_least(tiny: Path, pairs: Path, tmp_path: Path):
-    with pytest.raises(CallError, match=r"memory = 300 KB is too little.*the least is \d\.\d\d MB"):
-        train(recipe(tiny, pairs, tmp_path / "out", memory="300KB"))
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_budget_picks_the_chunk(tiny: Path):
-    folder = folders.read(tiny)
-    settings = {"dtype": "float32", "max_seq_length": 32, "chunk_tokens": None, "rows": 8, "candidates": 8}
-    small, large = (plan(folder, memory_bytes=size, **settings) for size in (4 * 10**6, 10**9))
-    assert small.chunk_tokens == small.held_tokens < large.chunk_tokens == MOST_TOKENS < large.held_tokens
-    assert small.holds(small.held_tokens) and not small.holds(small.held_tokens + 1)
 
 
 def test_gradcache_holds_less_and_changes_nothing(mlx_engine: str, tiny: Path, pairs: Path, tmp_path: Path):

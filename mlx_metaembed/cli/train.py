@@ -73,7 +73,8 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
         [
             f"{result.steps} steps in {result.seconds:.1f} s on {result.engine} ({result.device}, {result.dtype})",
             f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
-            f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}",
+            f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}, "
+            f"planned {format_size(result.planned_memory_bytes)}",
             f"model: {result.out}",
         ],
     )
@@ -132,8 +133,8 @@ class _Bars:
 def _words(row: dict | None) -> str | None:
     if row is None:
         return None
-    peak = format_size(row["peak_memory_bytes"])
-    return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak}"
+    peak, planned = format_size(row["peak_memory_bytes"]), format_size(row["planned_memory_bytes"])
+    return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak} (planned {planned})"
 
 
 @contextmanager

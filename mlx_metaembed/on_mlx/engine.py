@@ -13,7 +13,7 @@ from mlx_metaembed.on_mlx import blas
 FOUND_BLAS = blas.preload()
 
 import mlx.core as mx  # noqa: E402
-from mlx.utils import tree_flatten, tree_unflatten  # noqa: E402
+from mlx.utils import tree_flatten, tree_map, tree_unflatten  # noqa: E402
 
 from mlx_metaembed.adapters import Adapter  # noqa: E402
 from mlx_metaembed.batches import Chunk  # noqa: E402
@@ -27,8 +27,10 @@ from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
 from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
 from mlx_metaembed.pooling import finish, vector  # noqa: E402
 
-CACHE_SHARE = 4
-"""The allocator may keep this fraction (1 / CACHE_SHARE) of the budget in its cache."""
+NOTHING = mx.array(0.0)
+CACHE_SHARE, CLEAR_SHARE = 4, 8
+"""The allocator's cache may have 1 / CACHE_SHARE of what a run is planned to hold; after a step with more than
+1 / CLEAR_SHARE in it, it is cleared."""
 
 
 def load_engine(reason: str) -> "MlxEngine":
@@ -61,6 +63,7 @@ class MlxEngine:
         # Apple's GPUs have bfloat16 from the M3 on.
         self.bfloat16 = not self.device.startswith(("cpu", "Apple M1", "Apple M2"))
         self._compile = compiles(self.device)
+        self._planned: int | None = None
 
     def array(self, values: np.ndarray) -> mx.array:
         return mx.array(values)
@@ -82,6 +85,8 @@ class MlxEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
+        # What was loaded before goes first.
+        self._trunk, self._parameters, self._masters = None, {}, {}
         self._folder, self._heads, self._with_trunk, self._checkpointing = folder, dict(heads), trunk, checkpointing
         self._dtype, self._images = getattr(mx, dtype), None
         stored: dict[str, mx.array] = {}
@@ -182,21 +187,25 @@ class MlxEngine:
         return value.item()
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
-        sums = self._sums | (self._words.taken() if self._words else {})
+        sums, self._sums = self._sums | (self._words.taken() if self._words else {}), {}
+        self._release()
         norm = (mx.sqrt(sum(mx.sum(g * g) for g in sums.values())) / divide).item()
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
             apply = self._compiled_rule(rule)
             for name in list(sums):
-                master, gradient = self._masters[name], sums.pop(name)
-                state = self._state.get(name) or rule.initial(master)
-                scalars = mx.array([factor, *rule.scalars(name, master.shape)])
-                self._masters[name], self._state[name] = apply(master, gradient, state, scalars)
+                scalars = mx.array([factor, *rule.scalars(name, sums[name].shape)])
+                # No name is left on what goes in, so that what comes out takes its place in memory.
+                self._masters[name], self._state[name] = apply(
+                    self._masters[name],
+                    sums.pop(name),
+                    self._state.pop(name, None) or rule.initial(self._masters[name]),
+                    scalars,
+                )
                 self._parameters[name] = (
                     self._cast(self._masters[name]) if name.startswith(TRUNK) else self._masters[name]
                 )
                 mx.eval(self._masters[name], self._parameters[name], self._state[name])
-        self._sums = {}
         return norm
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -211,11 +220,15 @@ class MlxEngine:
             name = full.rpartition(".")[0]
             self._state.setdefault(name, []).append(mx.array(state[full]))
 
-    def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
+    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
         peak = mx.get_peak_memory()
+        # Every new shape adds buffers to the cache; past its share the old ones are given back.
+        if self._planned and mx.get_cache_memory() > self._planned // CLEAR_SHARE:
+            mx.clear_cache()
         if limit is not None:
+            self._planned = planned or limit
             mx.set_memory_limit(limit)
-            mx.set_cache_limit(limit // CACHE_SHARE)
+            mx.set_cache_limit(self._planned // CACHE_SHARE)
         if reset:
             mx.clear_cache()
             mx.reset_peak_memory()
@@ -266,6 +279,11 @@ class MlxEngine:
         if rule.apply not in self._rules:
             self._rules[rule.apply] = mx.compile(scaled)
         return self._rules[rule.apply]
+
+    def _release(self) -> None:
+        """Take the arrays of the last pass out of the trunk's module, which would keep them beside the new ones."""
+        if self._with_trunk:
+            self._trunk.update(tree_map(lambda array: NOTHING, self._trunk.parameters()))
 
     def _draw(self, seed: int | None) -> None:
         self._trunk.train(seed is not None)

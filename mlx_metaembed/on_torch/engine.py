@@ -62,6 +62,8 @@ class TorchEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
+        # What was loaded before goes first.
+        self._trunk, self._parameters, self._masters = None, {}, {}
         self._folder, self._heads, self._with_trunk, self._images = folder, dict(heads), trunk, None
         half = train and dtype != "float32"
         stored: dict[str, torch.Tensor] = {}
@@ -164,7 +166,7 @@ class TorchEngine:
             name = full.rpartition(".")[0]
             self._state.setdefault(name, []).append(self.array(state[full].copy()))
 
-    def memory(self, *, limit: int | None = None, reset: bool = False) -> int:
+    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
         if self._device.type == "cpu":
             return footprint.peak(reset=reset)
         peak = torch.cuda.max_memory_allocated()

@@ -15,6 +15,7 @@ from torch import (  # noqa: F401
     log,
     log1p,
     matmul,
+    minimum,
     round,
     sqrt,
     squeeze,
@@ -44,6 +45,11 @@ def cumsum(x, axis):
 def take(x, indices, axis):
     """Rows by int indices of one dimension."""
     return x.index_select(axis, indices)
+
+
+def take_along_axis(x, indices, axis):
+    """Entries by int indices of the same number of dimensions."""
+    return torch.take_along_dim(x, indices.long(), axis)
 
 
 def astype(x, dtype):

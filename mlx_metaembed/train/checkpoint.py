@@ -20,7 +20,7 @@ from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import SIDE, ModelFolder
+from mlx_metaembed.folder import ADAPTER, SIDE, ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.locate import HUB_ID
 from mlx_metaembed.parameters import TRUNK, under
@@ -120,10 +120,13 @@ def unfinished(out: Path) -> bool:
 
 
 def base_name(recipe: Recipe) -> str:
-    """What an adapter calls its base: a folder by its full path, a hub id as it is."""
-    found = locate.resolve(recipe.model)
-    named = not Path(recipe.model).expanduser().is_dir() and HUB_ID.fullmatch(recipe.model)
-    return recipe.model if named else str(found.resolve())
+    """What an adapter calls its base: a folder by its full path, a hub id as it is; of an adapter, its own base."""
+    named, found = recipe.model, locate.resolve(recipe.model)
+    if (found / ADAPTER).is_file():
+        named = folders.base_name(found)
+        found = locate.resolve(named)
+    by_id = not Path(named).expanduser().is_dir() and HUB_ID.fullmatch(named)
+    return named if by_id else str(found.resolve())
 
 
 def _write(
@@ -142,6 +145,8 @@ def _write(
     trained = under(masters, TRUNK)
     if adapter:
         adapters.write(adapters.with_arrays(adapter, trained), base_name(recipe), partial)
+        # With a config.json beside the adapter, transformers takes the folder for a whole model.
+        (partial / "config.json").unlink()
     else:
         # What was frozen and what other tools want is taken over as it was.
         weights.write(

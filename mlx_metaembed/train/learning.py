@@ -23,12 +23,7 @@ def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]
 
     Raises CallError where the folder's weights can't train as the recipe says.
     """
-    if folder.quantization and recipe.train == "full":
-        raise CallError(
-            f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
-            "Train an adapter beside them (--train lora), or heads (--train heads); or make plain weights of them: "
-            f"metaembed convert {folder.path} OUT"
-        )
+    _require_plain(recipe, folder)
     adapter = adapters.read(folder)
     if recipe.train == "full" and adapter:
         raise CallError(
@@ -46,13 +41,29 @@ def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]
         adapter = adapters.new(
             folder, layers, rank=recipe.lora_rank, alpha=recipe.lora_alpha, dora=dora, seed=recipe.seed
         )
-    elif (adapter.rank, adapter.alpha, adapter.dora) != (recipe.lora_rank, recipe.lora_alpha, dora):
+    elif (adapter.rank, f"{adapter.alpha:g}", adapter.dora) != (recipe.lora_rank, f"{recipe.lora_alpha:g}", dora):
         raise CallError(
-            f"{folder.path} is a {'DoRA' if adapter.dora else 'LoRA'} adapter of rank {adapter.rank} and alpha "
+            f"{folder.path} is a {adapter.kind} adapter of rank {adapter.rank} and alpha "
             f"{adapter.alpha:g}; go on with --train {'dora' if adapter.dora else 'lora'} --lora-rank {adapter.rank} "
             f"--lora-alpha {adapter.alpha:g}"
         )
     return adapter, frozen
+
+
+def trained(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, ...]]:
+    """The shapes of the trunk's and its adapter's parameters that train, by their names in the trunk; nothing is read.
+
+    Raises CallError as `trunk` does.
+    """
+    _require_plain(recipe, folder)
+    still = trainable.frozen(recipe, folder)
+    found = {name: tensor.shape for name, tensor in folder.trunk().items() if name not in still}
+    if recipe.train in ("lora", "dora"):
+        parts = adapters.PARTS[: 3 if recipe.train == "dora" else 2]
+        for path, (rows, columns) in trainable.linear_layers(recipe, folder).items():
+            shapes = ((recipe.lora_rank, columns), (rows, recipe.lora_rank), (rows,))
+            found |= {f"{path}.{part}": shape for part, shape in zip(parts, shapes, strict=False)}
+    return found
 
 
 def behind(recipe: Recipe, source: ModelFolder) -> tuple[ModelFolder, dict[str, Head], dict[str, np.ndarray]]:
@@ -82,3 +93,12 @@ def behind(recipe: Recipe, source: ModelFolder) -> tuple[ModelFolder, dict[str, 
             "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
         )
     return folder, heads, arrays
+
+
+def _require_plain(recipe: Recipe, folder: ModelFolder) -> None:
+    if folder.quantization and recipe.train == "full":
+        raise CallError(
+            f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
+            "Train an adapter beside them (--train lora), or heads (--train heads); or make plain weights of them: "
+            f"metaembed convert {folder.path} OUT"
+        )

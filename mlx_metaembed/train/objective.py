@@ -1,6 +1,6 @@
 """What a step minimises: the recipe's loss on the model's vectors, plus the same loss on each code head's output."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from mlx_metaembed.batches import Batch
@@ -14,16 +14,19 @@ from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.xp import Array, namespace
 
 
-def loss_of(recipe: Recipe) -> Loss:
-    """The recipe's loss with its settings, at one width."""
+def loss_of(recipe: Recipe, dims: Sequence[int] = (), weights: Sequence[float] = ()) -> Loss:
+    """The recipe's loss with its settings, at one width or the sum over several."""
     if recipe.loss == "triplet":
-        return partial(triplet, distance=recipe.distance, margin=recipe.margin, soft_margin=recipe.soft_margin)
+        loss = partial(triplet, distance=recipe.distance, margin=recipe.margin, soft_margin=recipe.soft_margin)
+        return matryoshka(loss, dims, weights) if dims else loss
     return partial(
         info_nce,
         temperature=recipe.temperature,
         symmetric=recipe.symmetric,
         false_negative_margin=recipe.false_negative_margin,
         false_negative_ratio=recipe.false_negative_ratio,
+        widths=dims,
+        weights=weights,
     )
 
 
@@ -40,7 +43,7 @@ def objective(
     With `pooled` the vectors are what that folder's trunk gives, and its Dense modules and normalising come first.
     """
     loss = loss_of(recipe)
-    on_vectors = matryoshka(loss, recipe.matryoshka, recipe.matryoshka_weights) if recipe.matryoshka else loss
+    on_vectors = loss_of(recipe, recipe.matryoshka, recipe.matryoshka_weights)
     anchors, positives = engine.array(batch.anchors), engine.array(batch.positives)
     negatives = None if batch.negatives is None else engine.array(batch.negatives.reshape(-1))
     mask = engine.array(batch.mask)

@@ -1,12 +1,13 @@
 """A run's parts, made in the order in which they can be refused: nothing is written before all of them fit."""
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import batches, data, locate
+from mlx_metaembed import batches, data, footprint, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.batches import Columns
@@ -21,9 +22,10 @@ from mlx_metaembed.train import checkpoint, learning, pooled
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lossscale import LossScale
 from mlx_metaembed.train.numbered import number
-from mlx_metaembed.train.plan import Plan, plan
+from mlx_metaembed.train.plan import Job, Plan, Target, fitting
+from mlx_metaembed.train.plan.choices import CHANGED
 
-FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens"}
+FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens", "checkpointing"}
 """Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
 
 
@@ -48,6 +50,8 @@ class Parts:
     position: Position
     start: Path | None
     steps: int
+    footprint: int
+    """Bytes of the process before the model was loaded."""
 
 
 def prepare(
@@ -67,12 +71,10 @@ def prepare(
             "one vector a text. Such a vector is what a folder without modules.json gives, by the mean over its tokens"
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
-    adapter, frozen = learning.trunk(recipe, source)
-    folder, heads, arrays = learning.behind(recipe, source)
-    if any(width > folder.dimensions for width in recipe.matryoshka):
-        raise CallError(
-            f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {folder.dimensions} features"
-        )
+    learning.trained(recipe, source)
+    dimensions = learning.behind(recipe, source)[0].dimensions
+    if any(width > dimensions for width in recipe.matryoshka):
+        raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
     pairs = _pairs(recipe)
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
@@ -80,15 +82,25 @@ def prepare(
     note(f"dtype: {dtype} ({why})")
     # A resumed run keeps its arithmetic, on whatever device it goes on.
     recipe = replace(recipe, dtype=dtype)
-    planned = plan(
-        folder,
-        memory_bytes=recipe.memory_bytes,
-        dtype=dtype,
-        max_seq_length=tokenizer.max_seq_length,
-        chunk_tokens=recipe.chunk_tokens,
-        rows=recipe.batch_size,
-        candidates=recipe.batch_size * (1 + max((len(row) for row in pairs.negatives), default=0)),
+    planned = fitting(
+        Job(
+            recipe,
+            source,
+            Target.of(engine.name, engine.device),
+            dtype,
+            length=tokenizer.max_seq_length,
+            columns=2 + max((len(row) for row in pairs.negatives), default=0),
+        ),
+        budget=recipe.memory_bytes,
+        note=note,
     )
+    # What does not change what trains is planned anew where the run goes on.
+    recipe = replace(planned.job.recipe, checkpointing=recipe.checkpointing)
+    note(f"plan: {planned.words()}")
+    if crowded := planned.job.target.crowded(recipe.memory_bytes):
+        note(crowded)
+    adapter, frozen = learning.trunk(recipe, source)
+    folder, heads, arrays = learning.behind(recipe, source)
     numbered = number(pairs, folder, tokenizer)
     position = checkpoint.read_position(start) if start else Position(0, numbered.key, LossScale.of(dtype))
     if position.data != numbered.key:
@@ -96,7 +108,10 @@ def prepare(
             f"{recipe.data} or the tokenizer has changed since {start} was written; "
             "resume with the same data, or start a new run"
         )
-    engine.memory(limit=recipe.memory_bytes, reset=True)
+    # An engine that an earlier run left lies in a cycle, and would be counted.
+    gc.collect()
+    engine.memory(limit=recipe.memory_bytes, planned=planned.total, reset=True)
+    held = footprint.now()
     store = vectors = None
 
     def stored() -> Store:
@@ -124,7 +139,7 @@ def prepare(
         train=True,
         frozen=frozen,
         dropout=recipe.dropout,
-        checkpointing=recipe.checkpointing == "on",
+        checkpointing=planned.checkpointing,
     )
     if start:
         engine.restore(checkpoint.read_state(start))
@@ -144,6 +159,7 @@ def prepare(
         position=position,
         start=start,
         steps=_steps(recipe, len(numbered.columns)),
+        footprint=held,
     )
 
 
@@ -161,6 +177,8 @@ def _checked(recipe: Recipe, resume: bool) -> Recipe:
         raise CallError(f"{out} holds a finished run; there is nothing to resume. Start one without --resume")
     if recipe.dtype == "auto":
         recipe = replace(recipe, dtype=before.dtype)
+    if recipe.fit == "auto":
+        recipe = replace(recipe, fit="off", **{name: getattr(before, name) for name in CHANGED})
     # Dropout is drawn chunk by chunk: other chunks would draw other units.
     free = FREE_ON_RESUME - ({"chunk_tokens", "memory"} if before.dropout else set())
     changed = [field.name for field in fields(Recipe) if getattr(recipe, field.name) != getattr(before, field.name)]

@@ -1,8 +1,6 @@
-"""Contrastive and triplet losses: pure functions of vectors, float32, in nats, averaged over the rows.
+"""InfoNCE, triplets and Matryoshka as the papers write them: matrices whole, a product a width, engines' gradients.
 
-B rows, N hard negatives a row, D features, C = B + B * N candidates (the positives of all rows, then the negatives of
-row 0, of row 1, ...). One protocol: loss(anchors [B, D], positives [B, D], negatives [B, N, D] or None, mask bool
-[B, C]), where mask[i, c] says that candidate c counts for row i; a row's own positive always does.
+The referee of `mlx_metaembed.losses`, in its protocol.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,15 +1,11 @@
-"""Heads: what stands on the trunk. Frozen dataclasses: fields = JSON, shapes() = weights, call = mathematics.
+"""Heads and their files: those of the side folder, and those that other tools' files hold.
 
-A head holds no arrays: its weights come in as a dict of names to arrays of whichever engine runs, so that one text
-serves both. `metaembed/heads.json` keeps the fields, `metaembed/heads.safetensors` the weights, `<head>.<weight>`.
-Fsq takes the model's vectors, the others every token's state; `every` adds the heads that other tools' files hold.
+`metaembed/heads.json` keeps each head's fields, `metaembed/heads.safetensors` the weights, `<head>.<weight>`.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -20,66 +16,16 @@ from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import SIDE, ModelFolder
-from mlx_metaembed.lexical import Lexical
-from mlx_metaembed.quantizers import fsq, fsq_digits, fsq_values
-from mlx_metaembed.splade import Splade
-from mlx_metaembed.token_vectors import Colbert, MultiVector
-from mlx_metaembed.xp import Array, namespace
-
-
-@dataclass(frozen=True)
-class Fsq:
-    """A learned projection, then finite scalar quantization: the vector as K digits."""
-
-    kind: ClassVar[str] = "fsq"
-    on_tokens: ClassVar[bool] = False
-    in_features: int
-    levels: tuple[int, ...]
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {
-            "projection.weight": (len(self.levels), self.in_features),
-            "projection.bias": (len(self.levels),),
-        }
-
-    def initial(self, seed: int) -> dict[str, np.ndarray]:
-        """Orthonormal rows, scaled so that the features of a unit vector start with variance near 1."""
-        width = max(len(self.levels), self.in_features)
-        rotation, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((width, width)))
-        rows = rotation[: len(self.levels), : self.in_features] * math.sqrt(self.in_features)
-        return {
-            "projection.weight": rows.astype(np.float32),
-            "projection.bias": np.zeros(len(self.levels), np.float32),
-        }
-
-    def __call__(self, weights: Mapping[str, Array], x: Array) -> Array:
-        """Vectors [B, D] to quantized vectors [B, K] with values in [-1, 1]."""
-        xp = namespace(x)
-        return fsq(xp.matmul(x, weights["projection.weight"].T) + weights["projection.bias"], self.levels)
-
-    def digits(self, values: np.ndarray) -> np.ndarray:
-        """The quantized vectors [B, K] as digits int64, 0 .. levels[k] - 1."""
-        return fsq_digits(values, self.levels)
-
-    def dequantize(self, digits: np.ndarray) -> np.ndarray:
-        """Digits [B, K] as the quantized vectors float32 that they stand for."""
-        return fsq_values(digits, self.levels)
-
+from mlx_metaembed.heads.fsq import Fsq
+from mlx_metaembed.heads.lexical import Lexical
+from mlx_metaembed.heads.splade import Splade
+from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
 
 SparseHead = Splade | Lexical
 TokenHead = MultiVector | Colbert
 Head = Fsq | SparseHead | TokenHead
 HEADS = {head.kind: head for head in (Fsq, Lexical, MultiVector)}
 """Those that heads.json may hold."""
-
-
-def parse_levels(text: str) -> tuple[int, ...]:
-    """`"4x64"` (64 digits of 4 levels) or `"8,8,8,5"` as levels. Raises CallError for anything else."""
-    level, times, count = text.partition("x")
-    parts = [level] * int(count) if times and count.strip().isdigit() else text.split(",")
-    if not parts or not all(part.strip().isdigit() and int(part) >= 2 for part in parts):
-        raise CallError(f"fsq = {text!r}: expected levels of 2 or more, like 4x64 (64 digits of 4 levels) or 8,8,8,5")
-    return tuple(int(part) for part in parts)
 
 
 def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:

@@ -1,0 +1,1 @@
+"""What runs hold beside what was planned, beside a peer, and whether long runs grow."""

@@ -1,0 +1,68 @@
+"""Runs of one step, each in its own process: what was planned, what was held, and sentence-transformers on the same.
+
+bge-small is measured whole. Of larger models a part is: a quarter of the widths, heads and words, and all the layers.
+All texts are as long as the model takes. On a processor MLX counts its allocator and torch the whole process, and
+quantized weights are made plain.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from benchmarks import process
+
+OURS, PEER = "benchmarks.memory.metaembed", "benchmarks.memory.sentence_transformers"
+LOSSES = ("MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model or a part of it, texts a row, tokens a text, the recipe's settings, and the engines that run it."""
+
+    model: str
+    settings: dict
+    part: int = 1
+    columns: int = 2
+    length: int = 512
+    engines: tuple[str, ...] = ("mlx", "torch")
+    peers: tuple[str, ...] = field(default=())
+
+    @property
+    def label(self) -> str:
+        size = self.model if self.part == 1 else f"1/{self.part} {self.model}"
+        return ", ".join(
+            [f"{size}, {self.length} tokens", *(f"{name} {value}" for name, value in self.settings.items())]
+        )
+
+
+FROZEN = {"freeze_embeddings": True, "optimizer": "adafactor"}
+RUNS = (
+    Run("bge-small", {"batch_size": 8}, columns=3, peers=LOSSES),
+    Run("bge-small", {"batch_size": 32}, columns=3, engines=("torch",), peers=LOSSES[1:]),
+    *(Run("bge-small", {"batch_size": size}, part=4, columns=3, length=64) for size in (32, 256, 1024)),
+    Run("bge-base", {"batch_size": 16}, part=4),
+    Run("e5-large-v2", {"batch_size": 16}, part=4),
+    Run("XLM-R-large", {"batch_size": 16, **FROZEN}, part=4),
+    Run("XLM-R-large", {"batch_size": 16, "train": "lora"}, part=4),
+    Run("Qwen3-Embedding-0.6B", {"batch_size": 16, "train": "lora"}, part=4),
+)
+"""The jobs of `plans.JOBS` that a processor can run: memory does not depend on the batch under GradCache."""
+CHUNK = 2048
+"""Tokens a chunk, so that every batch goes through GradCache."""
+
+
+def measure(only: str, tell: Callable[[str], None]) -> list[dict]:
+    """A row a run and contestant: planned and peak bytes, tokens a second."""
+    rows = []
+    for run in (each for each in RUNS if only in each.label):
+        shape = {"model": run.model, "part": run.part, "columns": run.columns, "length": run.length}
+        for engine in run.engines:
+            tell(f"{run.label}: {engine}")
+            settings = {"chunk_tokens": CHUNK, "grad_cache": "on", "engine": engine} | run.settings
+            found = process.measure(OURS, shape | {"settings": json.dumps(settings)})
+            rows.append({"job": run.label, "contestant": f"metaembed {engine}"} | found)
+        for loss in run.peers:
+            tell(f"{run.label}: {loss}")
+            found = process.measure(PEER, shape | {"loss": loss, "batch": run.settings["batch_size"]})
+            rows.append({"job": run.label, "contestant": f"sentence-transformers {loss}", "planned": None} | found)
+    return rows

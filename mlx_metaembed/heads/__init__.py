@@ -1,0 +1,27 @@
+"""Heads: what stands on the trunk. Frozen dataclasses: fields = JSON, shapes() = weights, call = mathematics.
+
+A head holds no arrays: its weights come in as a dict of names to arrays of whichever engine runs, so that one text
+serves both. Fsq takes the model's vectors, the others every token's state.
+"""
+
+from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, every, read, write
+from mlx_metaembed.heads.fsq import Fsq, parse_levels
+from mlx_metaembed.heads.lexical import Lexical
+from mlx_metaembed.heads.splade import Splade
+from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
+
+__all__ = [
+    "HEADS",
+    "Colbert",
+    "Fsq",
+    "Head",
+    "Lexical",
+    "MultiVector",
+    "SparseHead",
+    "Splade",
+    "TokenHead",
+    "every",
+    "parse_levels",
+    "read",
+    "write",
+]

@@ -1,0 +1,60 @@
+"""The code head: a learned projection, then finite scalar quantization. arXiv:2309.15505."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.quantizers import fsq, fsq_digits, fsq_values
+from mlx_metaembed.xp import Array, namespace
+
+
+@dataclass(frozen=True)
+class Fsq:
+    """A learned projection, then finite scalar quantization: the vector as K digits."""
+
+    kind: ClassVar[str] = "fsq"
+    on_tokens: ClassVar[bool] = False
+    in_features: int
+    levels: tuple[int, ...]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {
+            "projection.weight": (len(self.levels), self.in_features),
+            "projection.bias": (len(self.levels),),
+        }
+
+    def initial(self, seed: int) -> dict[str, np.ndarray]:
+        """Orthonormal rows, scaled so that the features of a unit vector start with variance near 1."""
+        width = max(len(self.levels), self.in_features)
+        rotation, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((width, width)))
+        rows = rotation[: len(self.levels), : self.in_features] * math.sqrt(self.in_features)
+        return {
+            "projection.weight": rows.astype(np.float32),
+            "projection.bias": np.zeros(len(self.levels), np.float32),
+        }
+
+    def __call__(self, weights: Mapping[str, Array], x: Array) -> Array:
+        """Vectors [B, D] to quantized vectors [B, K] with values in [-1, 1]."""
+        xp = namespace(x)
+        return fsq(xp.matmul(x, weights["projection.weight"].T) + weights["projection.bias"], self.levels)
+
+    def digits(self, values: np.ndarray) -> np.ndarray:
+        """The quantized vectors [B, K] as digits int64, 0 .. levels[k] - 1."""
+        return fsq_digits(values, self.levels)
+
+    def dequantize(self, digits: np.ndarray) -> np.ndarray:
+        """Digits [B, K] as the quantized vectors float32 that they stand for."""
+        return fsq_values(digits, self.levels)
+
+
+def parse_levels(text: str) -> tuple[int, ...]:
+    """`"4x64"` (64 digits of 4 levels) or `"8,8,8,5"` as levels. Raises CallError for anything else."""
+    level, times, count = text.partition("x")
+    parts = [level] * int(count) if times and count.strip().isdigit() else text.split(",")
+    if not parts or not all(part.strip().isdigit() and int(part) >= 2 for part in parts):
+        raise CallError(f"fsq = {text!r}: expected levels of 2 or more, like 4x64 (64 digits of 4 levels) or 8,8,8,5")
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,115 @@
+"""A trunk's tensors where no weights are: from config.json alone, or as a 4-bit export of a folder would have them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.train.plan.activations import Shape
+from mlx_metaembed.weights import ITEM_BYTES, Tensor
+
+GROUP, BITS = 64, 4
+"""What `metaembed export --to mlx` takes where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Shaped(ModelFolder):
+    """A model folder whose tensors are known by shape only."""
+
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def trunk(self) -> dict[str, Tensor]:
+        return dict(self.tensors)
+
+
+def of_config(folder: ModelFolder) -> Shaped:
+    """The folder with the tensors that its configuration implies; quantized where it says so.
+
+    Raises CallError for a family whose tensors depend on more than widths and depth.
+    """
+    config, shape = folder.architecture, Shape.of(folder.architecture)
+    made = {"bert": _bert, "decoder": _decoder}.get(shape.form)
+    if made is None or config.get("moe_every_n_layers") or "vocab_size" not in config:
+        raise CallError(
+            f"{folder.path} has no weights, and those of model_type {folder.model_type!r} can't be told from "
+            "config.json alone; give a folder with model.safetensors"
+        )
+    found = {name: _tensor(each) for name, each in made(config, shape).items()}
+    plain = _shaped(folder, found, folder.config)
+    return quantized(plain) if folder.quantization else plain
+
+
+def quantized(folder: ModelFolder) -> Shaped:
+    """The folder as its 4-bit export: matrices of the layers and the word table packed."""
+    settings = folder.quantization or {"group_size": GROUP, "bits": BITS}
+    group, bits = settings["group_size"], settings["bits"]
+    found: dict[str, Tensor] = {}
+    for name, tensor in folder.trunk().items():
+        module = name.removesuffix(".weight")
+        small = any(
+            word in name for word in ("position_embeddings", "token_type_embeddings", "relative_attention_bias")
+        )
+        if module == name or len(tensor.shape) != 2 or tensor.shape[1] % group or small:
+            found[name] = tensor
+            continue
+        rows, columns = tensor.shape
+        found[name] = _tensor((rows, columns * bits // 32), "U32")
+        found |= {f"{module}.{part}": _tensor((rows, columns // group)) for part in ("scales", "biases")}
+    return _shaped(folder, found, folder.config | {"quantization": settings})
+
+
+def _shaped(folder: ModelFolder, tensors: Mapping[str, Tensor], config: dict) -> Shaped:
+    own = {each.name: getattr(folder, each.name) for each in fields(ModelFolder)}
+    return Shaped(**own | {"config": config}, tensors=tensors)
+
+
+def _tensor(shape: tuple[int, ...], dtype: str = "F32") -> Tensor:
+    return Tensor(Path(), dtype, shape, 0, math.prod(shape) * ITEM_BYTES[dtype])
+
+
+def _bert(config: Mapping, shape: Shape) -> dict[str, tuple[int, ...]]:
+    hidden, wide = shape.hidden, int(shape.wide)
+    found = {
+        "embeddings.word_embeddings.weight": (config["vocab_size"], hidden),
+        "embeddings.position_embeddings.weight": (config.get("max_position_embeddings", 512), hidden),
+        "embeddings.token_type_embeddings.weight": (config.get("type_vocab_size", 2), hidden),
+    }
+    linear = {
+        "attention.self.query": (hidden, hidden),
+        "attention.self.key": (hidden, hidden),
+        "attention.self.value": (hidden, hidden),
+        "attention.output.dense": (hidden, hidden),
+        "intermediate.dense": (wide, hidden),
+        "output.dense": (hidden, wide),
+    }
+    norms = ["embeddings.LayerNorm"]
+    for layer in range(shape.layers):
+        at = f"encoder.layer.{layer}."
+        for name, each in linear.items():
+            found |= {f"{at}{name}.weight": each, f"{at}{name}.bias": each[:1]}
+        norms += [f"{at}attention.output.LayerNorm", f"{at}output.LayerNorm"]
+    return found | {f"{name}.{part}": (hidden,) for name in norms for part in ("weight", "bias")}
+
+
+def _decoder(config: Mapping, shape: Shape) -> dict[str, tuple[int, ...]]:
+    hidden, wide = shape.hidden, int(shape.wide)
+    found: dict[str, tuple[int, ...]] = {
+        "embed_tokens.weight": (config["vocab_size"], hidden),
+        "norm.weight": (hidden,),
+    }
+    linear = {
+        "self_attn.q_proj": (shape.query, hidden),
+        "self_attn.k_proj": (shape.shared, hidden),
+        "self_attn.v_proj": (shape.shared, hidden),
+        "self_attn.o_proj": (hidden, shape.query),
+        "mlp.gate_proj": (wide, hidden),
+        "mlp.up_proj": (wide, hidden),
+        "mlp.down_proj": (hidden, wide),
+    }
+    for layer in range(shape.layers):
+        at = f"layers.{layer}."
+        found |= {f"{at}{name}.weight": each for name, each in linear.items()}
+        found |= {f"{at}{name}.weight": (hidden,) for name in ("input_layernorm", "post_attention_layernorm")}
+    return found

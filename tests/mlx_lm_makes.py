@@ -1,0 +1,46 @@
+"""A program: makes an adapter with mlx-lm's own layers, and what mlx-lm computes with it.
+
+Run by test_mlx_lm_adapter.py in a process of its own, since importing mlx_lm lowers the limit of open files for good.
+Arguments: BASE OUT SETTINGS, the last as JSON: kind, rank, scale, num_layers, bits (0: a plain base), ids.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_flatten
+from mlx_lm.tuner.utils import linear_to_lora_layers
+from mlx_lm.utils import load_model, quantize_model, save_config, save_model
+
+PARTS = ("lora_a", "lora_b", "m")
+
+
+def main(base: Path, out: Path, given: dict) -> None:
+    model, config = load_model(base)
+    if given["bits"]:
+        model, config = quantize_model(model, config, 32, given["bits"])
+        base = out / "base"
+        save_model(base, model)
+        save_config(config, base / "config.json")
+    parameters = {"rank": given["rank"], "scale": given["scale"], "dropout": 0.1, "keys": None}
+    linear_to_lora_layers(model, given["num_layers"], parameters, use_dora=given["kind"] == "dora")
+    mx.random.seed(3)
+    adapter = {}
+    for name, array in tree_flatten(model.parameters()):
+        part = name.rpartition(".")[2]
+        if part in PARTS:
+            adapter[name] = array * mx.random.uniform(0.8, 1.2, array.shape)
+            if part == "lora_b":
+                adapter[name] = 0.1 * mx.random.normal(array.shape)
+    model.load_weights(list(adapter.items()), strict=False)
+    model.eval()
+    states = [np.array(model.model(mx.array([ids]))[0].astype(mx.float32)) for ids in given["ids"]]
+    np.savez(out / "states.npz", *states)
+    mx.save_safetensors(str(out / "adapters.safetensors"), adapter)
+    said = {"model": str(base), "fine_tune_type": given["kind"], "num_layers": given["num_layers"], "train": True}
+    save_config(said | {"lora_parameters": parameters}, out / "adapter_config.json")
+
+
+main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))

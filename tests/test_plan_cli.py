@@ -1,0 +1,64 @@
+"""`metaembed plan` as a user meets it: its answer, its exit status, and what it refuses."""
+
+import json
+import shutil
+from pathlib import Path
+
+from test_cli import refused, run
+
+PLAIN = ("--chip", "M2 Pro", "--dtype", "float32", "--json")
+ANSWER = """\
+part           bytes
+weights      90.4 KB
+optimizer     181 KB
+activations   825 KB
+loss         17.9 KB
+slack        77.9 KB
+total        1.19 MB
+budget       1.00 MB
+trains: full, 22,592 parameters
+batch: 16 texts of up to 32 tokens, by one graph
+chunks: 128 tokens, in at most 11 shapes; checkpointing on
+does not fit: 191 KB too much with the smallest chunk; the least is 1.19 MB
+no other settings fit either; give a larger --memory or a smaller model
+"""
+
+
+def test_what_does_not_fit_is_an_answer_with_status_1(mlx_engine: str, tiny: Path):
+    words = ["--model", tiny, "--batch", "8", "--length", "32", "--memory", "1MB", "--engine", mlx_engine]
+    assert run("plan", *words, status=1).stdout == ANSWER
+
+
+def test_json_has_the_parts_the_moments_and_the_choices(tiny: Path, tmp_path: Path):
+    least = json.loads(run("plan", "--model", tiny, "--batch", "8", "--memory", "1kB", *PLAIN, status=1).stdout)
+    budget, recipe = least["total"] - 1, tmp_path / "recipe.toml"
+    recipe.write_text(f'model = "{tiny}"\nmemory = "{budget}B"\nbatch_size = 8\n')
+    found = json.loads(run("plan", recipe, *PLAIN).stdout)
+    assert sum(found["parts"].values()) == found["total"] and found["engine"] == "mlx"
+    assert "the update" in found["moments"] and list(found["seconds_a_step"]) == ["M2 Pro"]
+    assert not found["fits"] and found["choices"][0]["changes"] == {"optimizer": "adamw_8bit"}
+    assert found["choices"][0]["total"] <= found["budget"]
+
+
+def test_columns_are_counted_in_the_data(tiny: Path, tmp_path: Path):
+    data = tmp_path / "rows.jsonl"
+    data.write_text('{"anchor": "a", "positive": "b", "negative_1": "c", "negative_2": "d"}\n' * 2)
+    common = ["--model", tiny, "--batch", "8", "--chip", "h100", "--json"]
+    assert json.loads(run("plan", *common, "--data", data).stdout)["texts"] == 32
+    assert json.loads(run("plan", *common, "--columns", "3").stdout)["texts"] == 24
+
+
+def test_a_configuration_alone_is_planned_as_the_whole_folder_is(tiny: Path, tmp_path: Path):
+    shutil.copytree(tiny, tmp_path / "bare")
+    (tmp_path / "bare" / "model.safetensors").unlink()
+    whole, bare = (
+        json.loads(run("plan", "--model", path, "--chip", "M1", "--json").stdout) for path in (tiny, tmp_path / "bare")
+    )
+    assert whole | {"model": ""} == bare | {"model": ""}
+
+
+def test_wrong_calls_are_refused(tiny: Path):
+    assert "memory = 'much' is no size" in refused("plan", "--model", tiny, "--memory", "much")
+    assert "'M9' is not known" in refused("plan", "--model", tiny, "--chip", "M9")
+    assert "the model has 48 positions" in refused("plan", "--model", tiny, "--length", "4096")
+    assert "The recipe has no model" in refused("plan")
