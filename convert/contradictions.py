@@ -14,6 +14,8 @@ from mlx_metaembed.architecture import ALIASES
 from mlx_metaembed.convert import names
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.tasks import LORA
+from mlx_metaembed.tasks import names as names_of_tasks
 from mlx_metaembed.weights import Tensor
 
 LAYER = re.compile(r"(?:.*?\.)??(?:layers|layer|block)\.(\d+)\.")
@@ -67,6 +69,9 @@ def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     middle = next((name for name in shapes if MIDDLE.fullmatch(name)), None)
     if middle:
         say("intermediate_size", shapes[middle][0] // (2 if middle.endswith(JOINED) else 1), "features between")
+    tasks = next((shape[0] for own, shape in shapes.items() if own.endswith(f"{LORA}.A")), None)
+    if tasks is not None and tasks != len(names_of_tasks(config)):
+        wrong.append(f"lora_adaptations lists {len(names_of_tasks(config))} tasks, but the weights have {tasks}")
     return wrong + _heads(config, shapes)
 
 

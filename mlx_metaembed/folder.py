@@ -323,7 +323,7 @@ def _wrong_forms(config: dict, settings: dict, tokenizer: dict, top: dict) -> li
         if value is not None and (not forms.fits(value, float) or value < 1)
     ]
     wrong += [f"config.json: {line}" for line in forms.wrong(config)]
-    prompts = top.get("prompts") or {}
+    prompts = top.get("prompts") or config.get("task_instructions") or {}
     if not isinstance(prompts, dict) or not all(text is None or isinstance(text, str) for text in prompts.values()):
         wrong.append(f"config_sentence_transformers.json: prompts = {prompts!r:.80}, expected texts by name")
     elif not isinstance(top.get("default_prompt_name"), str | None):

@@ -17,10 +17,24 @@ LAYERS = 10_000
 COUNTS = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "projection_dim"),
     *("max_position_embeddings", "max_trained_positions", "head_dim", "num_key_value_heads", "d_kv", "lora_rank"),
-    *("global_attn_every_n_layers", "local_attention", "num_experts", "num_channels", "image_size", "patch_size"),
+    *(
+        "global_attn_every_n_layers",
+        "local_attention",
+        "num_experts",
+        "moe_top_k",
+        "num_channels",
+        "image_size",
+        "patch_size",
+    ),
 )
 """What is counted, and 1 or more; null stands for no entry."""
-EPSILONS = ("layer_norm_eps", "rms_norm_eps", "norm_eps")
+FROM_ZERO = ("type_vocab_size", "moe_every_n_layers")
+"""What is counted, and may be none."""
+NUMBERS = (
+    *("layer_norm_eps", "rms_norm_eps", "norm_eps", "lora_alpha", "rotary_scaling_factor"),
+    *("rope_theta", "rotary_emb_base", "global_rope_theta", "local_rope_theta", "rope_local_base_freq"),
+)
+"""What is a number above 0."""
 OWN_HEADS = ("t5", "gemma3_text", "qwen3")
 """Model types whose heads have a width of their own, said or not."""
 
@@ -44,13 +58,17 @@ def _entries(config: Mapping) -> list[str]:
             value = config.get(key)
             if value is not None and not (_whole(value) and 1 <= value <= most):
                 found.append(f"{key} = {value!r:.80}, expected a whole number from 1 to {most:,}")
-    value = config.get("type_vocab_size")
-    if value is not None and not (_whole(value) and 0 <= value <= LARGEST):
-        found.append(f"type_vocab_size = {value!r:.80}, expected a whole number from 0 to {LARGEST:,}")
-    for key in (*EPSILONS, *ALIASES["layer_norm_eps"]):
+    for key in FROM_ZERO:
+        value = config.get(key)
+        if value is not None and not (_whole(value) and 0 <= value <= LARGEST):
+            found.append(f"{key} = {value!r:.80}, expected a whole number from 0 to {LARGEST:,}")
+    for key in (*NUMBERS, *ALIASES["layer_norm_eps"]):
         value = config.get(key)
         if value is not None and not (fits(value, float) and value > 0):
-            found.append(f"{key} = {value!r:.80}, expected a small number above 0")
+            found.append(f"{key} = {value!r:.80}, expected a number above 0")
+    value = config.get("lora_adaptations")
+    if not fits(value, list[str] | None):
+        found.append(f"lora_adaptations = {value!r:.80}, expected a list of tasks")
     for key in ("rope_scaling", "rope_parameters"):
         value = config.get(key) or {}
         if not isinstance(value, dict):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_metaembed import declared, towers
-from mlx_metaembed.architecture import states_width
+from mlx_metaembed.architecture import positions, states_width
 from mlx_metaembed.disk import optional_json, read_json
 from mlx_metaembed.errors import CallError, faults
 
@@ -103,6 +103,12 @@ def follow(path: Path, inner: str, config: dict, max_seq_length: int, top: dict)
     if late:
         trunk = optional_json(path / inner / "sentence_bert_config.json")
         found["late_interaction"], faulty = declared.late_interaction(on_tokens, top, trunk, max_seq_length)
+        longest = positions(config)
+        for name in () if faulty else ("query_length", "document_length"):
+            if getattr(found["late_interaction"], name) > longest:
+                faulty.append(
+                    f"{name} = {getattr(found['late_interaction'], name)}, but the model has {longest} positions"
+                )
         wrong += faulty
     width = states_width(config)
     for dense in found["late_interaction"].dense if late else found["dense"]:

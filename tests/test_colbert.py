@@ -133,6 +133,9 @@ def test_what_is_declared_wrongly_is_named_at_once(tmp_path: Path):
     words = altered(tmp_path / "words", lambda top: top | {"skiplist_words": [".", 1]})
     with pytest.raises(CallError, match=r"skiplist_words = \['\.', 1\]; expected words"):
         folders.read(words)
+    long = altered(tmp_path / "long", lambda top: top | {"query_length": 33})
+    with pytest.raises(CallError, match="query_length = 33, but the model has 32 positions"):
+        folders.read(long)
     disk.write_json(path / "1_Dense/config.json", {"in_features": 32})
     with pytest.raises(CallError, match="in_features or out_features is missing"):
         folders.read(path)

@@ -39,7 +39,10 @@ def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False)
     read = encoder.Config(**{name: config[name] for name in known if name in config})
     if wrong := read.faults() if hasattr(read, "faults") else []:
         raise faults(f"{folder.path / 'config.json'}:", wrong)
-    trunk = encoder.Encoder(read, dropout)
+    try:
+        trunk = encoder.Encoder(read, dropout)
+    except (OverflowError, ValueError) as error:
+        raise CallError(f"{folder.path / 'config.json'}: no encoder of these sizes can be made: {error}") from None
     if quantized:
         modules = {name.removesuffix(".scales") for name in folder.trunk() if name.endswith(".scales")}
         nn.quantize(
