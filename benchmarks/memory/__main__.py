@@ -36,7 +36,7 @@ def main() -> None:
             for row in rows
         ]
     elif given.question == "runs":
-        rows = runs.measure(given.only, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+        rows = list(runs.measure(given.only, lambda text: print(f"  {text}", file=sys.stderr, flush=True)))
         lines = table(("job", "", "planned", "measured", "measured / planned", "tokens/s"), map(run_cells, rows))
     else:
         rows = plans()

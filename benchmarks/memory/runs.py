@@ -6,8 +6,8 @@ quantized weights are made plain.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from benchmarks import process
 
@@ -17,15 +17,14 @@ LOSSES = ("MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss")
 
 @dataclass(frozen=True)
 class Run:
-    """A model or a part of it, texts a row, tokens a text, the recipe's settings, and the engines that run it."""
+    """A model or a part of it, texts a row, tokens a text, the recipe's settings, and the peer's losses."""
 
     model: str
     settings: dict
     part: int = 1
     columns: int = 2
     length: int = 512
-    engines: tuple[str, ...] = ("mlx", "torch")
-    peers: tuple[str, ...] = field(default=())
+    peers: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -38,7 +37,6 @@ class Run:
 FROZEN = {"freeze_embeddings": True, "optimizer": "adafactor"}
 RUNS = (
     Run("bge-small", {"batch_size": 8}, columns=3, peers=LOSSES),
-    Run("bge-small", {"batch_size": 32}, columns=3, engines=("torch",), peers=LOSSES[1:]),
     *(Run("bge-small", {"batch_size": size}, part=4, columns=3, length=64) for size in (32, 256, 1024)),
     Run("bge-base", {"batch_size": 16}, part=4),
     Run("e5-large-v2", {"batch_size": 16}, part=4),
@@ -51,18 +49,16 @@ CHUNK = 2048
 """Tokens a chunk, so that every batch goes through GradCache."""
 
 
-def measure(only: str, tell: Callable[[str], None]) -> list[dict]:
-    """A row a run and contestant: planned and peak bytes, tokens a second."""
-    rows = []
+def measure(only: str, tell: Callable[[str], None]) -> Iterator[dict]:
+    """A row a run and contestant, as they come: planned and peak bytes, tokens a second."""
     for run in (each for each in RUNS if only in each.label):
         shape = {"model": run.model, "part": run.part, "columns": run.columns, "length": run.length}
-        for engine in run.engines:
+        for engine in ("mlx", "torch"):
             tell(f"{run.label}: {engine}")
             settings = {"chunk_tokens": CHUNK, "grad_cache": "on", "engine": engine} | run.settings
             found = process.measure(OURS, shape | {"settings": json.dumps(settings)})
-            rows.append({"job": run.label, "contestant": f"metaembed {engine}"} | found)
+            yield {"job": run.label, "contestant": f"metaembed {engine}"} | found
         for loss in run.peers:
             tell(f"{run.label}: {loss}")
             found = process.measure(PEER, shape | {"loss": loss, "batch": run.settings["batch_size"]})
-            rows.append({"job": run.label, "contestant": f"sentence-transformers {loss}", "planned": None} | found)
-    return rows
+            yield {"job": run.label, "contestant": f"sentence-transformers {loss}", "planned": None} | found

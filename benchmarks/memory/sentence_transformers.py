@@ -4,9 +4,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import sentence_transformers.losses
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer import losses
 from transformers import TrainerCallback
 
 from benchmarks import program, rows
@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as work:
             disable_tqdm=True,
         ),
         train_dataset=Dataset.from_dict({name: found[at :: given.columns] for at, name in enumerate(names)}),
-        loss=getattr(sentence_transformers.losses, given.loss)(model, scale=20.0),
+        loss=getattr(losses, given.loss)(model, scale=20.0),
         callbacks=[clock],
     ).train()
 program.answer(
