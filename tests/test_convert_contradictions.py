@@ -87,6 +87,12 @@ def test_a_layer_that_is_not_there(tmp_path: Path):
     assert "the weights have nothing of layer 0" in refused("convert", source, tmp_path / "out")
 
 
+def test_tasks_that_the_weights_do_not_have(tmp_path: Path):
+    source = altered(tmp_path / "source", "jina_embeddings_v3", {"lora_adaptations": ["separation"]})
+    said = refused("convert", source, tmp_path / "out")
+    assert "lora_adaptations lists 1 tasks, but the weights have 5" in said
+
+
 def test_weights_that_are_hardly_there(tmp_path: Path):
     source = altered(tmp_path / "source", "bert", change=lambda arrays: {})
     said = refused("convert", source, tmp_path / "out")
