@@ -8,6 +8,7 @@ mixed lengths on a small model. Each leaves a file in results.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import machine
@@ -17,6 +18,9 @@ from benchmarks.memory.plans import plans
 from mlx_metaembed.sizes import format_size
 
 RESULTS = Path(__file__).parent.parent / "results"
+PLANS = ("job", "engine", "planned", "chunk", "GradCache", "checkpointing")
+RUNS = ("job", "", "planned", "measured", "measured / planned", "tokens/s")
+CREEP = ("engine", "steps", "second tenth", "last tenth", "growth", "shapes")
 
 
 def main() -> None:
@@ -26,32 +30,33 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="creep: updates.")
     parser.add_argument("--only", default="", help="runs: those whose name has this in it; leaves no file.")
     given = parser.parse_args()
-    about = machine.about(None)
-    name = f"memory_{given.question}"
     if given.question == "creep":
-        rows, name = [creep(given.engine, given.steps)], f"{name}-{given.engine}"
-        lines = [
-            f"{row['engine']}: {format_size(int(row['second_tenth']))} in the second tenth, "
-            f"{format_size(int(row['last_tenth']))} in the last ({row['growth']:+.1%}), {row['shapes']} shapes"
-            for row in rows
-        ]
+        found, titles, cells = [creep(given.engine, given.steps)], CREEP, creep_cells
     elif given.question == "runs":
-        rows = list(runs.measure(given.only, lambda text: print(f"  {text}", file=sys.stderr, flush=True)))
-        lines = table(("job", "", "planned", "measured", "measured / planned", "tokens/s"), map(run_cells, rows))
+        told = runs.measure(given.only, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+        found, titles, cells = told, RUNS, run_cells
     else:
-        rows = plans()
-        lines = table(("job", "engine", "planned", "chunk", "GradCache", "checkpointing"), map(plan_cells, rows))
-    print(*lines, sep="\n")
-    if given.only:
-        return
-    RESULTS.mkdir(exist_ok=True)
-    found = json.dumps({"question": name} | about | {"rows": rows}, indent=2) + "\n"
-    (RESULTS / f"{name}.json").write_text(found, encoding="utf-8")
+        found, titles, cells = plans(), PLANS, plan_cells
+    name = f"memory_{given.question}" + (f"-{given.engine}" if given.question == "creep" else "")
+    about, rows = {"question": name} | machine.about(None), []
+    print(line(titles), line(["---"] * len(titles)), sep="\n")
+    for row in found:
+        rows.append(row)
+        print(line(cells(row)), flush=True)
+        if not given.only:
+            RESULTS.mkdir(exist_ok=True)
+            whole = json.dumps(about | {"rows": rows}, indent=2) + "\n"
+            (RESULTS / f"{name}.json").write_text(whole, encoding="utf-8")
 
 
-def table(titles: tuple[str, ...], rows: object) -> list[str]:
-    """Markdown."""
-    return [f"| {' | '.join(cells)} |" for cells in (titles, ["---"] * len(titles), *rows)]
+def line(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def creep_cells(row: dict) -> list[str]:
+    held = (format_size(int(row[name])) for name in ("second_tenth", "last_tenth"))
+    return [row["engine"], f"{row['steps']:,}", *held, f"{row['growth']:+.1%}", str(row["shapes"])]
 
 
 def run_cells(row: dict) -> list[str]:
