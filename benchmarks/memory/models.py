@@ -8,6 +8,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed import weights
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.train.plan import shapes
+from mlx_metaembed.train.plan.activations import Shape
 
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 BERT = {"model_type": "bert", "max_position_embeddings": 512, "type_vocab_size": 2}
@@ -22,6 +23,17 @@ MODELS = {
     "Qwen3-Embedding-0.6B": (QWEN3, (151669, 1024, 28, 16, 3072)),
     "GTE-Qwen2-7B": (QWEN2, (151646, 3584, 28, 28, 18944)),
 }
+FORMS = {
+    "bert": BERT,
+    "gated": {"model_type": "nomic_bert", "type_vocab_size": 2, "activation_function": "swiglu", "rotary_emb_base": 1000}
+    | dict.fromkeys(("qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias"), False)
+    | {"rotary_emb_fraction": 1.0, "causal": False, "prenorm": False, "n_positions": 512},
+    "modernbert": {"model_type": "modernbert", "global_rope_theta": 160000.0, "local_rope_theta": 10000.0},
+    "decoder": QWEN3,
+    "t5": {"model_type": "t5", "feed_forward_proj": "relu"},
+    "t5_gated": {"model_type": "t5", "feed_forward_proj": "gated-gelu"},
+}
+"""A configuration of each form of layer that the plan tells apart (train/plan/activations.py), but for its sizes."""
 WORDS = 900
 """Numbers that a random model knows as words, each one token."""
 
@@ -35,6 +47,17 @@ def config(name: str, *, part: int = 1) -> dict:
     return made | ({"num_key_value_heads": shared // part} if shared else {})
 
 
+def of_form(form: str, *, hidden: int, wide: int, heads: int, layers: int) -> dict:
+    """The configuration of a small model of one of FORMS."""
+    made = FORMS[form] | dict(zip(SIZES, (WORDS + 2, hidden, layers, heads, wide), strict=True)) | {"pad_token_id": 0}
+    if form == "decoder":
+        # As Qwen3-Embedding-0.6B has them: queries of twice the width, keys of half of those.
+        made |= {"head_dim": 2 * hidden // heads, "num_key_value_heads": heads // 2}
+    if made["model_type"] == "t5":
+        made |= {"d_model": hidden, "d_kv": hidden // heads, "d_ff": wide, "num_layers": layers, "num_heads": heads}
+    return made
+
+
 def write(path: Path, config: dict, *, length: int, tokenizer: Path | None = None) -> Path:
     """A random model folder of a configuration; its words are numbers, or those of the folder `tokenizer`."""
     path.mkdir()
@@ -42,15 +65,26 @@ def write(path: Path, config: dict, *, length: int, tokenizer: Path | None = Non
     folders.write(folder, path)
     random = np.random.default_rng(0)
     arrays = {}
-    for name, tensor in shapes.of_config(folder).trunk().items():
-        values = random.standard_normal(tensor.shape, np.float32) * np.float32(0.05)
-        arrays[name] = values + np.float32(len(tensor.shape) == 1 and name.endswith("weight"))
+    for name, shape in _tensors(folder).items():
+        values = random.standard_normal(shape, np.float32) * np.float32(0.05)
+        arrays[name] = values + np.float32(len(shape) == 1 and name.endswith("weight"))
     weights.write(path / "model.safetensors", arrays)
     if tokenizer:
         folders.copy_tokenizer(tokenizer, path)
     else:
         _numbers().save(str(path / "tokenizer.json"))
     return path
+
+
+def _tensors(folder: ModelFolder) -> dict[str, tuple[int, ...]]:
+    """The shapes of a trunk's weights, from the configuration where that says them, else from MLX's encoder."""
+    if Shape.of(folder.architecture).form in ("bert", "decoder"):
+        return {name: tensor.shape for name, tensor in shapes.of_config(folder).trunk().items()}
+    from mlx.utils import tree_flatten
+
+    from mlx_metaembed.on_mlx import trunk
+
+    return {name: array.shape for name, array in tree_flatten(trunk.build(folder).parameters())}
 
 
 def _numbers():

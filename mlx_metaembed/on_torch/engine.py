@@ -199,7 +199,6 @@ class TorchEngine:
 
     def _vectors(self, chunk: Chunk) -> torch.Tensor:
         ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
-        ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
         states = self._states(chunk, ids, mask)
         return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters))
 
