@@ -1,48 +1,55 @@
-"""`python -m benchmarks.memory [shapes | runs | creep]`: what runs hold beside what was planned, and whether they grow.
+"""`python -m benchmarks.memory [shapes | runs | creep | passes]`: what runs hold beside what was planned.
 
 `shapes`: plans for the shapes that people ask about, from a configuration alone. `runs`: one step of those that a
-processor can run, beside its plan and beside sentence-transformers (extras torch and bench). `creep`: 2,000 steps of
-mixed lengths on a small model. Each leaves a file in results.
+processor can run, beside its plan and beside sentence-transformers (extras torch and bench). `creep`: whether 2,000
+steps of mixed lengths grow, on a small model. `passes`: what a chunk's activations hold by form of layer, which the
+plan's coefficients are from. Each leaves a file in results.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.memory import runs
 from benchmarks.memory.creep import STEPS, creep
+from benchmarks.memory.passes import passes
 from benchmarks.memory.plans import plans
 from mlx_metaembed.sizes import format_size
 
 RESULTS = Path(__file__).parent.parent / "results"
-PLANS = ("job", "engine", "planned", "chunk", "GradCache", "checkpointing")
-RUNS = ("job", "", "planned", "measured", "measured / planned", "tokens/s")
-CREEP = ("engine", "steps", "second tenth", "last tenth", "growth", "shapes")
+
+
+@dataclass(frozen=True)
+class Question:
+    """The columns of its table, its rows from the options and a line of progress, and a row's cells."""
+
+    titles: tuple[str, ...]
+    rows: Callable[[argparse.Namespace, Callable[[str], None]], Iterable[dict]]
+    cells: Callable[[dict], list[str]]
+    by_engine: bool = False
+    """Whether each engine has a file of its own."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("question", choices=("shapes", "runs", "creep"), nargs="?", default="shapes")
-    parser.add_argument("--engine", choices=("mlx", "torch"), default="mlx", help="creep: which engine trains.")
+    parser.add_argument("question", choices=tuple(QUESTIONS), nargs="?", default="shapes")
+    parser.add_argument("--engine", choices=("mlx", "torch"), default="mlx", help="creep, passes: which engine.")
     parser.add_argument("--steps", type=int, default=STEPS, help="creep: updates.")
-    parser.add_argument("--only", default="", help="runs: those whose name has this in it; leaves no file.")
+    parser.add_argument(
+        "--only", default="", help="runs: those whose name has this in it; passes: this form of layer. Leaves no file."
+    )
     given = parser.parse_args()
-    if given.question == "creep":
-        found, titles, cells = [creep(given.engine, given.steps)], CREEP, creep_cells
-    elif given.question == "runs":
-        told = runs.measure(given.only, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
-        found, titles, cells = told, RUNS, run_cells
-    else:
-        found, titles, cells = plans(), PLANS, plan_cells
-    name = f"memory_{given.question}" + (f"-{given.engine}" if given.question == "creep" else "")
+    question = QUESTIONS[given.question]
+    name = f"memory_{given.question}" + (f"-{given.engine}" if question.by_engine else "")
     about, rows = {"question": name} | machine.about(None), []
-    print(line(titles), line(["---"] * len(titles)), sep="\n")
-    for row in found:
+    print(line(question.titles), line(["---"] * len(question.titles)), sep="\n")
+    for row in question.rows(given, lambda text: print(f"  {text}", file=sys.stderr, flush=True)):
         rows.append(row)
-        print(line(cells(row)), flush=True)
+        print(line(question.cells(row)), flush=True)
         if not given.only:
             RESULTS.mkdir(exist_ok=True)
             whole = json.dumps(about | {"rows": rows}, indent=2) + "\n"
@@ -59,6 +66,12 @@ def creep_cells(row: dict) -> list[str]:
     return [row["engine"], f"{row['steps']:,}", *held, f"{row['growth']:+.1%}", str(row["shapes"])]
 
 
+def pass_cells(row: dict) -> list[str]:
+    planned, fitted = (" to ".join(f"{each:.2f}" for each in row[f"measured_to_{by}"]) for by in ("planned", "fitted"))
+    kept, work = (", ".join(f"{each:g}" for each in row[name]) for name in ("kept", "work"))
+    return [row["form"], row["pass"], planned, kept, work, fitted]
+
+
 def run_cells(row: dict) -> list[str]:
     planned, ratio = ("-", "-")
     if row["planned"]:
@@ -72,6 +85,29 @@ def plan_cells(row: dict) -> list[str]:
     ways = ("on" if row[name] else "off" for name in ("grad_cache", "checkpointing"))
     return [row["job"], row["engine"], planned, f"{row['chunk_tokens']:,}", *ways]
 
+
+QUESTIONS = {
+    "shapes": Question(
+        ("job", "engine", "planned", "chunk", "GradCache", "checkpointing"), lambda *_: plans(), plan_cells
+    ),
+    "runs": Question(
+        ("job", "", "planned", "measured", "measured / planned", "tokens/s"),
+        lambda given, tell: runs.measure(given.only, tell),
+        run_cells,
+    ),
+    "creep": Question(
+        ("engine", "steps", "second tenth", "last tenth", "growth", "shapes"),
+        lambda given, _: [creep(given.engine, given.steps)],
+        creep_cells,
+        by_engine=True,
+    ),
+    "passes": Question(
+        ("form", "pass", "measured / planned", "kept", "work", "measured / fitted"),
+        lambda given, tell: passes(given.engine, given.only, tell),
+        pass_cells,
+        by_engine=True,
+    ),
+}
 
 if __name__ == "__main__":
     main()

@@ -8,7 +8,6 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed import weights
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.train.plan import shapes
-from mlx_metaembed.train.plan.activations import Shape
 
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 BERT = {"model_type": "bert", "max_position_embeddings": 512, "type_vocab_size": 2}
@@ -25,7 +24,12 @@ MODELS = {
 }
 FORMS = {
     "bert": BERT,
-    "gated": {"model_type": "nomic_bert", "type_vocab_size": 2, "activation_function": "swiglu", "rotary_emb_base": 1000}
+    "gated": {
+        "model_type": "nomic_bert",
+        "type_vocab_size": 2,
+        "activation_function": "swiglu",
+        "rotary_emb_base": 1000,
+    }
     | dict.fromkeys(("qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias"), False)
     | {"rotary_emb_fraction": 1.0, "causal": False, "prenorm": False, "n_positions": 512},
     "modernbert": {"model_type": "modernbert", "global_rope_theta": 160000.0, "local_rope_theta": 10000.0},
@@ -65,26 +69,15 @@ def write(path: Path, config: dict, *, length: int, tokenizer: Path | None = Non
     folders.write(folder, path)
     random = np.random.default_rng(0)
     arrays = {}
-    for name, shape in _tensors(folder).items():
-        values = random.standard_normal(shape, np.float32) * np.float32(0.05)
-        arrays[name] = values + np.float32(len(shape) == 1 and name.endswith("weight"))
+    for name, tensor in shapes.of_config(folder).trunk().items():
+        values = random.standard_normal(tensor.shape, np.float32) * np.float32(0.05)
+        arrays[name] = values + np.float32(len(tensor.shape) == 1 and name.endswith("weight"))
     weights.write(path / "model.safetensors", arrays)
     if tokenizer:
         folders.copy_tokenizer(tokenizer, path)
     else:
         _numbers().save(str(path / "tokenizer.json"))
     return path
-
-
-def _tensors(folder: ModelFolder) -> dict[str, tuple[int, ...]]:
-    """The shapes of a trunk's weights, from the configuration where that says them, else from MLX's encoder."""
-    if Shape.of(folder.architecture).form in ("bert", "decoder"):
-        return {name: tensor.shape for name, tensor in shapes.of_config(folder).trunk().items()}
-    from mlx.utils import tree_flatten
-
-    from mlx_metaembed.on_mlx import trunk
-
-    return {name: array.shape for name, array in tree_flatten(trunk.build(folder).parameters())}
 
 
 def _numbers():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.train.plan import layouts
 from mlx_metaembed.train.plan.activations import Shape
 from mlx_metaembed.weights import ITEM_BYTES, Tensor
 
@@ -29,14 +30,13 @@ def of_config(folder: ModelFolder) -> Shaped:
 
     Raises CallError for a family whose tensors depend on more than widths and depth.
     """
-    config, shape = folder.architecture, Shape.of(folder.architecture)
-    made = {"bert": _bert, "decoder": _decoder}.get(shape.form)
-    if made is None or config.get("moe_every_n_layers") or "vocab_size" not in config:
+    config = folder.architecture
+    if config.get("moe_every_n_layers") or "vocab_size" not in config:
         raise CallError(
             f"{folder.path} has no weights, and those of model_type {folder.model_type!r} can't be told from "
             "config.json alone; give a folder with model.safetensors"
         )
-    found = {name: _tensor(each) for name, each in made(config, shape).items()}
+    found = {name: _tensor(each) for name, each in layouts.tensors(config, Shape.of(config)).items()}
     plain = _shaped(folder, found, folder.config)
     return quantized(plain) if folder.quantization else plain
 
@@ -67,49 +67,3 @@ def _shaped(folder: ModelFolder, tensors: Mapping[str, Tensor], config: dict) ->
 
 def _tensor(shape: tuple[int, ...], dtype: str = "F32") -> Tensor:
     return Tensor(Path(), dtype, shape, 0, math.prod(shape) * ITEM_BYTES[dtype])
-
-
-def _bert(config: Mapping, shape: Shape) -> dict[str, tuple[int, ...]]:
-    hidden, wide = shape.hidden, int(shape.wide)
-    found = {
-        "embeddings.word_embeddings.weight": (config["vocab_size"], hidden),
-        "embeddings.position_embeddings.weight": (config.get("max_position_embeddings", 512), hidden),
-        "embeddings.token_type_embeddings.weight": (config.get("type_vocab_size", 2), hidden),
-    }
-    linear = {
-        "attention.self.query": (hidden, hidden),
-        "attention.self.key": (hidden, hidden),
-        "attention.self.value": (hidden, hidden),
-        "attention.output.dense": (hidden, hidden),
-        "intermediate.dense": (wide, hidden),
-        "output.dense": (hidden, wide),
-    }
-    norms = ["embeddings.LayerNorm"]
-    for layer in range(shape.layers):
-        at = f"encoder.layer.{layer}."
-        for name, each in linear.items():
-            found |= {f"{at}{name}.weight": each, f"{at}{name}.bias": each[:1]}
-        norms += [f"{at}attention.output.LayerNorm", f"{at}output.LayerNorm"]
-    return found | {f"{name}.{part}": (hidden,) for name in norms for part in ("weight", "bias")}
-
-
-def _decoder(config: Mapping, shape: Shape) -> dict[str, tuple[int, ...]]:
-    hidden, wide = shape.hidden, int(shape.wide)
-    found: dict[str, tuple[int, ...]] = {
-        "embed_tokens.weight": (config["vocab_size"], hidden),
-        "norm.weight": (hidden,),
-    }
-    linear = {
-        "self_attn.q_proj": (shape.query, hidden),
-        "self_attn.k_proj": (shape.shared, hidden),
-        "self_attn.v_proj": (shape.shared, hidden),
-        "self_attn.o_proj": (hidden, shape.query),
-        "mlp.gate_proj": (wide, hidden),
-        "mlp.up_proj": (wide, hidden),
-        "mlp.down_proj": (hidden, wide),
-    }
-    for layer in range(shape.layers):
-        at = f"layers.{layer}."
-        found |= {f"{at}{name}.weight": each for name, each in linear.items()}
-        found |= {f"{at}{name}.weight": (hidden,) for name in ("input_layernorm", "post_attention_layernorm")}
-    return found
