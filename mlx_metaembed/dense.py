@@ -1,7 +1,11 @@
 """The Dense modules of sentence-transformers, `2_Dense`: shapes, and one text of the mathematics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+import numpy as np
+
+from mlx_metaembed import weights as files
 from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.xp import Array, namespace
@@ -18,6 +22,21 @@ def dense_shapes(module: DenseModule) -> dict[str, tuple[int, ...]]:
     if module.use_residual and module.in_features != module.out_features:
         shapes["residual.weight"] = (module.out_features, module.in_features)
     return shapes | ({"linear.bias": (module.out_features,)} if module.bias else {})
+
+
+def read(where: Path, modules: Iterable[DenseModule]) -> dict[str, np.ndarray]:
+    """The weights of the modules of a model folder `where`, as `<path>.<name>`.
+
+    Raises CallError where a file is missing or does not fit its module.
+    """
+    found: dict[str, np.ndarray] = {}
+    for module in modules:
+        path = where / module.path / "model.safetensors"
+        if not path.is_file():
+            raise CallError(f"{path} is missing; bring the model in with: metaembed convert {where} OUT")
+        files.compare(path, dense_shapes(module), {name: tensor.shape for name, tensor in files.header(path).items()})
+        found |= {f"{module.path}.{name}": array for name, array in files.read(path).items()}
+    return found
 
 
 def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:
