@@ -69,7 +69,7 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
         folder = shapes.of_config(folder)
     if columns is None and recipe.data:
         pairs = require_trainable(data.read(recipe.data, max_characters=recipe.max_characters), recipe.data)
-        columns = 2 + max((len(row) for row in pairs.negatives), default=0)
+        columns = 2 + pairs.most_negatives
     if chip:
         target, dtype = chip.target, chip.dtype
         target = replace(target, engine=target.engine if recipe.engine == "auto" else recipe.engine)

@@ -89,7 +89,7 @@ def prepare(
             Target.of(engine.name, engine.device),
             dtype,
             length=tokenizer.max_seq_length,
-            columns=2 + max((len(row) for row in pairs.negatives), default=0),
+            columns=2 + pairs.most_negatives,
         ),
         budget=recipe.memory_bytes,
         note=note,
