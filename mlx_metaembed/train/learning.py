@@ -27,7 +27,7 @@ def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]
     adapter = adapters.read(folder)
     if recipe.train == "full" and adapter:
         raise CallError(
-            f"{folder.path} is an adapter; go on with --train {'dora' if adapter.dora else 'lora'}, or fuse it first: "
+            f"{folder.path} is an adapter; go on with --train {adapter.kind.lower()}, or fuse it first: "
             f"metaembed export {folder.path} OUT --to sentence-transformers"
         )
     frozen = {TRUNK + name for name in trainable.frozen(recipe, folder)}
@@ -44,7 +44,7 @@ def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]
     elif (adapter.rank, f"{adapter.alpha:g}", adapter.dora) != (recipe.lora_rank, f"{recipe.lora_alpha:g}", dora):
         raise CallError(
             f"{folder.path} is a {adapter.kind} adapter of rank {adapter.rank} and alpha "
-            f"{adapter.alpha:g}; go on with --train {'dora' if adapter.dora else 'lora'} --lora-rank {adapter.rank} "
+            f"{adapter.alpha:g}; go on with --train {adapter.kind.lower()} --lora-rank {adapter.rank} "
             f"--lora-alpha {adapter.alpha:g}"
         )
     return adapter, frozen
@@ -59,10 +59,8 @@ def trained(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, ...]]:
     still = trainable.frozen(recipe, folder)
     found = {name: tensor.shape for name, tensor in folder.trunk().items() if name not in still}
     if recipe.train in ("lora", "dora"):
-        parts = adapters.PARTS[: 3 if recipe.train == "dora" else 2]
-        for path, (rows, columns) in trainable.linear_layers(recipe, folder).items():
-            shapes = ((recipe.lora_rank, columns), (rows, recipe.lora_rank), (rows,))
-            found |= {f"{path}.{part}": shape for part, shape in zip(parts, shapes, strict=False)}
+        for path, shape in trainable.linear_layers(recipe, folder).items():
+            found |= adapters.shapes(path, *shape, rank=recipe.lora_rank, dora=recipe.train == "dora")
     return found
 
 
