@@ -10,6 +10,7 @@ from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.xp import Array, namespace
 
+FILE = "model.safetensors"
 ACTIVATIONS = {
     "torch.nn.modules.linear.Identity": lambda x: x,
     "torch.nn.modules.activation.Tanh": lambda x: namespace(x).tanh(x),
@@ -24,19 +25,28 @@ def dense_shapes(module: DenseModule) -> dict[str, tuple[int, ...]]:
     return shapes | ({"linear.bias": (module.out_features,)} if module.bias else {})
 
 
-def read(where: Path, modules: Iterable[DenseModule]) -> dict[str, np.ndarray]:
-    """The weights of the modules of a model folder `where`, as `<path>.<name>`.
+def shapes(where: Path, modules: Iterable[DenseModule]) -> dict[str, tuple[int, ...]]:
+    """The shapes of the weights of the modules of a model folder `where`, as `<path>.<name>`; none is read.
 
     Raises CallError where a file is missing or does not fit its module.
     """
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, tuple[int, ...]] = {}
     for module in modules:
-        path = where / module.path / "model.safetensors"
+        path = where / module.path / FILE
         if not path.is_file():
             raise CallError(f"{path} is missing; bring the model in with: metaembed convert {where} OUT")
-        files.compare(path, dense_shapes(module), {name: tensor.shape for name, tensor in files.header(path).items()})
-        found |= {f"{module.path}.{name}": array for name, array in files.read(path).items()}
+        expected = dense_shapes(module)
+        files.compare(path, expected, {name: tensor.shape for name, tensor in files.header(path).items()})
+        found |= {f"{module.path}.{name}": shape for name, shape in expected.items()}
     return found
+
+
+def read(where: Path, modules: Iterable[DenseModule]) -> dict[str, np.ndarray]:
+    """The weights themselves, by the same names. Raises CallError as `shapes` does."""
+    modules = tuple(modules)
+    shapes(where, modules)
+    stored = {module.path: files.read(where / module.path / FILE) for module in modules}
+    return {f"{path}.{name}": array for path, arrays in stored.items() for name, array in arrays.items()}
 
 
 def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:

@@ -30,11 +30,20 @@ HEADS = {head.kind: head for head in (Fsq, Lexical, MultiVector)}
 def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
     """The folder's heads by name, and their weights as `<head>.<weight>`; none is an empty dict.
 
+    Raises CallError as `listed` does.
+    """
+    heads = listed(folder)
+    return heads, files.read(folder.path / SIDE / "heads.safetensors") if heads else {}
+
+
+def listed(folder: ModelFolder) -> dict[str, Head]:
+    """The folder's heads by name, without their weights; none is an empty dict.
+
     Raises CallError where fields or weights are wrong, naming every one.
     """
     listing = folder.path / SIDE / "heads.json"
     if not listing.is_file():
-        return {}, {}
+        return {}
     heads, wrong = {}, []
     found = read_json(listing)
     if not isinstance(found, dict) or not all(isinstance(fields, dict) for fields in found.values()):
@@ -64,7 +73,7 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
         raise CallError(f"{listing} names heads, but {path.name} is missing beside it")
     expected = {f"{name}.{weight}": shape for name, head in heads.items() for weight, shape in head.shapes().items()}
     files.compare(path, expected, {name: tensor.shape for name, tensor in files.header(path).items()})
-    return heads, files.read(path)
+    return heads
 
 
 def every(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:

@@ -114,7 +114,7 @@ def reckon(job: Job) -> Bytes:
     recipe, folder, target = job.recipe, job.folder, job.target
     shape, item = Shape.of(folder.architecture), ITEM[job.dtype]
     trunk, trained = folder.trunk(), learning.trained(recipe, folder)
-    behind = [array.size for array in learning.behind(recipe, folder)[2].values()]
+    behind = [math.prod(shape) for shape in learning.behind(recipe, folder).shapes.values()]
     shapes = [*trained.values(), *((size,) for size in behind)]
     count = sum(map(math.prod, shapes))
     plain = sum(map(math.prod, trained.values()))
