@@ -76,6 +76,15 @@ def test_images_have_the_references_features(engine_name: str):
     assert lowest_cosine(half, STORED["images"]) > 0.9999
 
 
+def test_a_task_models_prefix_is_taken_off_both_towers(engine_name: str, tmp_path: Path):
+    out = shutil.copytree(CLIP, tmp_path / "m")
+    arrays = weights.read(out / "model.safetensors")
+    weights.write(out / "model.safetensors", {f"clip.{name}": array for name, array in arrays.items()})
+    found, plain = load(out, engine=engine_name), load(CLIP, engine=engine_name)
+    np.testing.assert_array_equal(found.encode_images(PICTURES), plain.encode_images(PICTURES))
+    np.testing.assert_array_equal(found.encode(["a red cat"]), plain.encode(["a red cat"]))
+
+
 def test_dense_modules_stand_behind_both_towers(engine_name: str, tmp_path: Path):
     dense = DenseModule("1_Dense", 16, 5, activation_function="torch.nn.modules.linear.Identity")
     path = Path(shutil.copytree(CLIP, tmp_path / "m"))
