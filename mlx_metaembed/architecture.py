@@ -26,6 +26,17 @@ def buffer(name: str) -> bool:
     return name.endswith(("position_ids", "token_type_ids", "rotary_emb.inv_freq"))
 
 
+WORD_TABLES = tuple(
+    f"{name}.weight" for name in ("word_embeddings", "tok_embeddings", "embed_tokens", "shared", "token_embedding")
+)
+"""What families call the table that token ids are looked up in; positions and token types are small."""
+
+
+def is_word_table(name: str) -> bool:
+    """Whether a tensor of a trunk is its word table."""
+    return name.endswith(WORD_TABLES)
+
+
 PREFIXES = {
     "bert": "bert",
     "roberta": "roberta",
