@@ -269,6 +269,11 @@ def test_faults_are_named(engine_name: str, tiny: Path, tmp_path: Path):
     path = altered(tmp_path / "vision", "clip", {"vision_config": vision | {"hidden_act": "swish9"}})
     with pytest.raises(CallError, match="swish9"):
         load(path, engine=engine_name).encode_images(PICTURES)
+    path = altered(tmp_path / "heads", "clip", {"vision_config": vision | {"num_attention_heads": 5}})
+    with pytest.raises(
+        CallError, match=r"(hidden_size = 32 is no multiple of num_attention_heads = 5|transformers ref)"
+    ):
+        load(path, engine=engine_name).encode_images(PICTURES)
     with pytest.raises(CallError, match=r"has 5 as its text_config; expected an object"):
         folders.read(altered(tmp_path / "number", "clip", {"text_config": 5}))
     path = altered(tmp_path / "pooled", "clip")

@@ -10,7 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from mlx_metaembed import quantized, towers
+from mlx_metaembed import forms, quantized, towers
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.on_mlx import files, tower
@@ -92,7 +92,7 @@ def load(folder: ModelFolder, dtype: mx.Dtype) -> Encoder:
         found = quantized.expand(found, folder.quantization)
     settings = towers.image(folder.config)
     config = Config(**{field.name: settings[field.name] for field in fields(Config)})
-    wrong = config.faults()
+    wrong = forms.undivided(settings)
     if config.hidden_act not in tower.REACH["hidden_act"]:
         wrong.append(f"hidden_act = {config.hidden_act!r} is not supported")
     if wrong:
