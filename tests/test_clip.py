@@ -18,6 +18,7 @@ from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import check, convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.export import card
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export import sentence_transformers as exported
 from mlx_metaembed.folder import DenseModule
@@ -260,6 +261,17 @@ def test_the_command_takes_images(engine_name: str, tmp_path: Path):
     (tmp_path / "list.txt").write_text("\n".join(map(str, PICTURES[:2])) + "\n")
     words = [str(CLIP), "--image", "--input", str(tmp_path / "list.txt"), "--engine", engine_name]
     assert len(CliRunner().invoke(command, words, catch_exceptions=False).stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("family", "pooled"), [("clip", "end-of-text token"), ("siglip", "last position")])
+def test_what_is_pooled_is_said(tmp_path: Path, family: str, pooled: str):
+    from click.testing import CliRunner
+
+    from mlx_metaembed.cli import convert as verb
+
+    said = CliRunner().invoke(verb.command, [str(GOLDEN / family), str(tmp_path / "m")], catch_exceptions=False)
+    assert f" dimensions, {pooled} pooling, float32" in said.stdout
+    assert f"| Pooling | {pooled} |" in card.facts(folders.read(tmp_path / "m"))
 
 
 def test_faults_are_named(engine_name: str, tiny: Path, tmp_path: Path):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from test_cli import refused, run
 
+from mlx_metaembed.cli.plan import times
+
 PLAIN = ("--chip", "M2 Pro", "--dtype", "float32", "--json")
 ANSWER = """\
 part           bytes
@@ -38,6 +40,16 @@ def test_json_has_the_parts_the_moments_and_the_choices(tiny: Path, tmp_path: Pa
     assert "the update" in found["moments"] and list(found["seconds_a_step"]) == ["M2 Pro"]
     assert not found["fits"] and found["choices"][0]["changes"] == {"optimizer": "adamw_8bit"}
     assert found["choices"][0]["total"] <= found["budget"]
+
+
+def test_a_time_says_whether_the_chips_rate_is_published(tiny: Path):
+    words = ("--model", tiny, "--batch", "8")
+    assert run("plan", *words, "--chip", "M2").stdout.endswith(" on M2, at its peak rate in float16\n")
+    marked = " on M3, at its peak rate in bfloat16 (the chip's rate is reckoned, not published)\n"
+    assert run("plan", *words, "--chip", "M3").stdout.endswith(marked)
+    assert json.loads(run("plan", *words, "--chip", "M3", "--json").stdout)["reckoned_rates"] == ["M3"]
+    rows = times({"M2": 1.0, "M3": 2.0}, "float16", ["M3"])
+    assert [row.split()[-1] for row in rows[2:]] == ["published", "reckoned"]
 
 
 def test_columns_are_counted_in_the_data(tiny: Path, tmp_path: Path):
