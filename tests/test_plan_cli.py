@@ -4,9 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+from hub import environment, serving
 from test_cli import refused, run
+from test_encoders import GOLDEN
+from tiny import tiny_folder
 
 from mlx_metaembed.cli.plan import times
+from mlx_metaembed.declared import DenseModule
 
 PLAIN = ("--chip", "M2 Pro", "--dtype", "float32", "--json")
 ANSWER = """\
@@ -67,6 +71,33 @@ def test_a_configuration_alone_is_planned_as_the_whole_folder_is(tiny: Path, tmp
         json.loads(run("plan", "--model", path, "--chip", "M1", "--json").stdout) for path in (tiny, tmp_path / "bare")
     )
     assert whole | {"model": ""} == bare | {"model": ""}
+
+
+def test_of_the_hub_only_what_the_plan_needs_is_fetched(tiny: Path, tmp_path: Path):
+    def files(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def planned(model: object, **settings: str) -> dict:
+        words = ["plan", "--model", model, "--chip", "M1", "--json"]
+        surroundings = environment(server.address, tmp_path, **settings)
+        return json.loads(run(*words, env=surroundings).stdout) | {"model": ""}
+
+    dense = tiny_folder(tmp_path / "dense", dense=(DenseModule("2_Dense", 32, 16),))
+    repositories = {"team/tiny": tiny, "team/dense": dense, "team/modern": GOLDEN / "modernbert"}
+    with serving({name: files(path) for name, path in repositories.items()}) as server:
+        for name, path in repositories.items():
+            server.asked.clear()
+            assert planned(name) == planned(path)
+            asked = {each for each, _ in server.asked}
+            assert "config.json" in asked
+            assert ("model.safetensors" in asked) == (name == "team/modern")
+            assert ("2_Dense/model.safetensors" in asked) == (name == "team/dense")
+        # What is there stays; the run fetches the rest.
+        server.asked.clear()
+        run("convert", "team/tiny", tmp_path / "out", env=environment(server.address, tmp_path))
+        asked = {each for each, _ in server.asked}
+        assert "model.safetensors" in asked and "config.json" not in asked
+    assert planned("team/tiny", HF_HUB_OFFLINE="1") == planned(tiny)
 
 
 def test_wrong_calls_are_refused(tiny: Path):

@@ -63,10 +63,7 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
     """What is planned: the model's shape, the device, the length and the columns; and the chip, where it is known."""
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
-    folder = folders.read(locate.resolve(recipe.model))
-    require_shape(folder)
-    if not any((folder.base or folder.path).glob("model*.safetensors*")):
-        folder = shapes.of_config(folder)
+    folder = _folder(recipe.model)
     if columns is None and recipe.data:
         pairs = require_trainable(data.read(recipe.data, max_characters=recipe.max_characters), recipe.data)
         columns = 2 + pairs.most_negatives
@@ -86,6 +83,16 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
         columns=columns or 2,
     )
     return job, chip
+
+
+def _folder(model: str) -> ModelFolder:
+    """The model's folder, with shapes for weights where it has none; a hub's are fetched only where they are needed."""
+    folder = folders.read(locate.resolve(model, weights=False))
+    require_shape(folder)
+    modules = [folder.path / module.path / "model.safetensors" for module in folder.dense]
+    if not shapes.told(folder) or not all(path.is_file() for path in modules):
+        folder = folders.read(locate.resolve(model))
+    return folder if any((folder.base or folder.trunk_path).glob("model*.safetensors")) else shapes.of_config(folder)
 
 
 def _length(recipe: Recipe, folder: ModelFolder) -> int:
