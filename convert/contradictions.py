@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mlx_metaembed import towers
-from mlx_metaembed.architecture import ALIASES
+from mlx_metaembed import forms, towers
+from mlx_metaembed.architecture import entry
 from mlx_metaembed.convert import names
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
@@ -47,7 +47,7 @@ def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         return [f"text_config: {line}" for line in found(config["text_config"] or {}, own)]
 
     def say(name: str, has: int | None, what: str) -> None:
-        key, value = _entry(config, name)
+        key, value = entry(config, name)
         if has is not None and isinstance(value, int) and value != has:
             wrong.append(f"{key} = {value}, but the weights have {has} {what}")
 
@@ -77,7 +77,7 @@ def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
 
 def _heads(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """Heads that do not divide what they share, or are not those of the weights."""
-    (key, heads), (hidden_key, hidden) = _entry(config, "num_attention_heads"), _entry(config, "hidden_size")
+    (key, heads), (_, hidden) = entry(config, "num_attention_heads"), entry(config, "hidden_size")
     width, width_key = config.get("head_dim"), "head_dim"
     if config.get("model_type") == "t5":
         width, width_key = config.get("d_kv", 64), "d_kv"
@@ -86,8 +86,8 @@ def _heads(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     wrong = []
     if heads < 1:
         return [f"{key} = {heads}, expected at least one"]
-    if width is None and hidden % heads:
-        return [f"{hidden_key} = {hidden} is no multiple of {key} = {heads}"]
+    if undivided := forms.undivided(config):
+        return undivided
     shared = config.get("num_key_value_heads") or heads
     if heads % shared:
         wrong.append(f"{key} = {heads} is no multiple of num_key_value_heads = {shared}")
@@ -100,9 +100,3 @@ def _heads(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
             own = own or "num_key_value_heads"
             wrong.append(f"{own} = {count}{named} make {features} features, but the weights have {rows}")
     return wrong
-
-
-def _entry(config: Mapping, name: str) -> tuple[str, object]:
-    """A number of the configuration under BERT's name or the family's own, and the name that it has there."""
-    key = next((key for key in (name, *ALIASES.get(name, ())) if key in config), name)
-    return key, config.get(key)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from mlx_metaembed.architecture import PREFIXES
+from mlx_metaembed.architecture import PREFIXES, is_word_table
 from mlx_metaembed.errors import faults
 
 Value = TypeVar("Value")
@@ -29,13 +29,6 @@ COPIES = {"encoder.embed_tokens.weight": "shared.weight"}
 """Second names of a tensor (T5's word embedding) and the trunk's own."""
 TEXT_TOWER = re.compile(r"(embeddings|encoder|final_layer_norm|head)\.")
 """What the text tower's tensors begin with where transformers 5 saved SigLIP's alone; before, with text_model."""
-WORD_EMBEDDINGS = (
-    "token_embedding.weight",
-    "word_embeddings.weight",
-    "tok_embeddings.weight",
-    "embed_tokens.weight",
-    "shared.weight",
-)
 
 
 def trunk(
@@ -81,7 +74,7 @@ def trunk(
 
 def word_embedding(names: Iterable[str]) -> str | None:
     """The name of the word embedding among a trunk's tensors."""
-    return next((name for name in names if name.endswith(WORD_EMBEDDINGS)), None)
+    return next(filter(is_word_table, names), None)
 
 
 def summary(names: Iterable[str], shown: int = 4) -> str:

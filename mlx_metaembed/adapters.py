@@ -62,7 +62,17 @@ class Adapter:
     @property
     def names(self) -> list[str]:
         """The names of all its weights in the trunk."""
-        return [f"{path}.{part}" for path in self.modules for part in PARTS[: 3 if self.dora else 2]]
+        return [f"{path}.{part}" for path in self.modules for part in _parts(self.dora)]
+
+
+def shapes(path: str, rows: int, columns: int, *, rank: int, dora: bool) -> dict[str, tuple[int, ...]]:
+    """The weights by name that an adapter has for the linear layer `path`, a matrix [rows, columns]."""
+    found = ((rank, columns), (rows, rank), (rows,))
+    return {f"{path}.{part}": shape for part, shape in zip(_parts(dora), found, strict=False)}
+
+
+def _parts(dora: bool) -> tuple[str, ...]:
+    return PARTS if dora else PARTS[:2]
 
 
 def new(
@@ -229,9 +239,7 @@ def _require_fit(adapter: Adapter, folder: ModelFolder, trunk: Mapping, path: Pa
         if shape is None or len(shape) != 2:
             wrong.append(f"{module}: the base has no such linear layer")
             continue
-        rows, columns = shape
-        shapes = ((adapter.rank, columns), (rows, adapter.rank), (rows,))
-        expected |= {f"{module}.{part}": shape for part, shape in zip(PARTS, shapes, strict=True)}
+        expected |= shapes(module, *shape, rank=adapter.rank, dora=adapter.dora)
     for name in adapter.names:
         if name in expected and name not in adapter.arrays:
             wrong.append(f"{name} is missing")

@@ -1,6 +1,7 @@
 """config.json's many spellings of one architecture: widths, depths, positions, and tensors that no trunk has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mlx_metaembed import towers
 
@@ -24,6 +25,17 @@ def unused(name: str, model_type: str) -> bool:
 def buffer(name: str) -> bool:
     """Whether a tensor is no weight: it follows from the configuration."""
     return name.endswith(("position_ids", "token_type_ids", "rotary_emb.inv_freq"))
+
+
+WORD_TABLES = tuple(
+    f"{name}.weight" for name in ("word_embeddings", "tok_embeddings", "embed_tokens", "shared", "token_embedding")
+)
+"""What families call the table that token ids are looked up in; positions and token types are small."""
+
+
+def is_word_table(name: str) -> bool:
+    """Whether a tensor of a trunk is its word table."""
+    return name.endswith(WORD_TABLES)
 
 
 PREFIXES = {
@@ -69,6 +81,12 @@ def unified(config: dict) -> dict:
         return towers.text(config)
     found = {name: next((config[key] for key in keys if key in config), None) for name, keys in ALIASES.items()}
     return {name: value for name, value in found.items() if value is not None} | config
+
+
+def entry(config: Mapping, name: str) -> tuple[str, Any]:
+    """The name under which a configuration has what BERT's calls `name`, and what it says there, or None."""
+    key = next((key for key in (name, *ALIASES.get(name, ())) if key in config), name)
+    return key, config.get(key)
 
 
 def states_width(config: dict) -> int:

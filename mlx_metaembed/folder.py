@@ -68,6 +68,11 @@ class ModelFolder:
         return self.model_type in towers.TEXT
 
     @property
+    def pooled(self) -> str:
+        """What a text's vector is pooled from, in words: the mode, or what a tower takes by itself."""
+        return towers.pooled(self.config) if self.is_tower else self.pooling
+
+    @property
     def trunk_path(self) -> Path:
         """The folder of config.json, weights and tokenizer."""
         return self.path / self.trunk_folder

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 
 from mlx_metaembed import towers
-from mlx_metaembed.architecture import ALIASES, COUNTED_FROM_PAD, positions, unified
+from mlx_metaembed.architecture import ALIASES, COUNTED_FROM_PAD, entry, positions, unified
 
 LARGEST = 2**31 - 1
 LAYERS = 10_000
@@ -35,8 +35,8 @@ NUMBERS = (
     *("rope_theta", "rotary_emb_base", "global_rope_theta", "local_rope_theta", "rope_local_base_freq"),
 )
 """What is a number above 0."""
-OWN_HEADS = ("t5", "gemma3_text", "qwen3")
-"""Model types whose heads have a width of their own, said or not."""
+OWN_HEADS = ("gemma3_text", "qwen3")
+"""Model types whose heads have a width of their own where no head_dim is said; null is none."""
 
 
 def wrong(config: Mapping) -> list[str]:
@@ -96,10 +96,12 @@ def _together(said: Mapping) -> list[str]:
 
 def undivided(config: Mapping) -> list[str]:
     """One line where the states' width can't be shared among the heads."""
-    hidden, heads = config.get("hidden_size"), config.get("num_attention_heads")
-    if config["model_type"] in OWN_HEADS or config.get("head_dim") or not hidden or not heads or hidden % heads == 0:
+    (hidden_key, hidden), (heads_key, heads) = (entry(config, name) for name in ("hidden_size", "num_attention_heads"))
+    kind = config.get("model_type")
+    own = kind == "t5" or config.get("head_dim", kind in OWN_HEADS)
+    if own or not hidden or not heads or hidden % heads == 0:
         return []
-    return [f"hidden_size = {hidden} is no multiple of num_attention_heads = {heads}"]
+    return [f"{hidden_key} = {hidden} is no multiple of {heads_key} = {heads}"]
 
 
 def unfit(kind: type, values: Mapping) -> list[str]:

@@ -6,6 +6,7 @@ becomes white. A photograph is turned as its camera says. C channels (red, green
 
 import importlib.util
 import math
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -124,8 +125,11 @@ def read(images: Sequence[Any], how: Preprocessing) -> np.ndarray:
     found, wrong = [], []
     for image in images:
         try:
-            with Image.open(image) if isinstance(image, (str, Path)) else nullcontext(image) as opened:
-                found.append(how.pixels(ImageOps.exif_transpose(opened)))
+            with warnings.catch_warnings():
+                # Up to twice Pillow's limit an image is taken, as a large photograph is; above it Pillow refuses it.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(image) if isinstance(image, (str, Path)) else nullcontext(image) as opened:
+                    found.append(how.pixels(ImageOps.exif_transpose(opened)))
         # Pillow raises what its decoders raise, for a file that is cut short or too large too.
         except Exception as error:
             wrong.append(f"{image}: {getattr(error, 'strerror', None) or error}")

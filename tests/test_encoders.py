@@ -11,6 +11,7 @@ from test_engine import Descent, loaded
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
+from mlx_metaembed.parameters import TRUNK
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
@@ -86,6 +87,18 @@ def test_float16_keeps_the_direction_and_has_no_nan(engine_name: str, family: st
     found = encoder(engine_name, GOLDEN / family, "float16")(ids, mask)
     assert np.isfinite(found).all()
     assert lowest_cosine(found[mask], states[mask]) > 0.9999
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_word_tables_gradient_is_rows_on_mlx(mlx_engine: str, family: str):
+    from mlx_metaembed.on_mlx import trunk
+    from mlx_metaembed.on_mlx.wordtable import WordTable
+
+    folder = folders.read(GOLDEN / family)
+    names = {TRUNK + name: tensor.shape for name, tensor in folder.trunk().items()}
+    found = WordTable.of(trunk.load(folder), names)
+    assert names[found.name] == (folder.architecture["vocab_size"], folder.architecture["hidden_size"])
+    assert WordTable.of(trunk.load(folder), names.keys() - {found.name}) is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -204,11 +204,13 @@ def test_every_tensor_that_does_not_fit_is_named(engine_name: str, tiny: Path, t
         assert part in str(caught.value)
 
 
-def test_float64_weights_are_refused_on_mlx(mlx_engine: str, tiny: Path, tmp_path: Path):
+@pytest.mark.parametrize("part", ["", "pooler."], ids=["all", "pooler"])
+def test_float64_weights_are_refused_on_mlx(mlx_engine: str, tiny: Path, tmp_path: Path, part: str):
     wide = tmp_path / "wide"
     shutil.copytree(tiny, wide)
     arrays = weights.read(wide / "model.safetensors")
-    weights.write(wide / "model.safetensors", {name: array.astype(np.float64) for name, array in arrays.items()})
+    arrays |= {name: array.astype(np.float64) for name, array in arrays.items() if name.startswith(part)}
+    weights.write(wide / "model.safetensors", arrays)
     with pytest.raises(CallError, match=r"float64 weights.*--dtype float32"):
         loaded(mlx_engine, wide)
 

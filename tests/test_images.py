@@ -101,6 +101,19 @@ def test_every_file_that_is_no_image_is_named(tmp_path: Path):
         images.read(PICTURES[:1], Preprocessing(shortest_edge=12, crop=(12, 12), tower=16))
 
 
+def test_a_large_image_is_taken_without_a_warning_and_a_larger_one_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recwarn: pytest.WarningsRecorder
+):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for side in (12, 20):
+        Image.new("L", (side, side)).save(tmp_path / f"{side}.png")
+    how = Preprocessing(shortest_edge=12, crop=None, tower=12)
+    assert images.read([tmp_path / "12.png"], how).shape == (1, 3, 12, 12)
+    with pytest.raises(CallError, match=r"20\.png: Image size \(400 pixels\) exceeds limit of 200 pixels"):
+        images.read([tmp_path / "20.png"], how)
+    assert not list(recwarn)
+
+
 def test_settings_that_cannot_be_followed_are_listed(clip: Path):
     disk.write_json(
         clip / "preprocessor_config.json",

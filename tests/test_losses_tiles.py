@@ -8,7 +8,7 @@ import pytest
 from arrays import gradient_of, on, value_of
 
 from benchmarks.loss_memory import plain
-from mlx_metaembed.losses import held_bytes, info_nce, tiles, triplet
+from mlx_metaembed.losses import held_bytes, info_nce, matryoshka, tiles, triplet
 
 ROWS = 2 * tiles.TILE + 13
 FILTERS = {
@@ -63,7 +63,7 @@ def test_info_nce(engine_name: str, negatives: int, symmetric: bool, filters: st
 @pytest.mark.parametrize(("symmetric", "filters"), [(False, "all count"), (True, "both")])
 def test_one_product_serves_all_widths(engine_name: str, symmetric: bool, filters: str, dims: tuple[int, ...]):
     settings, weights = {"symmetric": symmetric, "temperature": 0.1} | FILTERS[filters], (1.0, 0.5, 3.0)
-    referee = plain.matryoshka(partial(plain.info_nce, **settings), dims, weights)
+    referee = matryoshka(partial(plain.info_nce, **settings), dims, weights)
     check(engine_name, partial(info_nce, widths=dims, weights=weights, **settings), referee, columns(1))
 
 
@@ -76,7 +76,7 @@ def test_triplet(engine_name: str, settings: dict):
 def test_the_gradient_is_right_inside_of_a_callers_function(engine_name: str, name: str):
     given = columns(1, rows=9)
     losses = {"info_nce": partial(info_nce, widths=(24, 8)), "triplet": partial(triplet, margin=0.5)}
-    plains = {"info_nce": plain.matryoshka(plain.info_nce, (24, 8)), "triplet": partial(plain.triplet, margin=0.5)}
+    plains = {"info_nce": matryoshka(plain.info_nce, (24, 8)), "triplet": partial(plain.triplet, margin=0.5)}
 
     def around(loss):
         # A head before the loss, and a value that the loss is only a part of.

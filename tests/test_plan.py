@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_encoders import FAMILIES, GOLDEN
 from tiny import tiny_folder
 
 from benchmarks.memory.creep import creep
@@ -16,7 +17,7 @@ from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.tokens import Store
 from mlx_metaembed.train import Watch, train
-from mlx_metaembed.train.plan import Job, Target, fitting, plan
+from mlx_metaembed.train.plan import Job, Target, fitting, plan, shapes
 from mlx_metaembed.train.plan.activations import FORMS, Numbers, Shape, activations
 from mlx_metaembed.train.plan.choices import choices
 from mlx_metaembed.train.plan.parts import Bytes, reckon
@@ -26,6 +27,7 @@ WORDS, POSITIONS, LAYER = 120 * 32, 50 * 32 + 2 * 32, 4 * (32 * 32 + 32) + 2 * 6
 TRUNK = WORDS + POSITIONS - 2 * 32 + 2 * 32 + 2 * LAYER
 """Parameters of tiny.py's BERT: words, positions and types, the embeddings' norm, two layers."""
 METAL, CPU, CUDA = Target("mlx", "metal"), Target("mlx", "cpu"), Target("torch", "cuda")
+TOLD = [family for family in FAMILIES if shapes.told(folders.read(GOLDEN / family))]
 MIDDLING = {
     "vocab_size": 2000,
     "hidden_size": 128,
@@ -176,6 +178,16 @@ def test_a_budget_that_the_machine_cannot_give_is_said(monkeypatch: pytest.Monke
     assert "--memory 6.4GB" in METAL.crowded(8 * 10**9)
     monkeypatch.setattr(footprint, "machine", lambda: None)
     assert METAL.crowded(10**12) is None
+
+
+@pytest.mark.parametrize("family", TOLD)
+def test_what_config_json_tells_is_what_the_weights_have(family: str):
+    folder = folders.read(GOLDEN / family)
+    found, stored = (
+        {name: each.shape for name, each in of.trunk().items() if len(each.shape) == 2}
+        for of in (shapes.of_config(folder), folder)
+    )
+    assert found == stored
 
 
 def test_shapes_are_bounded():

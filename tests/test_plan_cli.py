@@ -4,7 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+from hub import environment, serving
 from test_cli import refused, run
+from test_encoders import GOLDEN
+from tiny import tiny_folder
+
+from mlx_metaembed.cli.plan import times
+from mlx_metaembed.declared import DenseModule
 
 PLAIN = ("--chip", "M2 Pro", "--dtype", "float32", "--json")
 ANSWER = """\
@@ -40,6 +46,16 @@ def test_json_has_the_parts_the_moments_and_the_choices(tiny: Path, tmp_path: Pa
     assert found["choices"][0]["total"] <= found["budget"]
 
 
+def test_a_time_says_whether_the_chips_rate_is_published(tiny: Path):
+    words = ("--model", tiny, "--batch", "8")
+    assert run("plan", *words, "--chip", "M2").stdout.endswith(" on M2, at its peak rate in float16\n")
+    marked = " on M3, at its peak rate in bfloat16 (the chip's rate is reckoned, not published)\n"
+    assert run("plan", *words, "--chip", "M3").stdout.endswith(marked)
+    assert json.loads(run("plan", *words, "--chip", "M3", "--json").stdout)["reckoned_rates"] == ["M3"]
+    rows = times({"M2": 1.0, "M3": 2.0}, "float16", ["M3"])
+    assert [row.split()[-1] for row in rows[2:]] == ["published", "reckoned"]
+
+
 def test_columns_are_counted_in_the_data(tiny: Path, tmp_path: Path):
     data = tmp_path / "rows.jsonl"
     data.write_text('{"anchor": "a", "positive": "b", "negative_1": "c", "negative_2": "d"}\n' * 2)
@@ -55,6 +71,33 @@ def test_a_configuration_alone_is_planned_as_the_whole_folder_is(tiny: Path, tmp
         json.loads(run("plan", "--model", path, "--chip", "M1", "--json").stdout) for path in (tiny, tmp_path / "bare")
     )
     assert whole | {"model": ""} == bare | {"model": ""}
+
+
+def test_of_the_hub_only_what_the_plan_needs_is_fetched(tiny: Path, tmp_path: Path):
+    def files(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def planned(model: object, **settings: str) -> dict:
+        words = ["plan", "--model", model, "--chip", "M1", "--json"]
+        surroundings = environment(server.address, tmp_path, **settings)
+        return json.loads(run(*words, env=surroundings).stdout) | {"model": ""}
+
+    dense = tiny_folder(tmp_path / "dense", dense=(DenseModule("2_Dense", 32, 16),))
+    repositories = {"team/tiny": tiny, "team/dense": dense, "team/modern": GOLDEN / "modernbert"}
+    with serving({name: files(path) for name, path in repositories.items()}) as server:
+        for name, path in repositories.items():
+            server.asked.clear()
+            assert planned(name) == planned(path)
+            asked = {each for each, _ in server.asked}
+            assert "config.json" in asked
+            assert ("model.safetensors" in asked) == (name == "team/modern")
+            assert ("2_Dense/model.safetensors" in asked) == (name == "team/dense")
+        # What is there stays; the run fetches the rest.
+        server.asked.clear()
+        run("convert", "team/tiny", tmp_path / "out", env=environment(server.address, tmp_path))
+        asked = {each for each, _ in server.asked}
+        assert "model.safetensors" in asked and "config.json" not in asked
+    assert planned("team/tiny", HF_HUB_OFFLINE="1") == planned(tiny)
 
 
 def test_wrong_calls_are_refused(tiny: Path):

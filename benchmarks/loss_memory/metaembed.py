@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks import program
 from benchmarks.loss_memory import WIDTHS, plain
 from mlx_metaembed.engine import choose
-from mlx_metaembed.losses import info_nce
+from mlx_metaembed.losses import info_nce, matryoshka
 
 
 def mlx_gradients(loss: Callable, columns: list) -> tuple:
@@ -48,7 +48,7 @@ def columns(rows: int) -> list:
 def loss(rows: int) -> Callable:
     """The loss of so many rows, all candidates counting."""
     mask = engine.array(np.ones((rows, 2 * rows), bool))
-    text = partial(info_nce, widths=WIDTHS) if given.text == "tiled" else plain.matryoshka(plain.info_nce, WIDTHS)
+    text = partial(info_nce, widths=WIDTHS) if given.text == "tiled" else matryoshka(plain.info_nce, WIDTHS)
     return lambda *columns: text(*columns, mask)
 
 

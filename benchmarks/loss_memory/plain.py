@@ -1,15 +1,11 @@
-"""InfoNCE, triplets and Matryoshka as the papers write them: matrices whole, a product a width, engines' gradients.
+"""InfoNCE and triplets as the papers write them: matrices whole, and the engines' own gradients.
 
-The referee of `mlx_metaembed.losses`, in its protocol.
+The referee of `mlx_metaembed.losses`, in its protocol; `matryoshka` of `losses/widths.py` takes its losses too.
 """
-
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from mlx_metaembed.xp import Array, constant, logsumexp, masked, namespace, normalize, relu, softplus, stop_gradient
-
-Loss = Callable[[Array, Array, Array | None, Array], Array]
 
 
 def info_nce(
@@ -83,23 +79,6 @@ def euclidean_distance(x: Array, y: Array) -> Array:
 
 
 DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}
-
-
-def matryoshka(loss: Loss, dims: Sequence[int], weights: Sequence[float] = ()) -> Loss:
-    """The sum of `loss` over prefixes of the vectors, each cut to `dims[k]` features, normalised, times `weights[k]`.
-
-    Matryoshka representation learning, arXiv:2205.13147, section 3; without weights every width counts 1.
-    """
-
-    def at_every_width(anchors: Array, positives: Array, negatives: Array | None, mask: Array) -> Array:
-        total = None
-        for width, weight in zip(dims, weights or [1.0] * len(dims), strict=True):
-            cut = [None if x is None else normalize(x[..., :width]) for x in (anchors, positives, negatives)]
-            value = weight * loss(*cut, mask)
-            total = value if total is None else total + value
-        return total
-
-    return at_every_width
 
 
 def _candidates(positives: Array, negatives: Array | None) -> Array:

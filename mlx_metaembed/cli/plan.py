@@ -63,13 +63,10 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
     """What is planned: the model's shape, the device, the length and the columns; and the chip, where it is known."""
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
-    folder = folders.read(locate.resolve(recipe.model))
-    require_shape(folder)
-    if not any((folder.base or folder.path).glob("model*.safetensors*")):
-        folder = shapes.of_config(folder)
+    folder = _folder(recipe.model)
     if columns is None and recipe.data:
         pairs = require_trainable(data.read(recipe.data, max_characters=recipe.max_characters), recipe.data)
-        columns = 2 + max((len(row) for row in pairs.negatives), default=0)
+        columns = 2 + pairs.most_negatives
     if chip:
         target, dtype = chip.target, chip.dtype
         target = replace(target, engine=target.engine if recipe.engine == "auto" else recipe.engine)
@@ -86,6 +83,16 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
         columns=columns or 2,
     )
     return job, chip
+
+
+def _folder(model: str) -> ModelFolder:
+    """The model's folder, with shapes for weights where it has none; a hub's are fetched only where they are needed."""
+    folder = folders.read(locate.resolve(model, weights=False))
+    require_shape(folder)
+    modules = [folder.path / module.path / "model.safetensors" for module in folder.dense]
+    if not shapes.told(folder) or not all(path.is_file() for path in modules):
+        folder = folders.read(locate.resolve(model))
+    return folder if any((folder.base or folder.trunk_path).glob("model*.safetensors")) else shapes.of_config(folder)
 
 
 def _length(recipe: Recipe, folder: ModelFolder) -> int:
@@ -106,7 +113,7 @@ def _notes(made: Plan) -> None:
 
 def _result(made: Plan, found: Sequence[Choice], chip: Chip | None) -> dict:
     """All of it, for --json."""
-    job, work = made.job, roofline.step(made)
+    job, work, shown = made.job, roofline.step(made), [chip] if chip else chips.CHIPS
     return {
         "model": str(job.folder.path),
         "engine": job.target.engine,
@@ -126,7 +133,8 @@ def _result(made: Plan, found: Sequence[Choice], chip: Chip | None) -> dict:
         "trained_parameters": made.bytes.trained,
         "most_shapes": made.most_shapes,
         "operations": work.operations,
-        "seconds_a_step": {each.name: work.seconds(each, job.dtype) for each in ([chip] if chip else chips.CHIPS)},
+        "seconds_a_step": {each.name: work.seconds(each, job.dtype) for each in shown},
+        "reckoned_rates": [each.name for each in shown if each.estimated],
         "choices": [
             {
                 "changes": dict(each.changes),
@@ -156,7 +164,7 @@ def _lines(result: dict) -> list[str]:
         + ("on" if result["checkpointing"] else "off"),
     ]
     if result["fits"]:
-        return lines + _times(result["seconds_a_step"], result["dtype"])
+        return lines + times(result["seconds_a_step"], result["dtype"], result["reckoned_rates"])
     over = result["total"] - result["budget"]
     least = format_size(result["total"])
     lines.append(f"does not fit: {format_size(over)} too much with the smallest chunk; the least is {least}")
@@ -169,13 +177,18 @@ def _lines(result: dict) -> list[str]:
     ]
 
 
-def _times(seconds: dict[str, float], dtype: str) -> list[str]:
-    """The least time of a step, on one chip or on each."""
+def times(seconds: dict[str, float], dtype: str, reckoned: Sequence[str]) -> list[str]:
+    """The least time of a step, on one chip or on each; the rates of those `reckoned` are not the vendor's."""
     if len(seconds) == 1:
         (name, least), *_ = seconds.items()
-        return [f"a step takes at least {_duration(least)} on {name}, at its peak rate in {dtype}"]
-    rows = [{"chip": name, "least a step": _duration(least)} for name, least in seconds.items()]
-    return [f"the least time of a step, at each chip's peak rate in {dtype}:", *table(rows, ("chip", "least a step"))]
+        mark = " (the chip's rate is reckoned, not published)" if reckoned else ""
+        return [f"a step takes at least {_duration(least)} on {name}, at its peak rate in {dtype}{mark}"]
+    rows = [
+        {"chip": name, "least a step": _duration(least), "rate": "reckoned" if name in reckoned else "published"}
+        for name, least in seconds.items()
+    ]
+    columns = ("chip", "least a step", "rate")
+    return [f"the least time of a step, at each chip's peak rate in {dtype}:", *table(rows, columns)]
 
 
 def _duration(seconds: float) -> str:

@@ -19,6 +19,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.anchors)
 
+    @property
+    def most_negatives(self) -> int:
+        """How many hard negatives the row has that has the most."""
+        return max((len(row) for row in self.negatives), default=0)
+
     def retrieval(self) -> "Retrieval":
         """The pairs as a search task: equal anchors are one query, equal texts one row of the corpus."""
         corpus: dict[str, int] = {}

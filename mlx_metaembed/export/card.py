@@ -53,7 +53,7 @@ def facts(folder: ModelFolder) -> str:
         rows["Longest text"] = f"query {late.query_length}, document {late.document_length} tokens"
         rows |= {"Query prefix": f"`{late.query_prefix}`", "Document prefix": f"`{late.document_prefix}`"}
     else:
-        rows["Pooling"] = folder.pooling
+        rows["Pooling"] = folder.pooled
     rows["Similarity"] = folder.similarity_fn_name
     rows |= {f"Prompt `{name}`": f"`{text}`" for name, text in folder.prompts.items() if text}
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])

@@ -4,7 +4,7 @@ A head holds no arrays: its weights come in as a dict of names to arrays of whic
 serves both. Fsq takes the model's vectors, the others every token's state.
 """
 
-from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, every, read, write
+from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, every, listed, read, write
 from mlx_metaembed.heads.fsq import Fsq, parse_levels
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.splade import Splade
@@ -21,6 +21,7 @@ __all__ = [
     "Splade",
     "TokenHead",
     "every",
+    "listed",
     "parse_levels",
     "read",
     "write",

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import forms, mlm
+from mlx_metaembed import dense, forms, mlm
 from mlx_metaembed import weights as files
 from mlx_metaembed.declared import MULTI_VECTOR, SPLADE, SpladePooling
-from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import SIDE, ModelFolder
@@ -31,11 +30,20 @@ HEADS = {head.kind: head for head in (Fsq, Lexical, MultiVector)}
 def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
     """The folder's heads by name, and their weights as `<head>.<weight>`; none is an empty dict.
 
+    Raises CallError as `listed` does.
+    """
+    heads = listed(folder)
+    return heads, files.read(folder.path / SIDE / "heads.safetensors") if heads else {}
+
+
+def listed(folder: ModelFolder) -> dict[str, Head]:
+    """The folder's heads by name, without their weights; none is an empty dict.
+
     Raises CallError where fields or weights are wrong, naming every one.
     """
     listing = folder.path / SIDE / "heads.json"
     if not listing.is_file():
-        return {}, {}
+        return {}
     heads, wrong = {}, []
     found = read_json(listing)
     if not isinstance(found, dict) or not all(isinstance(fields, dict) for fields in found.values()):
@@ -65,7 +73,7 @@ def read(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
         raise CallError(f"{listing} names heads, but {path.name} is missing beside it")
     expected = {f"{name}.{weight}": shape for name, head in heads.items() for weight, shape in head.shapes().items()}
     files.compare(path, expected, {name: tensor.shape for name, tensor in files.header(path).items()})
-    return heads, files.read(path)
+    return heads
 
 
 def every(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
@@ -95,20 +103,9 @@ def every(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
         arrays = arrays | {f"{SPLADE}.{name}": files.read_tensor(tensor) for name, tensor in found.items()}
     if folder.late_interaction:
         heads[MULTI_VECTOR] = Colbert(folder.hidden_size, folder.late_interaction)
-        arrays = arrays | {f"{MULTI_VECTOR}.{name}": array for name, array in _token_dense(folder).items()}
+        stored = dense.read(folder.path, folder.late_interaction.dense)
+        arrays = arrays | {f"{MULTI_VECTOR}.{name}": array for name, array in stored.items()}
     return heads, arrays
-
-
-def _token_dense(folder: ModelFolder) -> dict[str, np.ndarray]:
-    """The weights of a ColBERT folder's Dense modules, `<path>.<name>`."""
-    found: dict[str, np.ndarray] = {}
-    for module in folder.late_interaction.dense:
-        path = folder.path / module.path / "model.safetensors"
-        if not path.is_file():
-            raise CallError(f"{path} is missing; bring the model in with: metaembed convert {folder.path} OUT")
-        files.compare(path, dense_shapes(module), {name: tensor.shape for name, tensor in files.header(path).items()})
-        found |= {f"{module.path}.{name}": array for name, array in files.read(path).items()}
-    return found
 
 
 def write(heads: Mapping[str, Head], arrays: Mapping[str, np.ndarray], out: Path) -> None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, fields
 
 import mlx.core as mx
 import mlx.nn as nn
-import numpy as np
 from mlx.utils import tree_flatten
 
-from mlx_metaembed import quantized, towers
+from mlx_metaembed import forms, quantized, towers
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.on_mlx import tower
+from mlx_metaembed.on_mlx import files, tower
 from mlx_metaembed.weights import compare
 
 
@@ -93,7 +92,7 @@ def load(folder: ModelFolder, dtype: mx.Dtype) -> Encoder:
         found = quantized.expand(found, folder.quantization)
     settings = towers.image(folder.config)
     config = Config(**{field.name: settings[field.name] for field in fields(Config)})
-    wrong = config.faults()
+    wrong = forms.undivided(settings)
     if config.hidden_act not in tower.REACH["hidden_act"]:
         wrong.append(f"hidden_act = {config.hidden_act!r} is not supported")
     if wrong:
@@ -101,9 +100,5 @@ def load(folder: ModelFolder, dtype: mx.Dtype) -> Encoder:
     encoder = Encoder(config)
     expected = {name: tuple(array.shape) for name, array in tree_flatten(encoder.parameters())}
     compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
-    stored = {}
-    for path in folder.weights():
-        stored |= mx.load(str(path))
-    arrays = {name: mx.array(each) if isinstance(each, np.ndarray) else stored[name] for name, each in found.items()}
-    encoder.load_weights([(name, array.astype(dtype)) for name, array in arrays.items()])
+    encoder.load_weights([(name, array.astype(dtype)) for name, array in files.read(folder, found).items()])
     return encoder

@@ -23,11 +23,6 @@ class Config:
     hidden_act: str
     projection_dim: int
 
-    def faults(self) -> list[str]:
-        if self.hidden_size % self.num_attention_heads:
-            return [f"hidden_size = {self.hidden_size} is no multiple of num_attention_heads"]
-        return []
-
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(Config):

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import mlx.core as mx
 import mlx.nn as nn
-import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_metaembed import families, forms
 from mlx_metaembed import quantized as quantization
-from mlx_metaembed.architecture import prefix
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.on_mlx import files
 from mlx_metaembed.parameters import TRUNK
 from mlx_metaembed.weights import compare
 
@@ -63,23 +62,11 @@ def load(folder: ModelFolder, *, dropout: float = 0.0, expand: bool = False) -> 
     quantized = bool(folder.quantization) and not expand
     trunk = build(folder, dropout=dropout, quantized=quantized)
     found = folder.trunk()
-    expanded = quantization.expand(found, folder.quantization) if folder.quantization and expand else found
+    if folder.quantization and expand:
+        found = quantization.expand(found, folder.quantization)
     expected = {name: tuple(array.shape) for name, array in tree_flatten(trunk.parameters())}
-    compare(folder.path, expected, {name: tensor.shape for name, tensor in expanded.items()})
-    if wide := [name for name, tensor in found.items() if tensor.dtype == "F64"]:
-        raise CallError(
-            f"{folder.path} has float64 weights ({wide[0]}, ...), which MLX does not read; "
-            f"metaembed convert {folder.path} OUT --dtype float32 makes them float32"
-        )
-    stored = {}
-    for path in folder.weights():
-        stored |= mx.load(str(path))
-    before = prefix(folder.model_type, stored)
-    stored = {name.removeprefix(before): array for name, array in stored.items()}
-    arrays = {
-        name: mx.array(tensor) if isinstance(tensor, np.ndarray) else stored[name] for name, tensor in expanded.items()
-    }
-    trunk.load_weights(list(arrays.items()))
+    compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
+    trunk.load_weights(list(files.read(folder, found).items()))
     return trunk
 
 

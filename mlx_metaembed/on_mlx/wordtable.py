@@ -9,10 +9,9 @@ from collections.abc import Collection, Mapping
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_metaembed.architecture import is_word_table
 from mlx_metaembed.parameters import TRUNK
 
-WORDS = ("word_embeddings", "tok_embeddings", "embed_tokens", "shared")
-"""What families call the table; positions and token types are small, and are not read by token id."""
 PENDING_SHARE = 8
 """Rows wait to be added until they are this fraction (1 / PENDING_SHARE) of the table."""
 
@@ -32,7 +31,7 @@ class WordTable:
         """The plain embedding of a trunk's token ids, where its weight is among the trained; None where it is not."""
         for path, module in trunk.named_modules():
             name = f"{TRUNK}{path}.weight"
-            if type(module) is nn.Embedding and path.endswith(WORDS) and name in trained:
+            if type(module) is nn.Embedding and is_word_table(name) and name in trained:
                 return cls(name, module)
         return None
 

@@ -3,15 +3,14 @@
 import functools
 import inspect
 
-import numpy as np
 import torch
 import torch.utils.checkpoint
 
 from mlx_metaembed import families, tasks
-from mlx_metaembed.architecture import kept, prefix, window_faults
+from mlx_metaembed.architecture import kept, window_faults
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.on_torch import renamed, rope, towers
+from mlx_metaembed.on_torch import files, renamed, rope, towers
 from mlx_metaembed.quantized import expand
 from mlx_metaembed.weights import compare
 
@@ -39,7 +38,6 @@ def _layers(module: torch.nn.Module) -> list[torch.nn.Module]:
 
 def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn.Module:
     """The trunk in `dtype`. Raises CallError that lists every tensor that does not fit, or an unknown model type."""
-    from safetensors.torch import load_file
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING, AutoConfig
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.utils import logging
@@ -100,17 +98,8 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
         expected = renamed.shapes(form, native)
         expected |= tasks.shapes(folder.config, expected)
     compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
-    tensors: dict[str, torch.Tensor] = {}
-    for path in folder.weights():
-        tensors |= load_file(path)
-    before = prefix(folder.model_type, tensors)
-    tensors = {name.removeprefix(before): tensor for name, tensor in tensors.items()}
-    for name, array in found.items():
-        if isinstance(array, np.ndarray):
-            tensors[name] = torch.from_numpy(array)
-    state = {name: tensors[name] for name in found}
-    if form:
-        state = renamed.parted(form, native, tensors)
+    tensors = files.read(folder, found)
+    state = renamed.parted(form, native, tensors) if form else tensors
     trunk = family.from_pretrained(None, config=config, state_dict=state, dtype=dtype, **pooler)
     # Longformer's global projections take no part.
     for name in left:

@@ -7,12 +7,12 @@ before it projects, which is the same vector.
 import functools
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
 from mlx_metaembed import towers
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.on_torch import files
 from mlx_metaembed.quantized import expand
 from mlx_metaembed.weights import Tensor, compare
 
@@ -78,19 +78,11 @@ def _filled(
     folder: ModelFolder, made: Callable[[], torch.nn.Module], stored: dict[str, Tensor], dtype: torch.dtype
 ) -> torch.nn.Module:
     """The tower that `made` makes with the folder's weights, which must be all of its own."""
-    from safetensors.torch import load_file
-
     found = expand(stored, folder.quantization) if folder.quantization else stored
     # Before memory is taken for a configuration of any size.
     with torch.device("meta"):
         expected = {name: tuple(tensor.shape) for name, tensor in made().named_parameters()}
     compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
     tower = made()
-    tensors: dict[str, torch.Tensor] = {}
-    for path in folder.weights():
-        tensors |= load_file(path)
-    state = {
-        name: torch.from_numpy(each) if isinstance(each, np.ndarray) else tensors[name] for name, each in found.items()
-    }
-    tower.load_state_dict(state)
+    tower.load_state_dict(files.read(folder, found))
     return tower.to(dtype).eval()

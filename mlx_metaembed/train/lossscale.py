@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-FIRST = 2.0**12
-GROWS_AFTER = 200
-LEAST = 2.0**-10
+FIRST_FACTOR = 2.0**12
+LEAST_FACTOR = 2.0**-10
+GOOD_STEPS = 200
+"""Without an overflow, before the factor is doubled."""
 
 
 @dataclass(frozen=True)
@@ -17,19 +18,19 @@ class LossScale:
 
     @classmethod
     def of(cls, dtype: str) -> "LossScale":
-        return cls(FIRST, 0, True) if dtype == "float16" else cls()
+        return cls(FIRST_FACTOR, 0, True) if dtype == "float16" else cls()
 
     def after(self, finite: bool) -> "LossScale":
-        """Halved after gradients that overflowed, doubled after 200 good steps."""
+        """Halved after gradients that overflowed, doubled after GOOD_STEPS."""
         if not self.scales:
             return self
         if not finite:
             return LossScale(self.factor / 2, 0, True)
-        if self.good + 1 == GROWS_AFTER:
+        if self.good + 1 == GOOD_STEPS:
             return LossScale(self.factor * 2, 0, True)
         return LossScale(self.factor, self.good + 1, True)
 
     @property
     def hopeless(self) -> bool:
         """Whether no scale is small enough: the gradients themselves are not finite."""
-        return not self.scales or self.factor < LEAST
+        return not self.scales or self.factor < LEAST_FACTOR

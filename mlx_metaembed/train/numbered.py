@@ -43,8 +43,7 @@ def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
         return np.array([numbers.setdefault((prompt, text), len(numbers)) for text in texts], np.int64)
 
     anchors, positives = column(pairs.anchors, query), column(pairs.positives, document)
-    most = max((len(row) for row in pairs.negatives), default=0)
-    negatives = np.full((len(anchors), most), -1, np.int64)
+    negatives = np.full((len(anchors), pairs.most_negatives), -1, np.int64)
     for row, texts in enumerate(pairs.negatives):
         negatives[row, : len(texts)] = column(list(texts), document)
     texts, prompts = [text for _, text in numbers], [prompt for (prompt, _), _ in numbers]

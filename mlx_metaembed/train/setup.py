@@ -72,7 +72,8 @@ def prepare(
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     learning.trained(recipe, source)
-    dimensions = learning.behind(recipe, source)[0].dimensions
+    behind = learning.behind(recipe, source)
+    folder, heads, dimensions = behind.folder, behind.heads, behind.folder.dimensions
     if any(width > dimensions for width in recipe.matryoshka):
         raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
     pairs = _pairs(recipe)
@@ -89,7 +90,7 @@ def prepare(
             Target.of(engine.name, engine.device),
             dtype,
             length=tokenizer.max_seq_length,
-            columns=2 + max((len(row) for row in pairs.negatives), default=0),
+            columns=2 + pairs.most_negatives,
         ),
         budget=recipe.memory_bytes,
         note=note,
@@ -100,7 +101,7 @@ def prepare(
     if crowded := planned.job.target.crowded(recipe.memory_bytes):
         note(crowded)
     adapter, frozen = learning.trunk(recipe, source)
-    folder, heads, arrays = learning.behind(recipe, source)
+    arrays = behind.arrays(recipe.seed)
     numbered = number(pairs, folder, tokenizer)
     position = checkpoint.read_position(start) if start else Position(0, numbered.key, LossScale.of(dtype))
     if position.data != numbered.key:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlx_metaembed.architecture import is_word_table
 from mlx_metaembed.batches import bucket
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.losses import held_bytes
@@ -114,12 +115,12 @@ def reckon(job: Job) -> Bytes:
     recipe, folder, target = job.recipe, job.folder, job.target
     shape, item = Shape.of(folder.architecture), ITEM[job.dtype]
     trunk, trained = folder.trunk(), learning.trained(recipe, folder)
-    behind = [array.size for array in learning.behind(recipe, folder)[2].values()]
+    behind = [math.prod(shape) for shape in learning.behind(recipe, folder).shapes.values()]
     shapes = [*trained.values(), *((size,) for size in behind)]
     count = sum(map(math.prod, shapes))
     plain = sum(map(math.prod, trained.values()))
     widest = max((4 * math.prod(each) for each in shapes), default=0)
-    words = max((math.prod(each) for name, each in trained.items() if _is_words(name)), default=0)
+    words = max((math.prod(each) for name, each in trained.items() if is_word_table(name)), default=0)
     by_pieces = target == Target("torch", "cpu") and recipe.optimizer == "adamw"
     features = folder.dimensions if recipe.train != "heads" else max(folder.dimensions, folder.hidden_size)
     adapter = 0 if recipe.train == "full" else item * plain
@@ -180,7 +181,3 @@ def first_layer(trained: Mapping[str, object], layers: int) -> int:
 def _outside(name: str, layers: int) -> int:
     """A parameter outside of the layers stands before them, or is the last norm behind them."""
     return 0 if EMBEDDING.search(name) else layers
-
-
-def _is_words(name: str) -> bool:
-    return name.removesuffix(".weight").endswith(("word_embeddings", "tok_embeddings", "embed_tokens", "shared"))

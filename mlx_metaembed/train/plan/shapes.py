@@ -14,6 +14,12 @@ from mlx_metaembed.weights import ITEM_BYTES, Tensor
 GROUP, BITS = 64, 4
 """What `metaembed export --to mlx` takes where nothing else is said."""
 
+TOLD = (
+    *("bert", "roberta", "xlm-roberta", "camembert", "longformer"),
+    *("llama", "mistral", "qwen2", "qwen3", "gemma3_text"),
+)
+"""Model types whose matrices config.json tells one and all; of others it tells some, or about how large they are."""
+
 
 @dataclass(frozen=True)
 class Shaped(ModelFolder):
@@ -23,6 +29,11 @@ class Shaped(ModelFolder):
 
     def trunk(self) -> dict[str, Tensor]:
         return dict(self.tensors)
+
+
+def told(folder: ModelFolder) -> bool:
+    """Whether `of_config` gives every matrix as the weights have it."""
+    return folder.model_type in TOLD and "vocab_size" in folder.architecture and not folder.quantization
 
 
 def of_config(folder: ModelFolder) -> Shaped:
