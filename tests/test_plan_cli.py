@@ -83,14 +83,14 @@ def test_of_the_hub_only_what_the_plan_needs_is_fetched(tiny: Path, tmp_path: Pa
         return json.loads(run(*words, env=surroundings).stdout) | {"model": ""}
 
     dense = tiny_folder(tmp_path / "dense", dense=(DenseModule("2_Dense", 32, 16),))
-    repositories = {"team/tiny": tiny, "team/dense": dense, "team/modern": GOLDEN / "modernbert"}
+    repositories = {"team/tiny": tiny, "team/dense": dense, "team/mixed": GOLDEN / "nomic_moe"}
     with serving({name: files(path) for name, path in repositories.items()}) as server:
         for name, path in repositories.items():
             server.asked.clear()
             assert planned(name) == planned(path)
             asked = {each for each, _ in server.asked}
             assert "config.json" in asked
-            assert ("model.safetensors" in asked) == (name == "team/modern")
+            assert ("model.safetensors" in asked) == (name == "team/mixed")
             assert ("2_Dense/model.safetensors" in asked) == (name == "team/dense")
         # What is there stays; the run fetches the rest.
         server.asked.clear()

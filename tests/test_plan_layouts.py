@@ -18,6 +18,7 @@ OTHERS = ("t5", "t5_gated", "qwen2", "qwen3", "llama", "mistral", "gemma3_text")
 @pytest.mark.parametrize("family", [*BERTS, *GATED, *OTHERS])
 def test_names_and_shapes_are_the_checkpoints(family: str):
     folder = folders.read(GOLDEN / family)
+    assert shapes.told(folder)
     expected, found = (
         {name: tensor.shape for name, tensor in each.trunk().items()} for each in (folder, shapes.of_config(folder))
     )

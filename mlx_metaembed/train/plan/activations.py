@@ -1,105 +1,11 @@
-"""What passes through a trunk hold, in bytes a token: measured coefficients by form of layer and engine.
-
-Fitted to the peaks of single passes at ten shapes and two depths (docs/log.md), float32, on processors: on MLX's
-allocator for every form, within 4 %; on torch's process for BERT's and ModernBERT's, within 20 %, the other forms of
-torch being reckoned from MLX's. MLX keeps the weights of attention, torch's kernel does not. On Metal MLX runs the
-same graph in training; there and on CUDA the figures are reckoned from these.
-"""
+"""What passes through a trunk hold, in bytes a token: the coefficients of its form of layer times its widths."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlx_metaembed.train.plan.coefficients import FORMS, Numbers
+
 ITEM = {"float32": 4, "float16": 2, "bfloat16": 2}
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Numbers a token: so many times the hidden width, the intermediate width, and heads x length."""
-
-    hidden: float
-    wide: float
-    scores: float = 0.0
-
-    def __add__(self, other: "Numbers") -> "Numbers":
-        return Numbers(self.hidden + other.hidden, self.wide + other.wide, self.scores + other.scores)
-
-    def of(self, shape: "Shape", length: int) -> float:
-        return self.hidden * shape.hidden + self.wide * shape.wide + self.scores * shape.heads * length
-
-
-@dataclass(frozen=True)
-class Form:
-    """A layer's cost: what it keeps for the backward pass, what the pass works with beside all that is kept, what a
-    pass without a gradient holds, and what a layer that is computed again works with (the largest of several).
-    """
-
-    kept: Numbers
-    work: Numbers
-    forward: Numbers
-    again: tuple[Numbers, ...]
-    again_kept: Numbers = Numbers(1, 0)
-
-
-BESIDE_FROZEN = {"mlx": (Numbers(-2, 0), Numbers(-12, 0)), "torch": (Numbers(0, 0), Numbers(0, 0))}
-"""What a layer keeps and works with less, where its own matrices take no gradient."""
-
-
-def _torch(kept: Numbers, work: Numbers, forward: Numbers) -> Form:
-    return Form(kept, work, forward, (kept + work,))
-
-
-FORMS = {
-    "mlx": {
-        "bert": Form(
-            Numbers(10.5, 2.6, 1),
-            Numbers(28.8, 8, 3.7),
-            Numbers(22.9, 6.5, 1.9),
-            (Numbers(14.5, 0.3, 3), Numbers(11.9, 13.4, 1)),
-        ),
-        "gated": Form(
-            Numbers(12.2, 5, 1),
-            Numbers(31.8, 4, 3),
-            Numbers(23.8, 2.5, 1.9),
-            (Numbers(27, 7, 2.7),),
-        ),
-        "modernbert": Form(
-            Numbers(12.2, 5, 1.05),
-            Numbers(32.8, 8, 3.3),
-            Numbers(22.2, 5, 1.05),
-            (Numbers(21, 17, 2.3),),
-        ),
-        "decoder": Form(
-            Numbers(14, 5.2, 1.03),
-            Numbers(31, 2, 2.9),
-            Numbers(23.8, 2, 1.1),
-            (Numbers(30.8, 8.4, 1), Numbers(30.8, 0.8, 3.7)),
-        ),
-        "t5": Form(
-            Numbers(12, 2, 1),
-            Numbers(30.5, 2.3, 4.1),
-            Numbers(27.2, 2.2, 3.3),
-            (Numbers(26.3, 1.6, 2),),
-            Numbers(1, 0, 1),
-        ),
-        "t5_gated": Form(
-            Numbers(9.9, 7, 1),
-            Numbers(31, 3.3, 3.5),
-            Numbers(26.2, 4, 3.2),
-            (Numbers(27.6, 0, 2.1), Numbers(18.2, 13.1, 1)),
-            Numbers(1, 0, 1),
-        ),
-    },
-    "torch": {
-        "bert": _torch(Numbers(11.5, 2.2), Numbers(8, 2), Numbers(11, 3)),
-        "gated": _torch(Numbers(16, 4.2), Numbers(10, 4), Numbers(15, 5)),
-        "modernbert": _torch(Numbers(17.5, 4.2, 0.1), Numbers(8, 5), Numbers(15, 5.5)),
-        "decoder": _torch(Numbers(20, 4.5), Numbers(10, 4), Numbers(15, 5)),
-        "t5": _torch(Numbers(13, 2.2, 1), Numbers(8, 2, 2), Numbers(11, 3, 2)),
-        "t5_gated": _torch(Numbers(13, 7, 1), Numbers(8, 4, 2), Numbers(11, 4, 2)),
-    },
-}
-AGAIN = 1.08
-"""Whole runs with checkpointing held so much more than single passes: sums are added while a layer is computed."""
 FORM_OF = {
     "nomic_bert": "gated",
     "new": "gated",
@@ -182,9 +88,12 @@ def activations(
     `frozen`: beside an adapter, the layers' own matrices take none.
     """
     form, item = FORMS[engine][shape.form], ITEM[dtype]
-    less = BESIDE_FROZEN[engine] if frozen else (Numbers(0, 0), Numbers(0, 0))
-    kept, work = ((each + saved).of(shape, length) for each, saved in zip((form.kept, form.work), less, strict=True))
+
+    def numbers(found: Numbers) -> float:
+        return found.of(hidden=shape.hidden, wide=shape.wide, heads=shape.heads, length=length)
+
+    kept, work = map(numbers, (form.adapter_kept, form.adapter_work) if frozen else (form.kept, form.work))
     if checkpointing:
-        kept, work = form.again_kept.of(shape, length), AGAIN * max(each.of(shape, length) for each in form.again)
+        kept, work = numbers(form.again_kept), max(map(numbers, form.again))
     deep = shape.layers if layers is None else layers
-    return Activations(item * deep * kept, item * work, item * form.forward.of(shape, length))
+    return Activations(item * deep * kept, item * work, item * numbers(form.forward))

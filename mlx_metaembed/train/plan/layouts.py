@@ -120,9 +120,12 @@ def _decoder(config: Mapping, shape: Shape) -> Tensors:
 
 
 FAMILIES = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "longformer"), _bert),
+    **dict.fromkeys(("qwen2", "qwen3", "llama", "mistral", "gemma3_text"), _decoder),
     "nomic_bert": _nomic,
     "new": _new,
     "gte": _new,
     "modernbert": _modernbert,
     "t5": _t5,
-} | dict.fromkeys(("qwen2", "qwen3", "llama", "mistral", "gemma3_text"), _decoder)
+}
+"""Model types of which every tensor is told."""

@@ -82,18 +82,18 @@ class Bytes:
             }
         elif held is None:
             passing = self.activations.held(chunk, chunk)
-            gradients = self.sums + max(self.working - passing, 0)
-            kept = self.vectors
+            # The chunk's own come where layers have given up what they kept.
+            gradients = self.sums + max(self.working - round(chunk * self.activations.kept), 0)
             found = {
-                "a chunk": self.stays | {"gradients": gradients, "activations": passing, "vectors": kept},
-                "the loss": self.stays | {"vectors": kept, "loss": self.loss},
+                "a chunk": self.stays | {"gradients": gradients, "activations": passing, "vectors": self.vectors},
+                "the loss": self.stays | {"vectors": self.vectors, "loss": self.loss},
             }
         else:
             # A chunk's rows are a power of two, so that a batch is seldom one chunk.
             rows = 2 ** int(math.log2(job.texts))
             passing = round(PLAIN * self.activations.held(held, min(chunk, rows * bucket(job.length))))
             before = self.sums if job.recipe.grad_accumulation_steps > 1 else 0
-            gradients = before + max(self.sums - passing, 0)
+            gradients = before + max(self.sums - round(PLAIN * held * self.activations.kept), 0)
             found = {
                 "the batch": self.stays | {"gradients": gradients, "activations": passing, "loss": self.loss},
             }

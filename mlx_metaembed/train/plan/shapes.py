@@ -14,12 +14,6 @@ from mlx_metaembed.weights import ITEM_BYTES, Tensor
 GROUP, BITS = 64, 4
 """What `metaembed export --to mlx` takes where nothing else is said."""
 
-TOLD = (
-    *("bert", "roberta", "xlm-roberta", "camembert", "longformer"),
-    *("llama", "mistral", "qwen2", "qwen3", "gemma3_text"),
-)
-"""Model types whose matrices config.json tells one and all; of others it tells some, or about how large they are."""
-
 
 @dataclass(frozen=True)
 class Shaped(ModelFolder):
@@ -32,8 +26,8 @@ class Shaped(ModelFolder):
 
 
 def told(folder: ModelFolder) -> bool:
-    """Whether `of_config` gives every matrix as the weights have it."""
-    return folder.model_type in TOLD and "vocab_size" in folder.architecture and not folder.quantization
+    """Whether `of_config` gives every tensor as the weights have it."""
+    return folder.model_type in layouts.FAMILIES and _counted(folder) and not folder.quantization
 
 
 def of_config(folder: ModelFolder) -> Shaped:
@@ -42,7 +36,7 @@ def of_config(folder: ModelFolder) -> Shaped:
     Raises CallError for a family whose tensors depend on more than widths and depth.
     """
     config = folder.architecture
-    if config.get("moe_every_n_layers") or "vocab_size" not in config:
+    if not _counted(folder):
         raise CallError(
             f"{folder.path} has no weights, and those of model_type {folder.model_type!r} can't be told from "
             "config.json alone; give a folder with model.safetensors"
@@ -50,6 +44,11 @@ def of_config(folder: ModelFolder) -> Shaped:
     found = {name: _tensor(each) for name, each in layouts.tensors(config, Shape.of(config)).items()}
     plain = _shaped(folder, found, folder.config)
     return quantized(plain) if folder.quantization else plain
+
+
+def _counted(folder: ModelFolder) -> bool:
+    """Whether widths and depth are all that the tensors depend on."""
+    return "vocab_size" in folder.architecture and not folder.architecture.get("moe_every_n_layers")
 
 
 def quantized(folder: ModelFolder) -> Shaped:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mlx_metaembed import footprint
 from mlx_metaembed.sizes import format_size
 
-PROCESS = {"mlx": 0, "torch": 550 * 10**6}
+PROCESS = {"mlx": 0, "torch": 450 * 10**6}
 """Bytes of a process on a processor before a model is loaded, where its whole footprint is what is measured."""
 
 SHARE_OF_MACHINE = 0.75
