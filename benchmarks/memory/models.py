@@ -51,12 +51,11 @@ def config(name: str, *, part: int = 1) -> dict:
     return made | ({"num_key_value_heads": shared // part} if shared else {})
 
 
-def of_form(form: str, *, hidden: int, wide: int, heads: int, layers: int) -> dict:
-    """The configuration of a small model of one of FORMS."""
+def of_form(form: str, *, hidden: int, wide: int, heads: int, layers: int, times: int) -> dict:
+    """The configuration of a small model of one of FORMS; a decoder's queries have `times` the hidden width."""
     made = FORMS[form] | dict(zip(SIZES, (WORDS + 2, hidden, layers, heads, wide), strict=True)) | {"pad_token_id": 0}
     if form == "decoder":
-        # As Qwen3-Embedding-0.6B has them: queries of twice the width, keys of half of those.
-        made |= {"head_dim": 2 * hidden // heads, "num_key_value_heads": heads // 2}
+        made |= {"head_dim": times * hidden // heads, "num_key_value_heads": heads // 2}
     if made["model_type"] == "t5":
         made |= {"d_model": hidden, "d_kv": hidden // heads, "d_ff": wide, "num_layers": layers, "num_heads": heads}
     return made

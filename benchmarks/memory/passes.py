@@ -23,18 +23,19 @@ from mlx_metaembed.train import learning
 from mlx_metaembed.train.plan.activations import ITEM, Shape, activations
 
 SHAPES = (
-    (64, 256, 4, 64),
-    (64, 256, 4, 256),
-    (128, 512, 4, 64),
-    (128, 512, 8, 128),
-    (128, 512, 4, 256),
-    (128, 256, 8, 128),
-    (256, 1024, 8, 64),
-    (256, 512, 4, 128),
-    (256, 1024, 4, 256),
-    (96, 384, 12, 192),
+    (64, 256, 4, 64, 1),
+    (64, 256, 4, 256, 2),
+    (128, 512, 4, 64, 2),
+    (128, 512, 8, 128, 1),
+    (128, 512, 4, 256, 2),
+    (128, 256, 8, 128, 1),
+    (256, 1024, 8, 64, 2),
+    (256, 512, 4, 128, 1),
+    (256, 1024, 4, 256, 1),
+    (96, 384, 12, 192, 2),
 )
-"""Hidden width, intermediate width, heads, tokens a text."""
+"""Hidden width, intermediate width, heads, tokens a text, and how many times the hidden width a decoder's queries have:
+1 in most, 2 in Qwen3-Embedding-0.6B."""
 FEW, MANY = 2, 6
 """Layers."""
 TOKENS = 4096
@@ -61,7 +62,9 @@ class Held:
     @property
     def sizes(self) -> tuple[int, ...]:
         """What coefficients are times of, as in `activations.Numbers`."""
-        return self.shape.hidden, int(self.shape.wide), self.shape.heads * self.length, self.length
+        shape = self.shape
+        beyond = shape.query - shape.hidden
+        return shape.hidden, int(shape.wide), shape.heads * self.length, self.length, beyond
 
 
 def passes(engine_name: str, only: str, tell: Callable[[str], None]) -> Iterator[dict]:
@@ -72,7 +75,7 @@ def passes(engine_name: str, only: str, tell: Callable[[str], None]) -> Iterator
         found: dict[str, list[Held]] = {kind: [] for kind in KINDS}
         for sizes in SHAPES:
             tell(f"{form}: {sizes}")
-            for kind, held in _measured(engine_name, form, sizes).items():
+            for kind, held in measured(engine_name, form, sizes).items():
                 found[kind].append(held)
         for kind, held in found.items():
             # A pass without a gradient keeps nothing for later.
@@ -101,9 +104,12 @@ def fit(held: Sequence[Held], bytes_held: Sequence[float]) -> list[float]:
         return [0.0] * rows.shape[1]
     # Relative to each, so that large shapes do not decide alone.
     rows, ones = rows / numbers[:, None], np.ones(len(numbers))
-    every = range(rows.shape[1])
+    # Where queries have the hidden width, nothing is times what they have beyond it.
+    every = [column for column in range(rows.shape[1]) if rows[:, column].any()]
     found = []
-    for columns in itertools.chain.from_iterable(itertools.combinations(every, count + 1) for count in every):
+    for columns in itertools.chain.from_iterable(
+        itertools.combinations(every, count + 1) for count in range(len(every))
+    ):
         values, *_ = np.linalg.lstsq(rows[:, columns], ones, rcond=None)
         if (values >= 0).all():
             whole = np.zeros(rows.shape[1])
@@ -118,13 +124,13 @@ def _bytes(held: Held, kept: Sequence[float], work: Sequence[float]) -> float:
     return ITEM[DTYPE] * TOKENS * (MANY * layer + once)
 
 
-def _measured(engine_name: str, form: str, sizes: tuple[int, int, int, int]) -> dict[str, Held]:
+def measured(engine_name: str, form: str, sizes: tuple[int, int, int, int, int]) -> dict[str, Held]:
     """A shape's passes of each kind."""
-    hidden, wide, heads, length = sizes
+    hidden, wide, heads, length, times = sizes
     peaks: dict[str, list[int]] = {kind: [] for kind in KINDS}
     for depth in (FEW, MANY):
         with tempfile.TemporaryDirectory() as work:
-            config = models.of_form(form, hidden=hidden, wide=wide, heads=heads, layers=depth)
+            config = models.of_form(form, hidden=hidden, wide=wide, heads=heads, layers=depth, times=times)
             path = models.write(Path(work) / "model", config, length=length)
             for kind, recipe in KINDS.items():
                 peaks[kind].append(_peak(engine_name, path, recipe, length))

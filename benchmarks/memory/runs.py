@@ -36,15 +36,16 @@ class Run:
 
 FROZEN = {"freeze_embeddings": True, "optimizer": "adafactor"}
 RUNS = (
-    *(Run("bge-small", {"batch_size": size}, part=4, columns=3, length=64) for size in (32, 128, 512)),
+    *(Run("bge-small", {"batch_size": size}, part=4, columns=3) for size in (32, 256, 1024)),
     Run("bge-base", {"batch_size": 8}, part=4),
     Run("e5-large-v2", {"batch_size": 8}, part=4),
     Run("XLM-R-large", {"batch_size": 8, **FROZEN}, part=4),
     Run("XLM-R-large", {"batch_size": 8, "train": "lora"}, part=4),
     Run("Qwen3-Embedding-0.6B", {"batch_size": 8, "train": "lora"}, part=4),
     Run("bge-small", {"batch_size": 4}, columns=3, peers=LOSSES),
+    Run("bge-small", {"batch_size": 32}, columns=3),
 )
-"""The jobs of `plans.JOBS` that a processor can run: memory does not depend on the batch under GradCache."""
+"""The jobs of `plans.JOBS`, as far as a processor can run them: with GradCache memory does not depend on the batch."""
 CHUNK = 2048
 """Tokens a chunk, so that every batch goes through GradCache."""
 

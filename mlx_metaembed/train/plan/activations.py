@@ -90,10 +90,13 @@ def activations(
     form, item = FORMS[engine][shape.form], ITEM[dtype]
 
     def numbers(found: Numbers) -> float:
-        return found.of(hidden=shape.hidden, wide=shape.wide, heads=shape.heads, length=length)
+        widths = {"hidden": shape.hidden, "wide": shape.wide, "heads": shape.heads, "query": shape.query}
+        return found.of(**widths, length=length)
 
-    kept, work = map(numbers, (form.adapter_kept, form.adapter_work) if frozen else (form.kept, form.work))
+    kept, work = form.kept, form.work
     if checkpointing:
-        kept, work = numbers(form.again_kept), max(map(numbers, form.again))
+        kept, work = form.again_kept, form.again_work
+    elif frozen:
+        kept, work = form.adapter_kept, form.adapter_work
     deep = shape.layers if layers is None else layers
-    return Activations(item * deep * kept, item * work, item * numbers(form.forward))
+    return Activations(item * deep * numbers(kept), item * numbers(work), item * numbers(form.forward))

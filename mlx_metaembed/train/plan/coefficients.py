@@ -11,134 +11,149 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers a token: so many times the hidden width, the intermediate width, heads x length, and the length."""
+    """Numbers a token: so many times the hidden width, the intermediate width, heads x length, the length, and what
+    queries have beyond the hidden width.
+    """
 
     hidden: float
     wide: float
     scores: float = 0.0
     mask: float = 0.0
+    beyond: float = 0.0
 
-    def of(self, *, hidden: int, wide: float, heads: int, length: int) -> float:
-        return self.hidden * hidden + self.wide * wide + (self.scores * heads + self.mask) * length
+    def of(self, *, hidden: int, wide: float, heads: int, length: int, query: int) -> float:
+        scores = (self.scores * heads + self.mask) * length
+        return self.hidden * hidden + self.wide * wide + scores + self.beyond * (query - hidden)
 
 
 @dataclass(frozen=True)
 class Form:
-    """A layer's cost: what it keeps for the backward pass, and what the pass works with beside all that is kept."""
+    """A layer's cost: what it keeps for the backward pass, and what the pass works with beside all that is kept.
+
+    `adapter`: beside an adapter the layer's own matrices take no gradient. `again`: with checkpointing. `forward`: what
+    a pass without a gradient works with.
+    """
 
     kept: Numbers
     work: Numbers
     adapter_kept: Numbers
-    """Beside an adapter the layer's own matrices take no gradient."""
     adapter_work: Numbers
+    again_kept: Numbers
+    again_work: Numbers
     forward: Numbers
-    """What a pass without a gradient holds."""
-    again: tuple[Numbers, ...]
-    """What a layer that is computed again works with: the largest of several."""
-    again_kept: Numbers = Numbers(1, 0)
 
 
 FORMS = {
     "mlx": {
         "bert": Form(
-            Numbers(10.5, 2.6, 1),
-            Numbers(28.8, 8, 3.7),
-            Numbers(8.5, 2.6, 1),
-            Numbers(16.8, 8, 3.7),
-            Numbers(22.9, 6.5, 1.9),
-            (Numbers(14.5, 0.3, 3), Numbers(11.9, 13.4, 1)),
+            kept=Numbers(9.7, 3, 1.1),
+            work=Numbers(32.8, 4.4, 3.1),
+            adapter_kept=Numbers(8.3, 3, 1, 0.3),
+            adapter_work=Numbers(17.6, 5.4, 2.9, 0.3),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(10.5, 14, 0.9),
+            forward=Numbers(21.2, 6.8, 1.6),
         ),
         "gated": Form(
-            Numbers(12.2, 5, 1),
-            Numbers(31.8, 4, 3),
-            Numbers(10.2, 5, 1),
-            Numbers(19.8, 4, 3),
-            Numbers(23.8, 2.5, 1.9),
-            (Numbers(27, 7, 2.7),),
+            kept=Numbers(11.9, 5, 1, 0.2),
+            work=Numbers(32, 3, 2.9, 0.1),
+            adapter_kept=Numbers(10.4, 5, 0.9, 0.5),
+            adapter_work=Numbers(17.5, 3.9, 3),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(22.8, 6.3, 2),
+            forward=Numbers(24.3, 1.7, 0.9, 3.3),
         ),
         "modernbert": Form(
-            Numbers(12.2, 5, 1.05),
-            Numbers(32.8, 8, 3.3),
-            Numbers(10.2, 5, 1.05),
-            Numbers(20.8, 8, 3.3),
-            Numbers(22.2, 5, 1.05),
-            (Numbers(21, 17, 2.3),),
+            kept=Numbers(12, 5, 1.2),
+            work=Numbers(35, 6.6, 1.3, 1.4),
+            adapter_kept=Numbers(11.4, 4.7, 1.1, 0.5),
+            adapter_work=Numbers(16.8, 7.8, 1.7),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(14, 19.5, 0.9, 1.1),
+            forward=Numbers(23.2, 5, 0.9, 0.8),
         ),
         "decoder": Form(
-            Numbers(14, 5.2, 1.03),
-            Numbers(31, 2, 2.9),
-            Numbers(12, 5.2, 1.03),
-            Numbers(19, 2, 2.9),
-            Numbers(23.8, 2, 1.1),
-            (Numbers(30.8, 8.4, 1), Numbers(30.8, 0.8, 3.7)),
+            kept=Numbers(11.7, 5.1, 1, 0.1, 6),
+            work=Numbers(27.8, 2.6, 1.8, 1.8, 16.1),
+            adapter_kept=Numbers(8.6, 5.1, 1, 0.3, 4.4),
+            adapter_work=Numbers(16.2, 4, 1.9, 1.4, 8.1),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(22.8, 6.9, 2.6, 2.5, 14.2),
+            forward=Numbers(19.7, 2, 1, 0.4, 11.5),
         ),
         "t5": Form(
-            Numbers(12, 2, 1),
-            Numbers(30.5, 2.3, 4.1),
-            Numbers(10, 2, 1),
-            Numbers(18.5, 2.3, 4.1),
-            Numbers(27.2, 2.2, 3.3),
-            (Numbers(26.3, 1.6, 2),),
-            Numbers(1, 0, 1),
+            kept=Numbers(12, 2, 1, 0.1),
+            work=Numbers(31.7, 0.7, 3.8, 1.2),
+            adapter_kept=Numbers(8.7, 2, 0.9, 0.1),
+            adapter_work=Numbers(20.7, 1.8, 2, 0.5),
+            again_kept=Numbers(0.5, 0, 1),
+            again_work=Numbers(25.2, 1.6, 1.7),
+            forward=Numbers(26.9, 2.1, 2.9, 0.8),
         ),
         "t5_gated": Form(
-            Numbers(9.9, 7, 1),
-            Numbers(31, 3.3, 3.5),
-            Numbers(7.9, 7, 1),
-            Numbers(19, 3.3, 3.5),
-            Numbers(26.2, 4, 3.2),
-            (Numbers(27.6, 0, 2.1), Numbers(18.2, 13.1, 1)),
-            Numbers(1, 0, 1),
+            kept=Numbers(10.1, 7.3, 0.7, 0.2),
+            work=Numbers(30.4, 2.7, 4),
+            adapter_kept=Numbers(8.2, 7, 1, 0.3),
+            adapter_work=Numbers(19.2, 5, 1.9, 0.3),
+            again_kept=Numbers(0.7, 0, 1),
+            again_work=Numbers(15.9, 14, 0.1),
+            forward=Numbers(26.1, 4, 2.9, 0.5),
         ),
     },
     "torch": {
         "bert": Form(
-            Numbers(8, 2, 0, 1),
-            Numbers(1.3, 1),
-            Numbers(8.4, 2.1, 0, 0.9),
-            Numbers(0.1, 1),
-            Numbers(5, 1.5, 0, 0.3),
-            (Numbers(10, 2.6, 0, 1.2),),
+            kept=Numbers(8.1, 2, 0, 1),
+            work=Numbers(1.3, 1),
+            adapter_kept=Numbers(8.4, 2, 0, 0.9),
+            adapter_work=Numbers(0.1, 1),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(10, 2.6, 0, 1.2),
+            forward=Numbers(5, 1.5, 0, 0.2),
         ),
         "gated": Form(
-            Numbers(8.1, 4, 0, 1),
-            Numbers(1.1, 2),
-            Numbers(8.4, 4.1, 0, 0.9),
-            Numbers(0.3, 2),
-            Numbers(4, 3, 0, 0.3),
-            (Numbers(8.9, 5.5, 0, 1.6),),
+            kept=Numbers(8.1, 4, 0, 1),
+            work=Numbers(1.1, 2),
+            adapter_kept=Numbers(8.4, 4.1, 0, 0.8),
+            adapter_work=Numbers(0.3, 2),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(8.9, 5.5, 0, 1.4),
+            forward=Numbers(4, 3, 0, 0.2),
         ),
         "modernbert": Form(
-            Numbers(10.1, 4, 0, 1),
-            Numbers(1.1, 2),
-            Numbers(10.5, 4.1, 0, 0.9),
-            Numbers(0, 1.9),
-            Numbers(5, 4, 0, 0.5),
-            (Numbers(11.2, 6, 0, 1.5),),
+            kept=Numbers(10.1, 4, 0, 1),
+            work=Numbers(1.1, 2),
+            adapter_kept=Numbers(10.5, 4.1, 0, 0.8),
+            adapter_work=Numbers(0, 1.9, 0, 0.1),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(11.2, 6, 0, 1.5),
+            forward=Numbers(5.1, 4, 0, 0.5),
         ),
         "decoder": Form(
-            Numbers(20.1, 4, 0, 1),
-            Numbers(2.9, 1.6),
-            Numbers(15.6, 4.1, 0, 0.9),
-            Numbers(1.9, 1.4),
-            Numbers(11.5, 1.1, 0, 0.5),
-            (Numbers(18.8, 6.4, 0, 1.2),),
+            kept=Numbers(13.1, 4, 0, 1, 6.9),
+            work=Numbers(2.9, 1.6),
+            adapter_kept=Numbers(10, 4.1, 0, 0.8, 5.6),
+            adapter_work=Numbers(2.1, 1.4, 0, 0.1),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(13.1, 6, 0, 1.2, 6.8),
+            forward=Numbers(3.9, 3, 0, 0.5),
         ),
         "t5": Form(
-            Numbers(10.1, 1, 1),
-            Numbers(2, 0.7, 1.4),
-            Numbers(8.5, 1, 1),
-            Numbers(0.5, 1.6, 0.3),
-            Numbers(5.3, 0.6, 1.9),
-            (Numbers(9.2, 2, 2.7),),
+            kept=Numbers(10.1, 1, 1, 0.1),
+            work=Numbers(2, 0.7, 1.4),
+            adapter_kept=Numbers(8.5, 1, 1),
+            adapter_work=Numbers(0.5, 1.6, 0.2),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(9.2, 2, 2.7),
+            forward=Numbers(5.3, 0.6, 1.9),
         ),
         "t5_gated": Form(
-            Numbers(10.1, 7, 1),
-            Numbers(1.8, 1.6, 0.2),
-            Numbers(8.6, 7.1, 1),
-            Numbers(1.8, 1.6, 0.1),
-            Numbers(4.9, 2.6, 1.4),
-            (Numbers(7, 10, 1.4),),
+            kept=Numbers(10.1, 7, 0.9, 0.2),
+            work=Numbers(1.7, 1.7, 0.2),
+            adapter_kept=Numbers(8.6, 7.1, 0.9, 0.1),
+            adapter_work=Numbers(2, 1.4, 0, 0.1),
+            again_kept=Numbers(1, 0),
+            again_work=Numbers(8.2, 9.1, 1.4),
+            forward=Numbers(4.6, 2.6, 1.4),
         ),
     },
 }
