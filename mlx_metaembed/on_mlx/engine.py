@@ -180,7 +180,8 @@ class MlxEngine:
         value, (at_trunk, at_rows, at_heads) = mx.value_and_grad(loss, argnums=(0, 1, 2))(
             given[0][0], rows, self._after_trunk()
         )
-        self._add(at_trunk | at_heads)
+        at_trunk |= at_heads
+        self._add(at_trunk)
         for (_, _, ids, *_), own in zip(given, at_rows, strict=True):
             if self._words:
                 self._words.add(ids, own[self._words.name])
@@ -293,10 +294,11 @@ class MlxEngine:
     def _cast(self, array: mx.array) -> mx.array:
         return array.astype(self._dtype) if mx.issubdtype(array.dtype, mx.floating) else array
 
-    def _add(self, gradients: Mapping[str, mx.array]) -> None:
-        """Sum gradients in float32, evaluating the last layer's first: that frees activations soonest."""
-        for name in reversed(list(gradients)):
-            gradient = gradients[name].astype(mx.float32)
+    def _add(self, gradients: dict[str, mx.array]) -> None:
+        """Sum gradients in float32 and empty the dictionary, the last layer's first: that frees activations soonest."""
+        while gradients:
+            name, gradient = gradients.popitem()
+            gradient = gradient.astype(mx.float32)
             self._sums[name] = self._sums[name] + gradient if name in self._sums else gradient
             if self._checkpointing:
                 mx.eval(self._sums[name])

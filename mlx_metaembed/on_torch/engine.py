@@ -1,5 +1,6 @@
 """The engine on torch: NVIDIA GPUs, any processor. Encoders are transformers' own."""
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from types import EllipsisType
 
@@ -85,14 +86,16 @@ class TorchEngine:
             # Parameters alone: the frequencies of rotary positions are buffers, and wrong in half precision.
             for parameter in stored.values():
                 parameter.data = parameter.data.to(getattr(torch, dtype))
-        self._parameters = stored | others
+        self._parameters, self._sums = stored | others, {}
         for name, parameter in self._parameters.items():
             parameter.requires_grad_(name in self._masters)
+            if name in self._masters:
+                # As soon as it is there, so that a pass holds the gradient of one parameter and not of all.
+                parameter.register_post_accumulate_grad_hook(functools.partial(_add, self._sums, name))
         if trunk:
             for module in self._trunk.modules():
                 if isinstance(module, torch.nn.Embedding) and module.weight.requires_grad:
                     module.sparse = module.weight.numel() >= SPARSE_FROM
-        self._sums: dict[str, torch.Tensor] = {}
         self._state: dict[str, list[torch.Tensor]] = {}
 
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> torch.Tensor:
@@ -122,13 +125,11 @@ class TorchEngine:
         vectors = vectors.detach().requires_grad_()
         loss = objective(vectors, self._parameters)
         loss.backward()
-        self._collect()
         return loss.item(), vectors.grad
 
     def backward(self, chunk: Chunk, cotangent: torch.Tensor, *, seed: int) -> None:
         self._draw(seed)
         self._vectors(chunk).backward(cotangent)
-        self._collect()
 
     def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
         vectors = []
@@ -137,7 +138,6 @@ class TorchEngine:
             vectors.append(self._vectors(chunk))
         loss = objective(torch.cat(vectors), self._parameters)
         loss.backward()
-        self._collect()
         return loss.item()
 
     @torch.no_grad()
@@ -151,7 +151,7 @@ class TorchEngine:
                 scalars = self.array(np.array(rule.scalars(name, gradient.shape), np.float32))
                 for rows in self._pieces(gradient) if rule.by_rows else [...]:
                     self._apply(rule, name, rows, gradient[rows] * factor, scalars)
-        self._sums = {}
+        self._sums.clear()
         return norm
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -211,12 +211,11 @@ class TorchEngine:
         if seed is not None:
             torch.manual_seed(seed)
 
-    def _collect(self) -> None:
-        """Add the parameters' gradients to the float32 sums."""
-        for name, parameter in self._parameters.items():
-            if parameter.grad is not None:
-                gradient, parameter.grad = parameter.grad.float(), None
-                if name in self._sums:
-                    self._sums[name].add_(gradient)
-                else:
-                    self._sums[name] = gradient.to_dense() if gradient.is_sparse else gradient
+
+def _add(sums: dict[str, torch.Tensor], name: str, parameter: torch.Tensor) -> None:
+    """Add a parameter's gradient to its float32 sum, and let it go."""
+    gradient, parameter.grad = parameter.grad.float(), None
+    if name in sums:
+        sums[name].add_(gradient)
+    else:
+        sums[name] = gradient.to_dense() if gradient.is_sparse else gradient

@@ -62,7 +62,7 @@ class Bytes:
     sums: int
     """The float32 gradient of everything that trains."""
     working: int
-    """The gradient of one chunk, in the arithmetic's dtype; the word table's is rows."""
+    """The gradient of one chunk in the arithmetic's dtype, as much of it as is there at once."""
     update: int
     vectors: int
     loss: int
@@ -120,7 +120,8 @@ def reckon(job: Job) -> Bytes:
     count = sum(map(math.prod, shapes))
     plain = sum(map(math.prod, trained.values()))
     widest = max((4 * math.prod(each) for each in shapes), default=0)
-    words = max((math.prod(each) for name, each in trained.items() if is_word_table(name)), default=0)
+    # The word table's gradient is rows.
+    matrices = [math.prod(each) for name, each in trained.items() if not is_word_table(name)]
     by_pieces = target == Target("torch", "cpu") and recipe.optimizer == "adamw"
     features = folder.dimensions if recipe.train != "heads" else max(folder.dimensions, folder.hidden_size)
     adapter = 0 if recipe.train == "full" else item * plain
@@ -134,7 +135,7 @@ def reckon(job: Job) -> Bytes:
         job=job,
         stays=stays,
         sums=4 * count,
-        working=item * (plain - words),
+        working=item * (max(matrices, default=0) if _one_by_one(job) else sum(matrices)),
         update=0 if by_pieces else IN_HAND[target.engine][recipe.optimizer] * widest,
         vectors=2 * 4 * job.texts * features,
         # The mask of candidates is a byte a pair.
@@ -152,6 +153,11 @@ def reckon(job: Job) -> Bytes:
         trained=count,
         inference=weights,
     )
+
+
+def _one_by_one(job: Job) -> bool:
+    """Whether a parameter's gradient is added to its sum as soon as it is there; MLX's compiled ones come together."""
+    return job.target.engine == "torch" or job.recipe.checkpointing == "on"
 
 
 def stored(trunk: Mapping[str, Tensor], quantization: Mapping | None, item: int, target: Target) -> int:
