@@ -131,6 +131,8 @@ def _result(made: Plan, found: Sequence[Choice], chip: Chip | None) -> dict:
         "checkpointing": made.checkpointing,
         "train": job.recipe.train,
         "trained_parameters": made.bytes.trained,
+        "optimizer": job.recipe.optimizer,
+        "optimizer_bytes_a_parameter": made.bytes.stays["optimizer"] / made.bytes.trained,
         "most_shapes": made.most_shapes,
         "operations": work.operations,
         "seconds_a_step": {each.name: work.seconds(each, job.dtype) for each in shown},
@@ -158,7 +160,8 @@ def _lines(result: dict) -> list[str]:
         way = "pooled vectors, computed once"
     lines = [
         *table(rows, ("part", "bytes")),
-        f"trains: {result['train']}, {result['trained_parameters']:,} parameters",
+        f"trains: {result['train']}, {result['trained_parameters']:,} parameters; {result['optimizer']} keeps "
+        f"{result['optimizer_bytes_a_parameter']:.2g} bytes for each",
         f"batch: {result['texts']:,} texts of up to {result['max_seq_length']} tokens, by {way}",
         f"chunks: {result['chunk_tokens']:,} tokens, in at most {result['most_shapes']} shapes; checkpointing "
         + ("on" if result["checkpointing"] else "off"),
