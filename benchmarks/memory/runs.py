@@ -36,7 +36,7 @@ class Run:
 
 FROZEN = {"freeze_embeddings": True, "optimizer": "adafactor"}
 RUNS = (
-    *(Run("bge-small", {"batch_size": size}, part=4, columns=3) for size in (32, 256, 1024)),
+    *(Run("bge-small", {"batch_size": size}, part=4, columns=3, length=256) for size in (32, 256, 1024)),
     Run("bge-base", {"batch_size": 8}, part=4),
     Run("e5-large-v2", {"batch_size": 8}, part=4),
     Run("XLM-R-large", {"batch_size": 8, **FROZEN}, part=4),
