@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mlx_metaembed import forms, towers
-from mlx_metaembed.architecture import entry
+from mlx_metaembed.architecture import entry, unified
 from mlx_metaembed.convert import names
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
@@ -78,9 +78,8 @@ def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
 def _heads(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """Heads that do not divide what they share, or are not those of the weights."""
     (key, heads), (_, hidden) = entry(config, "num_attention_heads"), entry(config, "hidden_size")
-    width, width_key = config.get("head_dim"), "head_dim"
-    if config.get("model_type") == "t5":
-        width, width_key = config.get("d_kv", 64), "d_kv"
+    said, width_key = unified(dict(config)), "d_kv" if config.get("model_type") == "t5" else "head_dim"
+    width, shared = said.get(width_key), said.get("num_key_value_heads") or heads
     if not isinstance(heads, int) or not isinstance(hidden, int):
         return []
     wrong = []
@@ -88,9 +87,6 @@ def _heads(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         return [f"{key} = {heads}, expected at least one"]
     if undivided := forms.undivided(config):
         return undivided
-    shared = config.get("num_key_value_heads") or heads
-    if heads % shared:
-        wrong.append(f"{key} = {heads} is no multiple of num_key_value_heads = {shared}")
     named = f" of {width_key} = {width}" if width else ""
     endings = {(".q_proj.weight", ".SelfAttention.q.weight"): (key, heads), (".k_proj.weight",): ("", shared)}
     for ending, (own, count) in endings.items():

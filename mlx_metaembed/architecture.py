@@ -75,12 +75,24 @@ ALIASES = {
 """What BERT's configuration calls a thing, and what other families do."""
 
 
+UNSAID = {
+    "qwen3": {"head_dim": 128},
+    "gemma3_text": {"head_dim": 256, "num_key_value_heads": 4},
+    "mistral": {"num_key_value_heads": 8},
+    "t5": {"d_kv": 64},
+}
+"""What families have where their configuration lacks an entry, as transformers reads them; null is an entry."""
+
+
 def unified(config: dict) -> dict:
-    """A configuration with BERT's names beside the family's own; of a text tower, the tower's."""
-    if str(config.get("model_type")) in towers.TEXT:
+    """A configuration with BERT's names beside the family's own, and what it leaves unsaid; of a text tower, the
+    tower's.
+    """
+    kind = str(config.get("model_type"))
+    if kind in towers.TEXT:
         return towers.text(config)
     found = {name: next((config[key] for key in keys if key in config), None) for name, keys in ALIASES.items()}
-    return {name: value for name, value in found.items() if value is not None} | config
+    return UNSAID.get(kind, {}) | {name: value for name, value in found.items() if value is not None} | config
 
 
 def entry(config: Mapping, name: str) -> tuple[str, Any]:

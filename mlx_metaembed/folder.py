@@ -342,4 +342,4 @@ def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
     longest = positions(config)
     declared = min(settings.get("max_seq_length") or tokenizer.get("model_max_length") or longest, longest)
     # Undeclared, an endless trunk is cut where it was trained.
-    return int(declared if declared < ENDLESS else unified(config).get("max_position_embeddings", 512))
+    return int(declared if declared < ENDLESS else unified(config).get("max_position_embeddings") or 512)

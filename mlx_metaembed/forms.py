@@ -12,7 +12,7 @@ from mlx_metaembed import towers
 from mlx_metaembed.architecture import ALIASES, COUNTED_FROM_PAD, entry, positions, unified
 
 LARGEST = 2**31 - 1
-LAYERS = 10_000
+MOST = {"num_hidden_layers": 1_000, "max_position_embeddings": 2**24, "factor": 2**12}
 """More than any model has; a loop over as many ends."""
 COUNTS = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "projection_dim"),
@@ -25,6 +25,7 @@ COUNTS = (
         "num_channels",
         "image_size",
         "patch_size",
+        "relative_attention_num_buckets",
     ),
 )
 """What is counted, and 1 or more; null stands for no entry."""
@@ -35,8 +36,6 @@ NUMBERS = (
     *("rope_theta", "rotary_emb_base", "global_rope_theta", "local_rope_theta", "rope_local_base_freq"),
 )
 """What is a number above 0."""
-OWN_HEADS = ("gemma3_text", "qwen3")
-"""Model types whose heads have a width of their own where no head_dim is said; null is none."""
 
 
 def wrong(config: Mapping) -> list[str]:
@@ -53,7 +52,7 @@ def _entries(config: Mapping) -> list[str]:
     """Each entry by itself, under BERT's name or the family's own."""
     found = []
     for name in COUNTS:
-        most = LAYERS if name == "num_hidden_layers" else LARGEST
+        most = MOST.get(name, LARGEST)
         for key in (name, *ALIASES.get(name, ())):
             value = config.get(key)
             if value is not None and not (_whole(value) and 1 <= value <= most):
@@ -75,6 +74,19 @@ def _entries(config: Mapping) -> list[str]:
             found.append(f"{key} = {value!r:.80}, expected its settings by name")
         elif endless := [name for name, each in value.items() if isinstance(each, float) and not math.isfinite(each)]:
             found.append(f"{key}: {endless[0]} = {value[endless[0]]!r}, expected a finite number")
+        elif fits(factor := value.get("factor"), float) and not 0 < factor <= MOST["factor"]:
+            found.append(f"{key}: factor = {factor!r:.80}, expected a number above 0, at most {MOST['factor']:,}")
+    if not isinstance(config.get("quantization_config") or {}, dict):
+        found.append(f"quantization_config = {config['quantization_config']!r:.80}, expected its settings by name")
+    value = config.get("quantization")
+    if value is not None and not isinstance(value, dict):
+        found.append(f"quantization = {value!r:.80}, expected group_size and bits by name")
+    elif value is not None:
+        found += [
+            f"quantization: {key} = {value.get(key)!r:.80}, expected a whole number from 1 to {LARGEST:,}"
+            for key in ("group_size", "bits")
+            if not (_whole(value.get(key)) and 1 <= value[key] <= LARGEST)
+        ]
     value = config.get("pad_token_id")
     if value is not None and not (_whole(value) and -1 <= value <= LARGEST):
         found.append(f"pad_token_id = {value!r:.80}, expected a token's id")
@@ -89,19 +101,25 @@ def _together(said: Mapping) -> list[str]:
         found.append(f"pad_token_id = {pad}, but vocab_size = {words}: expected an id below it")
     if config["model_type"] in COUNTED_FROM_PAD and (pad is None or pad < 0):
         found.append(f"pad_token_id = {pad}, expected a token's id: positions are counted from it")
-    elif positions(dict(said)) < 1:
+    elif (longest := positions(dict(said))) < 1:
         found.append(f"max_position_embeddings = {config['max_position_embeddings']} leaves no position for a token")
+    elif longest > MOST["max_position_embeddings"]:
+        found.append(f"positions turned for {longest:,} tokens, expected at most {MOST['max_position_embeddings']:,}")
     return found
 
 
 def undivided(config: Mapping) -> list[str]:
-    """One line where the states' width can't be shared among the heads."""
+    """One line where the states' width can't be shared among the heads, one where heads can't share keys."""
     (hidden_key, hidden), (heads_key, heads) = (entry(config, name) for name in ("hidden_size", "num_attention_heads"))
-    kind = config.get("model_type")
-    own = kind == "t5" or config.get("head_dim", kind in OWN_HEADS)
-    if own or not hidden or not heads or hidden % heads == 0:
+    said = unified(dict(config))
+    if not hidden or not heads:
         return []
-    return [f"{hidden_key} = {hidden} is no multiple of {heads_key} = {heads}"]
+    wrong, shared = [], said.get("num_key_value_heads") or heads
+    if not (said.get("head_dim") or said.get("d_kv")) and hidden % heads:
+        wrong.append(f"{hidden_key} = {hidden} is no multiple of {heads_key} = {heads}")
+    if heads % shared:
+        wrong.append(f"{heads_key} = {heads} is no multiple of num_key_value_heads = {shared}")
+    return wrong
 
 
 def unfit(kind: type, values: Mapping) -> list[str]:

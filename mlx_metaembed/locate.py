@@ -4,6 +4,7 @@ An installed encoder is found by the files of its distribution; none of its code
 repository could run is fetched.
 """
 
+import contextlib
 import importlib.metadata
 import re
 from pathlib import Path, PurePosixPath
@@ -84,11 +85,14 @@ def _snapshot(name: str, weights: bool) -> Path:
 
     close = nearest(name, [*_beside(Path(name)), *_cached()])
 
-    def fetch(patterns: list[str], left_out: list[str] = NOT_FETCHED) -> Path:
-        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=left_out))
+    def fetch(patterns: list[str], left_out: list[str] = NOT_FETCHED, *, cached: bool = False) -> Path:
+        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=left_out, local_files_only=cached))
 
     try:
         if not weights:
+            # A newer revision of the small files alone would hide the whole one from work without a network.
+            with contextlib.suppress(errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError):
+                return fetch(DECLARED, cached=True)
             return fetch(DECLARED)
         found = fetch(FETCHED)
         modules = [path for kind in OWN_WEIGHTS for path in found.glob(kind)]

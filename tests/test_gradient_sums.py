@@ -24,4 +24,4 @@ def test_a_small_chunk_holds_a_part_of_the_gradients(engine_name: str, tmp_path:
     # The sums are there from a first chunk on.
     engine.backward(chunk, cotangent, seed=0)
     held = counted(engine_name, lambda: engine.backward(chunk, cotangent, seed=0))
-    assert held < 0.5 * sum(tensor.stop - tensor.start for tensor in folder.trunk().values())
+    assert held < 0.3 * sum(tensor.stop - tensor.start for tensor in folder.trunk().values())

@@ -89,6 +89,21 @@ def test_heads_hold_the_trunk_only_while_they_embed(tiny: Path):
     assert "activations" not in moments["training"]
 
 
+def test_a_matrix_behind_the_trunk_has_a_matrix_state(tiny: Path):
+    sizes = [
+        reckoned(tiny, train="heads", dense=16, optimizer=each).stays["optimizer"] for each in ("adamw", "adafactor")
+    ]
+    assert sizes == [8 * 16 * 32, 4 * (16 + 32)]
+
+
+def test_accumulation_adds_one_gradient_to_the_sums_on_torch(tiny: Path):
+    once, twice = (
+        reckoned(tiny, Target("torch", "cpu"), grad_accumulation_steps=steps).moments(64, held=64)["the batch"]
+        for steps in (1, 2)
+    )
+    assert twice["gradients"] <= once["gradients"] + 4 * TRUNK < 2 * 4 * TRUNK
+
+
 def test_layers_below_the_first_that_trains_keep_nothing(tiny: Path):
     whole, last = reckoned(tiny).activations, reckoned(tiny, num_layers=1).activations
     assert last.kept == whole.kept / 2 and last.work == whole.work

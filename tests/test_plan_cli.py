@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+from golden_variants import altered
 from hub import environment, serving
 from test_cli import refused, run
 from test_encoders import GOLDEN
@@ -97,6 +99,9 @@ def test_of_the_hub_only_what_the_plan_needs_is_fetched(tiny: Path, tmp_path: Pa
         run("convert", "team/tiny", tmp_path / "out", env=environment(server.address, tmp_path))
         asked = {each for each, _ in server.asked}
         assert "model.safetensors" in asked and "config.json" not in asked
+        # What is whole in the cache is planned as it is there.
+        server.asked.clear()
+        assert planned("team/tiny") == planned(tiny) and not server.asked
     assert planned("team/tiny", HF_HUB_OFFLINE="1") == planned(tiny)
 
 
@@ -105,3 +110,18 @@ def test_wrong_calls_are_refused(tiny: Path):
     assert "'M9' is not known" in refused("plan", "--model", tiny, "--chip", "M9")
     assert "the model has 48 positions" in refused("plan", "--model", tiny, "--length", "4096")
     assert "The recipe has no model" in refused("plan")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_attention_heads": 7}, "hidden_size = 32 is no multiple of num_attention_heads = 7"),
+        ({"num_attention_heads": None}, "num_attention_heads is missing"),
+        ({"vocab_size": None}, "vocab_size is missing"),
+        ({"model_type": "gpt2"}, "model_type 'gpt2' is not supported"),
+    ],
+)
+def test_what_cannot_train_is_not_planned(tmp_path: Path, change: dict, message: str):
+    path = altered(tmp_path / "m", "bert", change)
+    (path / "model.safetensors").unlink()
+    assert message in refused("plan", "--model", path)

@@ -52,12 +52,13 @@ def config(name: str, *, part: int = 1) -> dict:
 
 
 def of_form(form: str, *, hidden: int, wide: int, heads: int, layers: int, times: int) -> dict:
-    """The configuration of a small model of one of FORMS; a decoder's queries have `times` the hidden width."""
+    """The configuration of a small model of one of FORMS; queries of decoders and T5 have `times` the hidden width."""
     made = FORMS[form] | dict(zip(SIZES, (WORDS + 2, hidden, layers, heads, wide), strict=True)) | {"pad_token_id": 0}
     if form == "decoder":
         made |= {"head_dim": times * hidden // heads, "num_key_value_heads": heads // 2}
     if made["model_type"] == "t5":
-        made |= {"d_model": hidden, "d_kv": hidden // heads, "d_ff": wide, "num_layers": layers, "num_heads": heads}
+        made |= {"d_model": hidden, "d_kv": times * hidden // heads, "d_ff": wide}
+        made |= {"num_layers": layers, "num_heads": heads}
     return made
 
 

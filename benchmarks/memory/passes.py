@@ -1,6 +1,6 @@
-"""What single passes hold beside what `train/plan/activations.py` reckons: where its coefficients come from.
+"""What single passes hold beside what is reckoned: where `train/plan/coefficients.py` comes from.
 
-Each form of layer goes through a pass of each kind at ten shapes and two depths. What six layers hold beyond two is
+Each form of layer goes through a pass of each kind at eleven shapes and two depths. What six layers hold beyond two is
 kept by a layer; the rest is worked with. Coefficients are the least-squares fit to all shapes, none below zero.
 """
 
@@ -33,9 +33,10 @@ SHAPES = (
     (256, 512, 4, 128, 1),
     (256, 1024, 4, 256, 1),
     (96, 384, 12, 192, 2),
+    (64, 1024, 4, 64, 4),
 )
-"""Hidden width, intermediate width, heads, tokens a text, and how many times the hidden width a decoder's queries have:
-1 in most, 2 in Qwen3-Embedding-0.6B."""
+"""Hidden width, intermediate width, heads, tokens a text, and how many times the hidden width queries have, in decoders
+and T5: 1 in most, 2 in Qwen3-Embedding-0.6B, 4 in T5 of three billion, whose intermediate width is 16 times."""
 FEW, MANY = 2, 6
 """Layers."""
 TOKENS = 4096
@@ -61,7 +62,7 @@ class Held:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """What coefficients are times of, as in `activations.Numbers`."""
+        """What coefficients are times of, as in `coefficients.Numbers`."""
         shape = self.shape
         beyond = shape.query - shape.hidden
         return shape.hidden, int(shape.wide), shape.heads * self.length, self.length, beyond

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import click
 
-from mlx_metaembed import architecture, data, engine, locate
+from mlx_metaembed import architecture, data, dense, engine, families, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note, table
@@ -88,9 +88,10 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
 def _folder(model: str) -> ModelFolder:
     """The model's folder, with shapes for weights where it has none; a hub's are fetched only where they are needed."""
     folder = folders.read(locate.resolve(model, weights=False))
+    families.require(folder)
     require_shape(folder)
-    modules = [folder.path / module.path / "model.safetensors" for module in folder.dense]
-    if not shapes.told(folder) or not all(path.is_file() for path in modules):
+    modules = [folder.path / module.path / dense.FILE for module in folder.dense]
+    if not shapes.exact(folder) or not all(path.is_file() for path in modules):
         folder = folders.read(locate.resolve(model))
     return folder if any((folder.base or folder.trunk_path).glob("model*.safetensors")) else shapes.of_config(folder)
 

@@ -65,13 +65,7 @@ class Config:
 
     def faults(self) -> list[str]:
         """What cannot be computed, one line each."""
-        return [*rope.faults(self.rope(), self.width, by_length=True), *head_faults(self)]
-
-
-def head_faults(config: Config) -> list[str]:
-    """One line where the heads can't share keys and values."""
-    heads, shared = config.num_attention_heads, config.key_value_heads
-    return [f"num_attention_heads = {heads} is no multiple of num_key_value_heads = {shared}"] if heads % shared else []
+        return rope.faults(self.rope(), self.width, by_length=True)
 
 
 def layer_faults(kinds: Sequence[str], count: int) -> list[str]:

@@ -18,8 +18,6 @@ THETAS = {"sliding_attention": 10_000.0, "full_attention": 1_000_000.0}
 
 @dataclass(frozen=True)
 class Config(decoder.Config):
-    num_key_value_heads: int | None = 4
-    head_dim: int | None = 256
     hidden_activation: str = "gelu_pytorch_tanh"
     query_pre_attn_scalar: float = 256
     sliding_window: int | None = 4096
@@ -68,7 +66,7 @@ class Config(decoder.Config):
             for kind, found in self.ropes().items()
             for fault in rope.faults(found, self.width, by_length=True)
         ]
-        return [*wrong, *decoder.layer_faults(self.kinds(), self.num_hidden_layers), *decoder.head_faults(self)]
+        return [*wrong, *decoder.layer_faults(self.kinds(), self.num_hidden_layers)]
 
 
 REACH = {

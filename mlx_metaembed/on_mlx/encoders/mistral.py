@@ -11,7 +11,6 @@ from mlx_metaembed.on_mlx.decoder import REACH  # noqa: F401  (read by trunk.py)
 
 @dataclass(frozen=True)
 class Config(decoder.Config):
-    num_key_value_heads: int | None = 8
     sliding_window: int | None = 4096
 
     def windows(self) -> list[int | None]:

@@ -15,7 +15,6 @@ from mlx_metaembed.on_mlx.encoders import qwen2
 
 @dataclass(frozen=True)
 class Config(qwen2.Config):
-    head_dim: int | None = 128
     attention_bias: bool = False
 
 

@@ -45,7 +45,7 @@ class Shape:
         wide = architecture.get("intermediate_size") or 4 * hidden
         if every := architecture.get("moe_every_n_layers"):
             wide *= 1 + ((architecture.get("moe_top_k") or 1) - 1) / every
-        width = architecture.get("head_dim") or architecture.get("d_kv") or hidden // heads
+        width = architecture.get("d_kv" if kind == "t5" else "head_dim") or hidden // heads
         form = FORM_OF.get(kind, "bert")
         if kind == "t5":
             form = "t5_gated" if str(architecture.get("feed_forward_proj")).startswith("gated") else "t5"
@@ -85,7 +85,7 @@ def activations(
 ) -> Activations:
     """The bytes a token of texts of `length` tokens; `layers` from the last that a gradient reaches, None for all.
 
-    `frozen`: beside an adapter, the layers' own matrices take none.
+    `frozen`: beside an adapter, the layers' own matrices take none; with checkpointing that is not told apart.
     """
     form, item = FORMS[engine][shape.form], ITEM[dtype]
 

@@ -1,17 +1,15 @@
-"""Names and shapes of a trunk's tensors by family, as config.json implies them.
-
-MPNet and DistilBERT get BERT's, which have the same sizes but for a table of two types; so do text towers.
-"""
+"""Names and shapes of a trunk's tensors by family, as config.json implies them."""
 
 from collections.abc import Mapping
 
+from mlx_metaembed import towers
 from mlx_metaembed.train.plan.activations import Shape
 
 Tensors = dict[str, tuple[int, ...]]
 
 
 def tensors(config: Mapping, shape: Shape) -> Tensors:
-    """The tensors of a configuration under BERT's names (see architecture.unified)."""
+    """The tensors of a configuration under BERT's names (see architecture.unified), of FAMILIES or LIKE_BERT."""
     return FAMILIES.get(config["model_type"], _bert)(config, shape)
 
 
@@ -41,7 +39,7 @@ def _bert(config: Mapping, shape: Shape) -> Tensors:
     layer |= _linear("intermediate.dense", wide, hidden) | _linear("output.dense", hidden, wide)
     return {
         **_words(config, shape, config.get("type_vocab_size", 2)),
-        "embeddings.position_embeddings.weight": (config.get("max_position_embeddings", 512), hidden),
+        "embeddings.position_embeddings.weight": (config.get("max_position_embeddings") or 512, hidden),
         **_norms(hidden, "embeddings.LayerNorm"),
         **_layers("encoder.layer", shape.layers, layer),
     }
@@ -92,7 +90,7 @@ def _t5(config: Mapping, shape: Shape) -> Tensors:
     for name in ("wi_0", "wi_1") if shape.form == "t5_gated" else ("wi",):
         layer |= _linear(f"layer.1.DenseReluDense.{name}", wide, hidden, bias=False)
     layer |= _linear("layer.1.DenseReluDense.wo", hidden, wide, bias=False)
-    buckets = (config.get("relative_attention_num_buckets", 32), shape.heads)
+    buckets = (config.get("relative_attention_num_buckets") or 32, shape.heads)
     return {
         "shared.weight": (config["vocab_size"], hidden),
         **_layers("encoder.block", shape.layers, layer),
@@ -103,13 +101,14 @@ def _t5(config: Mapping, shape: Shape) -> Tensors:
 
 def _decoder(config: Mapping, shape: Shape) -> Tensors:
     kind, hidden, wide = config["model_type"], shape.hidden, int(shape.wide)
-    given = bool(config.get("attention_bias", False))
-    layer = _linear("self_attn.q_proj", shape.query, hidden, bias=given or kind == "qwen2")
+    said = kind in ("llama", "qwen3", "gemma3_text") and bool(config.get("attention_bias"))
+    layer = _linear("self_attn.q_proj", shape.query, hidden, bias=said or kind == "qwen2")
     for name in ("k_proj", "v_proj"):
-        layer |= _linear(f"self_attn.{name}", shape.shared, hidden, bias=given or kind == "qwen2")
-    layer |= _linear("self_attn.o_proj", hidden, shape.query, bias=given)
-    layer |= _linear("mlp.gate_proj", wide, hidden, bias=False) | _linear("mlp.up_proj", wide, hidden, bias=False)
-    layer |= _linear("mlp.down_proj", hidden, wide, bias=False)
+        layer |= _linear(f"self_attn.{name}", shape.shared, hidden, bias=said or kind == "qwen2")
+    layer |= _linear("self_attn.o_proj", hidden, shape.query, bias=said)
+    mlp = kind == "llama" and bool(config.get("mlp_bias"))
+    layer |= _linear("mlp.gate_proj", wide, hidden, bias=mlp) | _linear("mlp.up_proj", wide, hidden, bias=mlp)
+    layer |= _linear("mlp.down_proj", hidden, wide, bias=mlp)
     layer |= _norms(hidden, "input_layernorm", "post_attention_layernorm", bias=False)
     if kind in ("qwen3", "gemma3_text"):
         layer |= _norms(shape.query // shape.heads, "self_attn.q_norm", "self_attn.k_norm", bias=False)
@@ -129,3 +128,5 @@ FAMILIES = {
     "t5": _t5,
 }
 """Model types of which every tensor is told."""
+LIKE_BERT = ("mpnet", "distilbert", *towers.TEXT)
+"""Model types with tensors of BERT's sizes, but for a small one."""

@@ -92,8 +92,9 @@ class Bytes:
             # A chunk's rows are a power of two, so that a batch is seldom one chunk.
             rows = 2 ** int(math.log2(job.texts))
             passing = round(PLAIN * self.activations.held(held, min(chunk, rows * bucket(job.length))))
-            before = self.sums if job.recipe.grad_accumulation_steps > 1 else 0
-            gradients = before + max(self.sums - round(PLAIN * held * self.activations.kept), 0)
+            again = job.recipe.grad_accumulation_steps > 1
+            before, new = (self.sums, self.working) if again else (0, self.sums)
+            gradients = before + max(new - round(PLAIN * held * self.activations.kept), 0)
             found = {
                 "the batch": self.stays | {"gradients": gradients, "activations": passing, "loss": self.loss},
             }
@@ -115,8 +116,8 @@ def reckon(job: Job) -> Bytes:
     recipe, folder, target = job.recipe, job.folder, job.target
     shape, item = Shape.of(folder.architecture), ITEM[job.dtype]
     trunk, trained = folder.trunk(), learning.trained(recipe, folder)
-    behind = [math.prod(shape) for shape in learning.behind(recipe, folder).shapes.values()]
-    shapes = [*trained.values(), *((size,) for size in behind)]
+    behind = learning.behind(recipe, folder).shapes.values()
+    shapes = [*trained.values(), *behind]
     count = sum(map(math.prod, shapes))
     plain = sum(map(math.prod, trained.values()))
     widest = max((4 * math.prod(each) for each in shapes), default=0)
@@ -127,7 +128,7 @@ def reckon(job: Job) -> Bytes:
     adapter = 0 if recipe.train == "full" else item * plain
     weights = stored(trunk, folder.quantization, item, target) + adapter
     stays = {
-        "weights": 4 * sum(behind) + (0 if recipe.train == "heads" else weights),
+        "weights": 4 * sum(map(math.prod, behind)) + (0 if recipe.train == "heads" else weights),
         "masters": 4 * plain if item < 4 else 0,
         "optimizer": sum(STATE[recipe.optimizer](each) for each in shapes),
     }
@@ -135,7 +136,9 @@ def reckon(job: Job) -> Bytes:
         job=job,
         stays=stays,
         sums=4 * count,
-        working=item * (max(matrices, default=0) if _one_by_one(job) else sum(matrices)),
+        working=(item if item == 4 else item + 4) * max(matrices, default=0)
+        if _one_by_one(job)
+        else item * sum(matrices),
         update=0 if by_pieces else IN_HAND[target.engine][recipe.optimizer] * widest,
         vectors=2 * 4 * job.texts * features,
         # The mask of candidates is a byte a pair.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from mlx_metaembed import forms
 from mlx_metaembed.batches import bucket, least_rows
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
@@ -15,7 +16,7 @@ USEFUL_TOKENS = 1_024
 """Chunks under this leave a GPU idle: `checkpointing = "auto"` computes layers twice rather than that."""
 USABLE = 0.9
 """The share of the budget that chunks are made to fill: a run may hold more than was reckoned, never the budget."""
-NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads")
+NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,12 @@ class Plan:
 
 def most_shapes(length: int, chunk_tokens: int) -> int:
     """How many shapes (rows, tokens) batches of texts of up to `length` tokens can have (see batches.chunks)."""
-    # The longest text may end between two buckets, and is padded to its own length then.
-    lengths = {min(bucket(tokens), length) for tokens in range(1, length + 1)}
-    return sum(sum(1 for _ in _rows(each, chunk_tokens)) for each in lengths)
+    found = padded = 0
+    while padded < length:
+        # The longest text may end between two buckets, and is padded to its own length then.
+        padded = min(bucket(padded + 1), length)
+        found += sum(1 for _ in _rows(padded, chunk_tokens))
+    return found
 
 
 def _rows(length: int, chunk_tokens: int) -> Iterator[int]:
@@ -126,6 +130,9 @@ def most_tokens(found: Bytes, budget: int) -> int:
 
 
 def require_shape(folder: ModelFolder) -> None:
-    """Raise CallError for a configuration that lacks a width or depth."""
-    if missing := [f"{name} is missing" for name in NEEDED if name not in folder.architecture]:
+    """Raise CallError for a configuration that lacks a width or depth, or whose heads do not share them evenly."""
+    config = folder.architecture
+    if missing := [f"{name} is missing" for name in NEEDED if config.get(name) is None]:
         raise faults(f"{folder.path / 'config.json'}:", missing)
+    if wrong := forms.undivided(config):
+        raise faults(f"{folder.path / 'config.json'}:", wrong)

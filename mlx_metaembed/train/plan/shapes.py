@@ -25,9 +25,9 @@ class Shaped(ModelFolder):
         return dict(self.tensors)
 
 
-def told(folder: ModelFolder) -> bool:
+def exact(folder: ModelFolder) -> bool:
     """Whether `of_config` gives every tensor as the weights have it."""
-    return folder.model_type in layouts.FAMILIES and _counted(folder) and not folder.quantization
+    return folder.model_type in layouts.FAMILIES and not _mixed(folder) and not folder.quantization
 
 
 def of_config(folder: ModelFolder) -> Shaped:
@@ -36,7 +36,7 @@ def of_config(folder: ModelFolder) -> Shaped:
     Raises CallError for a family whose tensors depend on more than widths and depth.
     """
     config = folder.architecture
-    if not _counted(folder):
+    if folder.model_type not in (*layouts.FAMILIES, *layouts.LIKE_BERT) or _mixed(folder):
         raise CallError(
             f"{folder.path} has no weights, and those of model_type {folder.model_type!r} can't be told from "
             "config.json alone; give a folder with model.safetensors"
@@ -46,9 +46,9 @@ def of_config(folder: ModelFolder) -> Shaped:
     return quantized(plain) if folder.quantization else plain
 
 
-def _counted(folder: ModelFolder) -> bool:
-    """Whether widths and depth are all that the tensors depend on."""
-    return "vocab_size" in folder.architecture and not folder.architecture.get("moe_every_n_layers")
+def _mixed(folder: ModelFolder) -> bool:
+    """Whether some layers are mixtures of experts."""
+    return bool(folder.architecture.get("moe_every_n_layers"))
 
 
 def quantized(folder: ModelFolder) -> Shaped:
