@@ -43,7 +43,6 @@ RUNS = (
     Run("XLM-R-large", {"batch_size": 8, "train": "lora"}, part=4),
     Run("Qwen3-Embedding-0.6B", {"batch_size": 8, "train": "lora"}, part=4),
     Run("bge-small", {"batch_size": 4}, columns=3, peers=LOSSES),
-    Run("bge-small", {"batch_size": 32}, columns=3),
 )
 """The jobs of `plans.JOBS`, as far as a processor can run them: with GradCache memory does not depend on the batch."""
 CHUNK = 2048
