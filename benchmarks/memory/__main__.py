@@ -1,6 +1,6 @@
 """`python -m benchmarks.memory [shapes | runs | creep | passes]`: what runs hold beside what was planned.
 
-`shapes`: plans for the shapes that people ask about, from a configuration alone. `runs`: one step of those that a
+`shapes`: plans for the shapes that people ask about, from a configuration alone. `runs`: two steps of those that a
 processor can run, beside its plan and beside sentence-transformers (extras torch and bench). `creep`: whether 2,000
 steps of mixed lengths grow, on a small model. `passes`: what a chunk's activations hold by form of layer, which the
 plan's coefficients are from. Each leaves a file in results.

@@ -1,4 +1,4 @@
-"""One step of `metaembed train` on a random model of a shape: planned bytes, peak bytes, tokens a second."""
+"""Two steps of `metaembed train` on a random model of a shape: planned bytes, peak bytes, tokens a second."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ with tempfile.TemporaryDirectory() as work:
     data = Path(work) / "rows.jsonl"
     count = settings["batch_size"] * given.columns
     write(data, texts(count, given.length, numbers=words is None), given.columns)
-    recipe = Recipe(model=str(model), data=str(data), out=f"{work}/run", iters=1, dtype="float32", **settings)
+    recipe = Recipe(model=str(model), data=str(data), out=f"{work}/run", iters=2, dtype="float32", **settings)
     steps: list[dict] = []
     result = train(recipe, watch=Watch(step=steps.append))
 program.answer(

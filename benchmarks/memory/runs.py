@@ -1,8 +1,8 @@
-"""Runs of one step, each in its own process: what was planned, what was held, and sentence-transformers on the same.
+"""Runs of two steps, each in its own process: what was planned, what was held, and sentence-transformers on the same.
 
 bge-small is measured whole. Of larger models a part is: a quarter of the widths, heads and words, and all the layers.
-All texts are as long as the model takes. On a processor MLX counts its allocator and torch the whole process, and
-quantized weights are made plain.
+All texts are as long as the model takes, and the second step has the optimizer's moments. On a processor MLX counts its
+allocator and torch the whole process, and quantized weights are made plain.
 """
 
 import json
@@ -36,7 +36,7 @@ class Run:
 
 FROZEN = {"freeze_embeddings": True, "optimizer": "adafactor"}
 RUNS = (
-    *(Run("bge-small", {"batch_size": size}, part=4, columns=3, length=256) for size in (32, 256, 1024)),
+    *(Run("bge-small", {"batch_size": size}, part=4, columns=3, length=64) for size in (32, 256, 1024)),
     Run("bge-base", {"batch_size": 8}, part=4),
     Run("e5-large-v2", {"batch_size": 8}, part=4),
     Run("XLM-R-large", {"batch_size": 8, **FROZEN}, part=4),

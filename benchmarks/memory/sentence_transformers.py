@@ -1,4 +1,4 @@
-"""One step of sentence-transformers' trainer on a random model of a shape: the process's peak, tokens a second."""
+"""Two steps of sentence-transformers' trainer on a random model of a shape: the process's peak, tokens a second."""
 
 import tempfile
 import time
@@ -18,10 +18,12 @@ given = program.settings(model=str, part=1, columns=2, length=512, loss=str, bat
 
 
 class Clock(TrainerCallback):
-    """Seconds of the steps; what was held before the first one is let go."""
+    """Seconds of the last step; what was held before the first one is let go."""
 
     def on_train_begin(self, *_args: object, **_settings: object) -> None:
         footprint.peak(reset=True)
+
+    def on_step_begin(self, *_args: object, **_settings: object) -> None:
         self.began = time.perf_counter()
 
     def on_step_end(self, *_args: object, **_settings: object) -> None:
@@ -41,7 +43,7 @@ with tempfile.TemporaryDirectory() as work:
         args=SentenceTransformerTrainingArguments(
             output_dir=f"{work}/run",
             per_device_train_batch_size=given.batch,
-            max_steps=1,
+            max_steps=2,
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
