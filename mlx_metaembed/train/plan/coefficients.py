@@ -1,6 +1,6 @@
 """How many numbers a token a layer holds, times its widths: measured, by form of layer and engine.
 
-`python -m benchmarks.memory passes` measures them: peaks of single passes at ten shapes and two depths, float32, on
+`python -m benchmarks.memory passes` measures them: peaks of single passes at its shapes and two depths, float32, on
 processors, by MLX's counters and by torch's profiler. MLX keeps the weights of attention; torch's kernel does not, but
 for T5's bias, and keeps a mask. On Metal MLX runs the same graph in training; there and on CUDA the figures are
 reckoned from these.
