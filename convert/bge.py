@@ -10,9 +10,9 @@ import numpy as np
 from mlx_metaembed import weights
 from mlx_metaembed.convert import sources
 from mlx_metaembed.convert.sources import Note
-from mlx_metaembed.declared import LEXICAL, MULTI_VECTOR
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import LEXICAL, MULTI_VECTOR
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.token_vectors import MultiVector

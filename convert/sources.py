@@ -11,10 +11,10 @@ import numpy as np
 from mlx_metaembed import weights
 from mlx_metaembed.convert import onnx, pickles
 from mlx_metaembed.convert.names import summary
-from mlx_metaembed.declared import DenseModule
-from mlx_metaembed.dense import dense_shapes
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.dense_files import dense_shapes
+from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.weights import Tensor
 
 PICKLES = (".bin", ".pt", ".pth")

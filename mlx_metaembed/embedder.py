@@ -10,10 +10,10 @@ from mlx_metaembed import adapters, batches, images, locate, sparse, tasks, toke
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
-from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 from mlx_metaembed.heads import Colbert, Fsq, SparseHead, TokenHead, token_vectors
 from mlx_metaembed.late_tokens import DOCUMENT, LateTokenizer
 from mlx_metaembed.parameters import behind_trunk

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from mlx_metaembed import dense
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import ModelFolder, dense_files
 from mlx_metaembed.heads import Head
 from mlx_metaembed.xp import Array
 
@@ -39,5 +38,5 @@ def behind_trunk(folder: ModelFolder, heads: Mapping[str, np.ndarray]) -> dict[s
 
     Raises CallError where a Dense module's file is missing or does not fit.
     """
-    found = {f"dense.{name}": array for name, array in dense.read(folder.path, folder.dense).items()}
+    found = {f"dense.{name}": array for name, array in dense_files.read(folder.path, folder.dense).items()}
     return found | {f"heads.{name}": array for name, array in heads.items()}

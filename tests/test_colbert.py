@@ -19,11 +19,11 @@ from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import convert
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.dense import dense
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.tokens import Tokenizer
 
 SOURCE = GOLDEN / "colbert"

@@ -20,8 +20,8 @@ from mlx_metaembed import disk, families, heads, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder.module_types import DenseModule
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from tiny import tiny_folder
 
 from mlx_metaembed import disk, weights
 from mlx_metaembed.convert import convert
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder.module_types import DenseModule
 
 NONSENSE = (None, True, -1, 1e30, "../x", [], [1], {"a": 1}, 10**30)
 

@@ -13,9 +13,9 @@ from tiny import TEXTS, tiny_folder
 from mlx_metaembed import batches, heads, tasks, tokens, weights
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.engine import automatic_dtype, preferred
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.heads import Fsq
 from mlx_metaembed.parameters import behind_trunk
 from mlx_metaembed.recipe import Recipe

@@ -13,10 +13,10 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed import weights
 from mlx_metaembed.cli.export import command
 from mlx_metaembed.convert import convert
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import sentence_transformers
 from mlx_metaembed.export.mlx import export, matrices
+from mlx_metaembed.folder.module_types import DenseModule
 
 LINEAR = {
     f"encoder.layer.{layer}.{name}"

@@ -13,11 +13,11 @@ from tiny import tiny_folder
 from mlx_metaembed import disk, heads, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.export import command
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.disk import bytes_on_disk
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.card import base_model, card, licence
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.folder.module_types import DenseModule
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ FLOORS = {
     "mlx_metaembed.disk": 0,
     "mlx_metaembed.towers": 0,
     "mlx_metaembed.architecture": 0,
-    "mlx_metaembed.declared": 0,
     "mlx_metaembed.sparse": 0,
     "mlx_metaembed.mlm": 1,
     "mlx_metaembed.quantized": 1,

@@ -8,8 +8,8 @@ from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads, weights
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.heads import Fsq
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import learning

@@ -7,8 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed import weights
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import DenseModule
 
 TEXTS = [
     "sort a list of numbers",

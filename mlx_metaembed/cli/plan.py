@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import click
 
-from mlx_metaembed import architecture, data, dense, engine, families, locate
+from mlx_metaembed import architecture, data, engine, families, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note, table
 from mlx_metaembed.cli.train import recipe_options
 from mlx_metaembed.data.rows import require_trainable
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import ModelFolder, dense_files
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
@@ -90,7 +90,7 @@ def _folder(model: str) -> ModelFolder:
     folder = folders.read(locate.resolve(model, weights=False))
     families.require(folder)
     require_shape(folder)
-    modules = [folder.path / module.path / dense.FILE for module in folder.dense]
+    modules = [folder.path / module.path / dense_files.FILE for module in folder.dense]
     if not shapes.exact(folder) or not all(path.is_file() for path in modules):
         folder = folders.read(locate.resolve(model))
     return folder if any((folder.base or folder.trunk_path).glob("model*.safetensors")) else shapes.of_config(folder)

@@ -15,10 +15,10 @@ from mlx_metaembed import disk, mlm
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint, names
 from mlx_metaembed.convert.sources import Note, Tensors
-from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 from mlx_metaembed.quantized import BITS
 from mlx_metaembed.weights import Tensor, read_tensor
 

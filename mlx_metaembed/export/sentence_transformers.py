@@ -9,10 +9,10 @@ from mlx_metaembed import disk, tasks
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
-from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 
 TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction")
 USAGE = """

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import dense, forms, mlm
+from mlx_metaembed import forms, mlm
 from mlx_metaembed import weights as files
-from mlx_metaembed.declared import MULTI_VECTOR, SPLADE, SpladePooling
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults, nearest
-from mlx_metaembed.folder import SIDE, ModelFolder
+from mlx_metaembed.folder import SIDE, ModelFolder, dense_files
+from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, SpladePooling
 from mlx_metaembed.heads.fsq import Fsq
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.splade import Splade
@@ -103,7 +103,7 @@ def every(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
         arrays = arrays | {f"{SPLADE}.{name}": files.read_tensor(tensor) for name, tensor in found.items()}
     if folder.late_interaction:
         heads[MULTI_VECTOR] = Colbert(folder.hidden_size, folder.late_interaction)
-        stored = dense.read(folder.path, folder.late_interaction.dense)
+        stored = dense_files.read(folder.path, folder.late_interaction.dense)
         arrays = arrays | {f"{MULTI_VECTOR}.{name}": array for name, array in stored.items()}
     return heads, arrays
 

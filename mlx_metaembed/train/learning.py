@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlx_metaembed import adapters, dense, trainable
+from mlx_metaembed import adapters, trainable
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import ModelFolder, dense_files
+from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.parameters import TRUNK, behind_trunk
 from mlx_metaembed.recipe import Recipe
@@ -99,11 +99,11 @@ def behind(recipe: Recipe, source: ModelFolder) -> Behind:
     Raises CallError where the source's files do not fit, or only heads would train and there are none.
     """
     heads = {name: head for name, head in head_files.listed(source).items() if not head.on_tokens}
-    shapes, folder, given = dense.shapes(source.path, source.dense), source, source.dimensions
+    shapes, folder, given = dense_files.shapes(source.path, source.dense), source, source.dimensions
     if recipe.dense and recipe.dense != given:
         module = DenseModule(f"{2 + len(source.dense)}_Dense", given, recipe.dense, bias=False)
         folder = replace(source, dense=(*source.dense, module))
-        shapes |= {f"{module.path}.{name}": shape for name, shape in dense.dense_shapes(module).items()}
+        shapes |= {f"{module.path}.{name}": shape for name, shape in dense_files.dense_shapes(module).items()}
         if heads:
             raise CallError(f"{source.path} has heads for {given} features; dense = {recipe.dense} would change them")
     if recipe.fsq:

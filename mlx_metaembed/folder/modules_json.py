@@ -6,10 +6,11 @@ Both generations of the layout are read. A folder without modules.json is a bare
 from pathlib import Path
 from typing import Any
 
-from mlx_metaembed import declared, towers
+from mlx_metaembed import towers
 from mlx_metaembed.architecture import positions, states_width
 from mlx_metaembed.disk import optional_json, read_json
 from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.folder import module_types
 
 POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -49,7 +50,7 @@ def follow(path: Path, inner: str, config: dict, max_seq_length: int, top: dict)
     listed = read_json(listing)
     if not isinstance(listed, list):
         raise CallError(f"{listing}: expected a list of modules, found {listed!r:.80}")
-    late = declared.is_late(str(module.get("type")) for module in listed if isinstance(module, dict))
+    late = module_types.is_late(str(module.get("type")) for module in listed if isinstance(module, dict))
     found: dict[str, Any] = {"dense": ()}
     wrong: list[str] = []
     on_tokens: list[tuple[str, str, dict]] = []
@@ -78,13 +79,13 @@ def follow(path: Path, inner: str, config: dict, max_seq_length: int, top: dict)
             else:
                 found |= {"pooling": modes[0], "include_prompt": settings.get("include_prompt", True)}
         elif kind == "SpladePooling":
-            pooling = declared.splade_pooling(where, settings)
+            pooling = module_types.splade_pooling(where, settings)
             wrong += pooling.faults()
             found |= {"splade": pooling, "similarity_fn_name": top.get("similarity_fn_name") or "dot"}
-        elif late and kind in declared.LATE:
+        elif late and kind in module_types.LATE:
             on_tokens.append((kind, where, settings))
         elif kind == "Dense":
-            dense = declared.dense_module(where, settings)
+            dense = module_types.dense_module(where, settings)
             if dense is None:
                 wrong.append(f"{where}/config.json: in_features or out_features is missing")
             elif settings.get("module_input_name", "sentence_embedding") != "sentence_embedding":
@@ -102,7 +103,7 @@ def follow(path: Path, inner: str, config: dict, max_seq_length: int, top: dict)
             )
     if late:
         trunk = optional_json(path / inner / "sentence_bert_config.json")
-        found["late_interaction"], faulty = declared.late_interaction(on_tokens, top, trunk, max_seq_length)
+        found["late_interaction"], faulty = module_types.late_interaction(on_tokens, top, trunk, max_seq_length)
         longest = positions(config)
         for name in () if faulty else ("query_length", "document_length"):
             if getattr(found["late_interaction"], name) > longest:
