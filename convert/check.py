@@ -15,6 +15,7 @@ from mlx_metaembed import locate
 from mlx_metaembed.convert import sources
 from mlx_metaembed.errors import CallError, JobError, missing_extra
 from mlx_metaembed.folder import ADAPTER, PICKLED, ModelFolder
+from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.weights import Tensor, read_tensor
 
 TEXTS = (
@@ -27,10 +28,6 @@ TEXTS = (
 )
 """Texts of several lengths, from two tokens to some thousand, which the kit encodes in one padded batch."""
 TOLERANCES = {"float32": ("largest difference", 1e-4), "float16": ("cosine", 0.9999)}
-ACTIVATIONS = {
-    "torch.nn.modules.linear.Identity": lambda x: x,
-    "torch.nn.modules.activation.Tanh": np.tanh,
-}
 
 
 def check(model: str | Path, *, reference: str | Path | None = None, engine: str = "auto") -> tuple[list[dict], str]:
@@ -55,7 +52,8 @@ def check(model: str | Path, *, reference: str | Path | None = None, engine: str
     rows = []
     for dtype, (measure, tolerance) in TOLERANCES.items():
         embedder = load(str(model), engine=engine, dtype=dtype)
-        found = embedder.encode(TEXTS).astype(np.float64)
+        # Lengths differ between models, and tolerances do not.
+        found = embedder.encode(TEXTS, truncate_dim=folder.dimensions, normalize_embeddings=True).astype(np.float64)
         for text, count in enumerate(tokens):
             row = {"dtype": dtype, "engine": embedder.engine.name, "tokens": count}
             row |= compare(found[text], expected[text])
@@ -99,13 +97,16 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
     texts = [prompt + (text.lower() if folder.do_lower_case else text) for text in texts]
     encode, tokenizer = _tokenizer(folder, texts)
     ids = [encode(text) for text in texts]
-    skipped = len(encode(prompt)) - 1 if prompt and not folder.include_prompt else 0
-    vectors = np.zeros((len(texts), folder.hidden_size))
+    skipped = Tokenizer(folder).prompt_tokens(prompt)
+    vectors = np.zeros((len(texts), folder.pooled_width))
     # Some rotary positions remember the longest text so far: the shortest goes first.
     for text in sorted(range(len(texts)), key=lambda text: len(ids[text])):
         found = trunk(ids[text]).astype(np.float64)
         mask = np.arange(len(ids[text])) >= skipped
-        vectors[text] = found if folder.is_tower else pool(found[None], mask[None], folder.pooling)[0]
+        modes = folder.pooling.split("+")
+        vectors[text] = (
+            found if folder.is_tower else np.concatenate([pool(found[None], mask[None], mode)[0] for mode in modes])
+        )
     return _declared(folder, vectors), [len(row) for row in ids], f"{trunk.said}; {tokenizer}"
 
 
@@ -151,19 +152,20 @@ def pool(states: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
 
 
 def _declared(folder: ModelFolder, x: np.ndarray) -> np.ndarray:
-    """The folder's Dense modules and normalization on vectors [B, D]."""
+    """The folder's Dense modules on vectors [B, D], at length 1."""
+    from mlx_metaembed.on_torch.activations import activated
+
     for module in folder.dense:
         found = sources.dense(folder, module, lambda text: None)
         arrays = {
             name: (read_tensor(array) if isinstance(array, Tensor) else array).astype(np.float64)
             for name, array in found.items()
         }
-        if module.activation_function not in ACTIVATIONS:
-            raise CallError(f"--check does not know the activation {module.activation_function} of {module.path}")
-        x = ACTIVATIONS[module.activation_function](x @ arrays["linear.weight"].T + arrays.get("linear.bias", 0))
-    if folder.normalize or folder.similarity_fn_name == "cosine":
-        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return x
+        given = x
+        x = activated(module.activation_function, x @ arrays["linear.weight"].T + arrays.get("linear.bias", 0))
+        if module.use_residual:
+            x = x + (given @ arrays["residual.weight"].T if "residual.weight" in arrays else given)
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
 def reference_for(source: str | Path, dtype: str | None) -> Path | None:

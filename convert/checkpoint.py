@@ -67,6 +67,8 @@ def read(
     single = Path(source) if Path(source).is_file() else None
     inside = onnx.folder_of(single) if single and single.suffix == ".onnx" else single and single.parent
     folder = folders.read(inside or locate.resolve(source), base=base)
+    for line in folder.notes:
+        note(line)
     families.require(folder)
     found = sources.file(single, note) if single else sources.trunk(folder, note)
     if folder.quantization:

@@ -11,12 +11,18 @@ from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.xp import Array, masked, namespace, normalize
 
 
-def vector(states: Array, mask: Array, folder: ModelFolder, weights: Mapping[str, Mapping[str, Array]]) -> Array:
+def vector(
+    states: Array,
+    mask: Array,
+    folder: ModelFolder,
+    weights: Mapping[str, Mapping[str, Array]],
+    real: Array | None = None,
+) -> Array:
     """The model's vectors [B, D] in float32: pooled, through every Dense module, of unit length where declared.
 
-    `weights` holds each Dense module's weights by its path.
+    `weights` holds each Dense module's weights by its path; `real` is as in `pool`.
     """
-    return finish(pool(states, mask, folder.pooling), folder, weights)
+    return finish(pool(states, mask, folder.pooling, real), folder, weights)
 
 
 def finish(x: Array, folder: ModelFolder, weights: Mapping[str, Mapping[str, Array]]) -> Array:
@@ -26,10 +32,19 @@ def finish(x: Array, folder: ModelFolder, weights: Mapping[str, Mapping[str, Arr
     return normalize(x) if folder.normalize else x
 
 
-def pool(states: Array, mask: Array, mode: str) -> Array:
-    """States [B, L, D] and mask bool [B, L] to vectors [B, D], computed in float32."""
+def pool(states: Array, mask: Array, mode: str, real: Array | None = None) -> Array:
+    """States [B, L, D] and mask bool [B, L] to vectors [B, D], computed in float32.
+
+    Several modes, `cls+mean`, stand side by side. `real` bool [B, L] are all tokens of a text, the same as `mask` where
+    None is given: a prompt that is not pooled still counts in the places of the tokens that follow it.
+    """
     xp = namespace(states)
-    return MODES[mode](xp.astype(states, xp.float32), mask)
+    states = xp.astype(states, xp.float32)
+    found = [
+        weightedmean(states, mask, real) if each == "weightedmean" else MODES[each](states, mask)
+        for each in mode.split("+")
+    ]
+    return found[0] if len(found) == 1 else xp.concatenate(found, axis=1)
 
 
 def cls(states: Array, mask: Array) -> Array:
@@ -50,9 +65,9 @@ def mean_sqrt_len_tokens(states: Array, mask: Array) -> Array:
     return _sum(states, _as_float(mask)) / namespace(states).sqrt(_count(mask))
 
 
-def weightedmean(states: Array, mask: Array) -> Array:
-    """Weights 1, 2, 3, ... over the real tokens (SGPT, arXiv:2202.08904, section 4.1)."""
-    weights = (_position(mask) + 1) * _as_float(mask)
+def weightedmean(states: Array, mask: Array, real: Array | None = None) -> Array:
+    """Weights 1, 2, 3, ... by a token's place among the `real` ones (SGPT, arXiv:2202.08904, section 4.1)."""
+    weights = (_position(mask if real is None else real) + 1) * _as_float(mask)
     return _sum(states, weights) / namespace(states).sum(weights, axis=1, keepdims=True)
 
 

@@ -6,13 +6,19 @@ A store is two files: all ids in a row (int32), and where each text starts (int6
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlx_metaembed import architecture, disk, towers
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.special_tokens import special_ids
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Fast
 
 TEXTS_AT_ONCE = 256
 """A tokenizer's answers take some two hundred bytes a token until their ids are taken."""
@@ -69,7 +75,9 @@ class Tokenizer:
                 raise CallError(f"max_seq_length = {max_seq_length}, but the model has {longest} positions")
         self._fast.no_padding()
         self._fast.enable_truncation(self.max_seq_length)
-        self._lower = folder.do_lower_case
+        self._folder = folder
+        if folder.do_lower_case:
+            _lower(self._fast)
         # Older configurations say -1 where there is no such token; what stands at padding is masked.
         self.pad_id = max(config.get("pad_token_id") or 0, 0)
         self._end = towers.ends(folder.config) if folder.is_tower else None
@@ -85,8 +93,7 @@ class Tokenizer:
         CLIP pools where a text first ends, and no token sees what follows it: there it is cut. SigLIP attends to
         padding: it is part of a text.
         """
-        texts = [text.lower() for text in texts] if self._lower else list(texts)
-        found = [encoding.ids for encoding in self._fast.encode_batch_fast(texts)]
+        found = [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts))]
         return found if self._end is None else [self._ended(ids) for ids in found]
 
     def _ended(self, ids: list[int]) -> list[int]:
@@ -114,10 +121,28 @@ class Tokenizer:
         return self._fast.token_to_id(token)
 
     def prompt_tokens(self, prompt: str) -> int:
-        """How many leading tokens the pooling leaves out for a prompt; 0 where prompts are pooled."""
+        """How many leading tokens the pooling leaves out for a prompt; 0 where prompts are pooled.
+
+        A special token at the end does not count, be it the tokenizer's own or the prompt's last word.
+        """
         if self.include_prompt or not prompt:
             return 0
-        return len(self([prompt])[0]) - (1 if self.special_tokens else 0)
+        ids = self([prompt])[0]
+        return len(ids) - sum(id in self._special for id in ids[-1:])
+
+    @cached_property
+    def _special(self) -> set[int]:
+        return special_ids(self._folder.trunk_path, self.id_of)
+
+
+def _lower(fast: "Fast") -> None:
+    """Put lower case before all other normalizers, where none of them is that; special tokens stay as they are."""
+    from tokenizers.normalizers import Lowercase, Sequence
+
+    given = fast.normalizer
+    steps = list(given) if isinstance(given, Sequence) else [given] if given is not None else []
+    if not any(isinstance(step, Lowercase) for step in steps):
+        fast.normalizer = Sequence([Lowercase(), *steps])
 
 
 SPECIAL = {

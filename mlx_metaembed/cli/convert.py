@@ -42,13 +42,15 @@ def command(
         "out": str(out),
         "model_type": folder.model_type,
         "dtype": folder.config.get("dtype"),
-        "dimensions": folder.dimensions,
+        "dimensions": folder.output_dimensions,
         "max_seq_length": folder.max_seq_length,
         "pooling": None if folder.head else folder.pooled,
         "head": folder.head,
         "bytes_on_disk": bytes_on_disk(Path(out)),
     }
-    gives = f"ends in {folder.head}" if folder.head else f"{folder.dimensions} dimensions, {folder.pooled} pooling"
+    gives = (
+        f"ends in {folder.head}" if folder.head else f"{folder.output_dimensions} dimensions, {folder.pooled} pooling"
+    )
     lines = [f"{out}: {folder.model_type}, {gives}, {result['dtype']}, {result['bytes_on_disk'] / 1e6:.1f} MB"]
     rows: list[dict] = []
     if check:

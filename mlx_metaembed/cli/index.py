@@ -59,11 +59,14 @@ def command(
     declared = loaded.folder
     loaded.require_dense()
     scalars.check(dtype, declared.similarity_fn_name)
-    if dims and dims > loaded.dimensions:
-        raise CallError(f"--dims {dims}: the model gives {loaded.dimensions} dimensions; expected 1 to that")
+    if dims and dims > declared.dimensions:
+        raise CallError(f"--dims {dims}: the model gives {declared.dimensions} dimensions; expected 1 to that")
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
     with progress(len(texts), "Encode") as bar:
-        vectors = loaded.encode(texts, prompt_name="document", truncate_dim=dims, progress=bar.update)
+        unit = loaded.compares_by_cosine
+        vectors = loaded.encode(
+            texts, prompt_name="document", truncate_dim=dims, normalize_embeddings=unit, progress=bar.update
+        )
     with progress(len(texts), "Index") as bar:
         about = index.build(
             vectors,

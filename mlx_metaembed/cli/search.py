@@ -40,9 +40,10 @@ def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engi
     about = opened.about
     loaded = embedder.load(model or about.model, engine=engine, max_seq_length=about.max_seq_length)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
-    opened.require_model(loaded.dimensions, loaded.folder.prompts)
-    opened.require_same(loaded.encode([opened.probe()], prompt_name="document", truncate_dim=about.dims)[0])
-    vectors = loaded.encode(texts, prompt_name="query", truncate_dim=about.dims)
+    opened.require_model(loaded.folder.dimensions, loaded.folder.prompts)
+    made = {"truncate_dim": about.dims, "normalize_embeddings": loaded.compares_by_cosine}
+    opened.require_same(loaded.encode(opened.probe(), prompt_name="document", **made))
+    vectors = loaded.encode(texts, prompt_name="query", **made)
     results = [
         {"query": text, "hits": [_hit(rank, hit) for rank, hit in enumerate(hits, start=1)]}
         for text, hits in zip(texts, opened.search(vectors, k), strict=True)

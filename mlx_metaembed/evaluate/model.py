@@ -61,11 +61,9 @@ def measure_model(
 
 def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[str]) -> None:
     """Raise CallError for a width past the model's, or a code that neither the kit nor the model knows."""
-    wrong = [str(width) for width in widths if not 1 <= width <= embedder.dimensions]
-    if wrong:
-        raise CallError(
-            f"Width {', '.join(wrong)}: the model gives {embedder.dimensions} dimensions; expected at most that"
-        )
+    most = embedder.folder.dimensions
+    if wrong := [str(width) for width in widths if not 1 <= width <= most]:
+        raise CallError(f"Width {', '.join(wrong)}: the model gives {most} dimensions; expected at most that")
     check_codes(codes, [name for name, head in embedder.heads.items() if not head.on_tokens])
 
 
@@ -100,7 +98,8 @@ def encode(embedder: "Embedder", rows: Rows, *, progress: Progress = _silent) ->
     def vectors(texts: Sequence[str], prompt: str | None = None) -> np.ndarray:
         distinct = list(dict.fromkeys(texts))
         place = {text: at for at, text in enumerate(distinct)}
-        found = embedder.encode(distinct, prompt_name=prompt, normalize_embeddings=False, progress=progress)
+        width = embedder.folder.dimensions
+        found = embedder.encode(distinct, prompt_name=prompt, truncate_dim=width, progress=progress)
         return found[[place[text] for text in texts]]
 
     if isinstance(rows, Retrieval):

@@ -46,7 +46,7 @@ def card(folder: ModelFolder, *, library: str, tags: Sequence[str], title: str, 
 
 def facts(folder: ModelFolder) -> str:
     """What a user must know to get the same vectors, as a table."""
-    rows = {"Dimensions": folder.dimensions, "Longest text": f"{folder.max_seq_length} tokens"}
+    rows = {"Dimensions": folder.output_dimensions, "Longest text": f"{folder.max_seq_length} tokens"}
     if folder.splade:
         rows["Pooling"] = f"{folder.splade.pooling_strategy}, {folder.splade.activation_function}"
     elif late := folder.late_interaction:

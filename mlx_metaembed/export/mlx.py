@@ -43,7 +43,7 @@ from mlx_metaembed import load
 """
 TEXTS = '["How do I sort a list?", "sorted() returns a new list."]'
 LINES = {
-    None: 'vectors = load("{name}").encode({texts})\nprint(vectors @ vectors.T)',
+    None: 'vectors = load("{name}").encode({texts}, normalize_embeddings=True)\nprint(vectors @ vectors.T)',
     SPLADE: 'model = load("{name}")\nprint(model.decode(model.encode_sparse({texts}), 10))',
     MULTI_VECTOR: 'print(load("{name}").encode_token_vectors({texts}))',
 }

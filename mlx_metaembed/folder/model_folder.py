@@ -27,7 +27,11 @@ class ModelFolder:
     config: dict
     max_seq_length: int
     do_lower_case: bool = False
+    query_length: int | None = None
+    """Tokens at which a text with the prompt `query` is cut; None: `max_seq_length`."""
+    document_length: int | None = None
     pooling: str = "mean"
+    """A mode, or several whose vectors stand side by side: `cls+mean`."""
     include_prompt: bool = True
     dense: tuple[DenseModule, ...] = ()
     normalize: bool = False
@@ -36,12 +40,16 @@ class ModelFolder:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     similarity_fn_name: str = "cosine"
+    truncate_dim: int | None = None
+    """The width to which the final vectors are cut; None: their own."""
     base: Path | None = None
     """The folder of the trunk's weights, where they are not in `path`: an adapter's base."""
     adapter: Path | None = None
     """The folder of an adapter's files."""
     trunk_folder: str = ""
     """Where the trunk's files lie; a folder of its own in old layouts, never in what the kit writes."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What the files say and no vector depends on, in words, where the keys are not known."""
 
     @property
     def model_type(self) -> str:
@@ -56,6 +64,11 @@ class ModelFolder:
     def hidden_size(self) -> int:
         """Width of the states that the trunk gives."""
         return states_width(self.config)
+
+    @property
+    def pooled_width(self) -> int:
+        """Features of the pooled vector, before any Dense module."""
+        return self.hidden_size * len(self.pooling.split("+"))
 
     @property
     def is_tower(self) -> bool:
@@ -86,12 +99,17 @@ class ModelFolder:
 
     @property
     def dimensions(self) -> int:
-        """Width of the vector that the folder gives, for a text or for every token; of SPLADE, the vocabulary's."""
+        """Width of the vector that the modules give, for a text or for every token; of SPLADE, the vocabulary's."""
         if self.splade:
             return self.config["vocab_size"]
         if self.late_interaction:
             return self.late_interaction.dense[-1].out_features
-        return self.dense[-1].out_features if self.dense else self.hidden_size
+        return self.dense[-1].out_features if self.dense else self.pooled_width
+
+    @property
+    def output_dimensions(self) -> int:
+        """Width of the vectors that come out: `dimensions`, cut at `truncate_dim` where the folder says one."""
+        return min(self.dimensions, self.truncate_dim or self.dimensions)
 
     @property
     def quantization(self) -> dict | None:

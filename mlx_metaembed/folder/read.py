@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlx_metaembed import forms, locate, towers
-from mlx_metaembed.architecture import ENDLESS, positions, renamed, unified
+from mlx_metaembed.architecture import renamed, unified
 from mlx_metaembed.disk import optional_json, read_json
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.folder import modules_json
+from mlx_metaembed.folder import keys, modules_json, trunk_settings
 from mlx_metaembed.folder.model_folder import ADAPTER, QUANTIZATION, ModelFolder
+from mlx_metaembed.folder.trunk_settings import TrunkSettings
+
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 
 def read(path: str | Path, *, base: str | Path | None = None) -> ModelFolder:
@@ -81,24 +84,54 @@ def _declared(path: Path, base: ModelFolder | None = None) -> ModelFolder:
         if not isinstance(config, dict) or not isinstance(unified(config).get(name), kind):
             raise CallError(f"{trunk / 'config.json'} has no {name!r}; expected a Hugging Face encoder's configuration")
     config = renamed(config)
-    settings = optional_json(where / "sentence_bert_config.json")
+    # Without modules.json sentence-transformers reads neither of its own files.
+    listed = (path / "modules.json").is_file()
+    settings = trunk_settings.read(where) if listed else TrunkSettings("", {})
     tokenizer = optional_json(where / "tokenizer_config.json")
-    top = optional_json(path / "config_sentence_transformers.json")
-    if wrong := _wrong_forms(config, settings, tokenizer, top):
+    top = optional_json(path / keys.TOP) if listed else {}
+    wrong = settings.length_faults() + _wrong_forms(config, tokenizer, top)
+    if not listed and not config.get("quantization") and (template := _chat_template(trunk, tokenizer)):
+        wrong.append(
+            f"{template}: where there is no modules.json, sentence-transformers puts every text into the chat "
+            "template, which is not supported. For vectors of the plain texts, take the template out of a copy"
+        )
+    if wrong:
         raise faults(f"{path} says what it can't mean:", wrong)
     prompts = top.get("prompts") or config.get("task_instructions") or {}
     found = ModelFolder(
         path=path,
         config=config,
-        max_seq_length=_max_seq_length(config, settings, tokenizer),
-        do_lower_case=bool(settings.get("do_lower_case", False)),
-        prompts={name: text for name, text in prompts.items() if text is not None},
+        max_seq_length=settings.max_seq_length(config, tokenizer),
+        do_lower_case=bool(settings.settings.get("do_lower_case", False)),
+        prompts={name: text or "" for name, text in prompts.items()},
         default_prompt_name=top.get("default_prompt_name"),
-        similarity_fn_name=top.get("similarity_fn_name") or "cosine",
-        pooling="lasttoken" if config["model_type"] in towers.TEXT else "mean",
+        similarity_fn_name=_similarity(top),
+        pooling="lasttoken" if config["model_type"] in towers.TEXT or _is_causal(config) else "mean",
         trunk_folder=inner,
+        **settings.side_lengths(config),
     )
-    return replace(found, **modules_json.follow(path, inner, config, found.max_seq_length, top))
+    return replace(found, **modules_json.follow(found, settings, top)) if listed else found
+
+
+def _is_causal(config: dict) -> bool:
+    """Whether a bare trunk is pooled by its last token: a causal language model, as sentence-transformers tells one."""
+    architectures = config.get("architectures")
+    first = architectures[0] if isinstance(architectures, list) and architectures else ""
+    return isinstance(first, str) and first.endswith("ForCausalLM") and bool(config.get("is_causal", True))
+
+
+def _chat_template(trunk: Path, tokenizer: dict) -> str | None:
+    """The file that holds a chat template; None where there is none."""
+    if tokenizer.get("chat_template") is not None:
+        return "tokenizer_config.json"
+    found = [name for name in ("chat_template.jinja", "chat_template.json") if (trunk / name).is_file()]
+    return found[0] if found else None
+
+
+def _similarity(top: dict) -> str:
+    """How vectors are compared; what sentence-transformers does not know is cosine to it."""
+    said = top.get("similarity_fn_name")
+    return said if said in SIMILARITIES else "cosine"
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -107,30 +140,21 @@ def newest_checkpoint(run: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
-def _wrong_forms(config: dict, settings: dict, tokenizer: dict, top: dict) -> list[str]:
+def _wrong_forms(config: dict, tokenizer: dict, top: dict) -> list[str]:
     """Entries of a form that none of them has, one line each."""
-    lengths = {
-        "sentence_bert_config.json: max_seq_length": settings.get("max_seq_length"),
-        "tokenizer_config.json: model_max_length": tokenizer.get("model_max_length"),
-    }
-    wrong = [
-        f"{name} = {value!r:.80}, expected a number of tokens"
-        for name, value in lengths.items()
-        if value is not None and (not forms.fits(value, float) or value < 1)
-    ]
+    longest = tokenizer.get("model_max_length")
+    wrong = []
+    if longest is not None and (not forms.fits(longest, float) or longest < 1):
+        wrong.append(f"tokenizer_config.json: model_max_length = {longest!r:.80}, expected a number of tokens")
     wrong += [f"config.json: {line}" for line in forms.wrong(config)]
-    prompts = top.get("prompts") or config.get("task_instructions") or {}
+    prompts, default = top.get("prompts") or config.get("task_instructions") or {}, top.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(text is None or isinstance(text, str) for text in prompts.values()):
-        wrong.append(f"config_sentence_transformers.json: prompts = {prompts!r:.80}, expected texts by name")
-    elif not isinstance(top.get("default_prompt_name"), str | None):
-        name = top["default_prompt_name"]
-        wrong.append(f"config_sentence_transformers.json: default_prompt_name = {name!r:.80}, expected a name")
+        wrong.append(f"{keys.TOP}: prompts = {prompts!r:.80}, expected texts by name")
+    elif not isinstance(default, str | None):
+        wrong.append(f"{keys.TOP}: default_prompt_name = {default!r:.80}, expected a name")
+    elif default and default not in {*prompts, "query", "document"}:
+        wrong.append(f"{keys.TOP}: default_prompt_name = {default!r:.80}, but prompts has {list(prompts)!r:.80}")
+    width = top.get("truncate_dim")
+    if width is not None and not (forms.fits(width, int) and width >= 1):
+        wrong.append(f"{keys.TOP}: truncate_dim = {width!r:.80}, expected a number of features")
     return wrong
-
-
-def _max_seq_length(config: dict, settings: dict, tokenizer: dict) -> int:
-    """The declared length; the older layout has it with the module, the newer with the tokenizer."""
-    longest = positions(config)
-    said = min(settings.get("max_seq_length") or tokenizer.get("model_max_length") or longest, longest)
-    # Undeclared, an endless trunk is cut where it was trained.
-    return int(said if said < ENDLESS else unified(config).get("max_position_embeddings") or 512)

@@ -25,7 +25,9 @@ def write(folder: ModelFolder, out: Path) -> None:
     write_json(out / "config.json", folder.config)
     write_json(
         out / "sentence_bert_config.json",
-        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case} | towers.module(folder.config),
+        {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case}
+        | _said(folder, "query_length", "document_length")
+        | towers.module(folder.config),
     )
     top = module_types.top(folder.splade, folder.late_interaction)
     write_json(
@@ -36,20 +38,35 @@ def write(folder: ModelFolder, out: Path) -> None:
             "default_prompt_name": folder.default_prompt_name,
             "similarity_fn_name": folder.similarity_fn_name,
         }
+        | _said(folder, "truncate_dim")
         | top,
     )
     if folder.splade:
         width = {"word_embedding_dimension": folder.config.get("vocab_size")}
         write_json(out / folder.splade.path / "config.json", folder.splade.settings() | width)
     elif not folder.late_interaction and not folder.is_tower:
-        pooling = {flag: mode == folder.pooling for flag, mode in modules_json.POOLING_FLAGS.items()}
-        width = {"word_embedding_dimension": folder.hidden_size}
-        write_json(out / "1_Pooling" / "config.json", width | pooling | {"include_prompt": folder.include_prompt})
+        write_json(out / "1_Pooling" / "config.json", _pooling(folder))
     for dense in folder.dense_modules:
         write_json(out / dense.path / "config.json", dense.settings())
     if folder.normalize:
         (out / listed[-1]["path"]).mkdir(exist_ok=True)
     write_json(out / "modules.json", listed)
+
+
+def _said(folder: ModelFolder, *names: str) -> dict:
+    """Fields as keys that older releases do not know: only where they say something."""
+    return {name: getattr(folder, name) for name in names if getattr(folder, name) is not None}
+
+
+def _pooling(folder: ModelFolder) -> dict:
+    """A Pooling module's config.json. Several modes in an order of their own have words in the newer layout alone."""
+    modes = folder.pooling.split("+")
+    flags = {flag: mode in modes for flag, mode in modules_json.POOLING_FLAGS.items()}
+    if modes == [mode for flag, mode in modules_json.POOLING_FLAGS.items() if flags[flag]]:
+        found = {"word_embedding_dimension": folder.hidden_size, **flags}
+    else:
+        found = {"embedding_dimension": folder.hidden_size, "pooling_mode": modes}
+    return found | {"include_prompt": folder.include_prompt}
 
 
 TOKENIZER_FILES = (

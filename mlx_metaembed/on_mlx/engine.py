@@ -250,7 +250,7 @@ class MlxEngine:
     ) -> mx.array:
         parameters = trained | frozen
         states = self._states(parameters, ids, mask, *tasks)
-        return vector(states, pooled, self._folder, dense_weights(self._folder, parameters))
+        return vector(states, pooled, self._folder, dense_weights(self._folder, parameters), mask)
 
     def _states(self, parameters: dict, ids: mx.array, mask: mx.array, *tasks: mx.array) -> mx.array:
         self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))

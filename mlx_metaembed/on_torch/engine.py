@@ -200,7 +200,7 @@ class TorchEngine:
     def _vectors(self, chunk: Chunk) -> torch.Tensor:
         ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
         states = self._states(chunk, ids, mask)
-        return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters))
+        return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters), mask)
 
     def _states(self, chunk: Chunk, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         tasks = {} if chunk.tasks is None else {"tasks": self.array(chunk.tasks)}
