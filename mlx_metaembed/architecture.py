@@ -124,6 +124,8 @@ def window_faults(config: dict) -> list[str]:
 
 COUNTED_FROM_PAD = ("roberta", "xlm-roberta", "camembert", "longformer")
 """Model types whose positions start after the padding index."""
+DECODERS = ("gemma3_text", "llama", "mistral", "qwen2", "qwen3")
+"""Model types whose tokens see only what stands before them, where `is_causal` does not say otherwise."""
 ENDLESS = 1 << 20
 """Tokens, where positions are relative and nothing ends them."""
 

@@ -18,7 +18,11 @@ from mlx_metaembed.folder.keys import (
     Key,
 )
 
-_ARGUMENTS = {"model": "the trunk's loading", "processor": "the tokenizer's loading", "config": "config.json"}
+_ARGUMENTS = {
+    "model": "may change how the trunk is computed",
+    "processor": "may change the tokens; write it into tokenizer_config.json",
+    "config": "may change the trunk; write it into config.json",
+}
 _OLD = {"model": "model_args", "processor": "tokenizer_args", "config": "config_args"}
 _PLACES = ("trust_remote_code", "token", "cache_dir", "local_files_only", "revision")
 
@@ -42,7 +46,7 @@ def _arguments(name: str) -> list[Key]:
             for key in ("use_cache", "output_hidden_states", "output_attentions", "torch_dtype", "dtype"):
                 rows.append(Key(TRUNK, f"{section}.{key}", IGNORED, "no vector depends on it"))
         rows.append(Key(TRUNK, section, REFUSED, "arguments by name", (None,)))
-        rows.append(Key(TRUNK, f"{section}.*", REFUSED, f"changes {_ARGUMENTS[name]}; write it into that file"))
+        rows.append(Key(TRUNK, f"{section}.*", REFUSED, _ARGUMENTS[name]))
     return rows
 
 

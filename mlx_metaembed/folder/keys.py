@@ -48,7 +48,8 @@ def inspect(file: str, settings: Mapping, table: Table, shown: str) -> tuple[lis
             close = nearest(name.removeprefix(section), known) or "."
             unknown = table.get((file, f"{section}*"))
             if unknown is None or unknown.state == REFUSED:
-                wrong.append(f"{shown}: {name} = {value!r:.80} is not known{close}")
+                why = f" ({unknown.why})" if unknown else ""
+                wrong.append(f"{shown}: {name} = {value!r:.80} is not known{why}{close}")
             else:
                 notes.append(f"{shown}: {name} is not known and was left out, as sentence-transformers does")
         elif row.state == REFUSED and not any(_same(value, each) for each in row.unless):

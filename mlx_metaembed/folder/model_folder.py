@@ -153,7 +153,7 @@ class ModelFolder:
         if others:
             raise CallError(
                 f"{path} has its weights as {others[0]}, not as safetensors, which alone are loaded. "
-                f"Bring it in with: metaembed convert {path} OUT"
+                f"Bring it in with: metaembed convert {self.path} OUT"
             )
         raise CallError(f"{path} has no weights: expected model.safetensors; fetch the folder again")
 

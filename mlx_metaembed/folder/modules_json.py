@@ -167,7 +167,7 @@ def follow(folder: ModelFolder, trunk: TrunkSettings, top: Mapping) -> dict[str,
     (_late if late else _ending)(steps)
     if steps.wrong:
         raise faults(f"{listing} can't be followed:", dict.fromkeys(steps.wrong))
-    return steps.fields | {"notes": tuple(steps.notes)}
+    return steps.fields | {"notes": tuple(dict.fromkeys(steps.notes))}
 
 
 def _one(steps: Steps, module: object) -> None:

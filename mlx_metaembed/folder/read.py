@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlx_metaembed import forms, locate, towers
-from mlx_metaembed.architecture import renamed, unified
+from mlx_metaembed.architecture import DECODERS, renamed, unified
 from mlx_metaembed.disk import optional_json, read_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import keys, modules_json, trunk_settings
@@ -147,6 +147,11 @@ def _wrong_forms(config: dict, tokenizer: dict, top: dict) -> list[str]:
     if longest is not None and (not forms.fits(longest, float) or longest < 1):
         wrong.append(f"tokenizer_config.json: model_max_length = {longest!r:.80}, expected a number of tokens")
     wrong += [f"config.json: {line}" for line in forms.wrong(config)]
+    if not isinstance(config.get("is_causal", False), bool):
+        # transformers would take null for either, by the padding of a batch.
+        wrong.append(f"config.json: is_causal = {config['is_causal']!r:.80}, expected true or false, or no such entry")
+    elif config.get("is_causal") and config["model_type"] not in DECODERS:
+        wrong.append("config.json: is_causal = true is not supported for an encoder; expected false, or no such entry")
     prompts, default = top.get("prompts") or config.get("task_instructions") or {}, top.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(text is None or isinstance(text, str) for text in prompts.values()):
         wrong.append(f"{keys.TOP}: prompts = {prompts!r:.80}, expected texts by name")

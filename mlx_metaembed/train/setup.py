@@ -74,6 +74,9 @@ def prepare(
     learning.trained(recipe, source)
     behind = learning.behind(recipe, source)
     folder, heads, dimensions = behind.folder, behind.heads, behind.folder.dimensions
+    if recipe.max_seq_length:
+        # What a model was trained with is what its folder declares.
+        folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
     if any(width > dimensions for width in recipe.matryoshka):
         raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
     pairs = _pairs(recipe)

@@ -35,6 +35,8 @@ class Config(decoder.Config):
     def windows(self) -> list[int | None]:
         # The window of both directions together, halved: what is nearer than half of it and one is seen.
         window = self.sliding_window // 2 + 1 if self.use_bidirectional_attention else self.sliding_window
+        # transformers counts the edge in where `is_causal` is false, as in decoder.py.
+        window = window if self.is_causal or window is None else window + 1
         return [window if kind == "sliding_attention" else None for kind in self.kinds()]
 
     def ropes(self) -> dict[str, dict]:
@@ -116,7 +118,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: Config, dropout: float = 0.0):
         super().__init__()
-        self.causal = not config.use_bidirectional_attention
+        self.causal = config.is_causal and not config.use_bidirectional_attention
         self._windows, self._kinds = config.windows(), config.kinds()
         self.scale = config.hidden_size**0.5
         found = config.ropes()

@@ -124,7 +124,7 @@ def reckon(job: Job) -> Bytes:
     # The word table's gradient is rows.
     matrices = [math.prod(each) for name, each in trained.items() if not is_word_table(name)]
     by_pieces = target == Target("torch", "cpu") and recipe.optimizer == "adamw"
-    features = folder.dimensions if recipe.train != "heads" else max(folder.dimensions, folder.hidden_size)
+    features = folder.dimensions if recipe.train != "heads" else max(folder.dimensions, folder.pooled_width)
     adapter = 0 if recipe.train == "full" else item * plain
     weights = stored(trunk, folder.quantization, item, target) + adapter
     stays = {
