@@ -61,7 +61,14 @@ def _alone(path: Path, read: Read, max_seq_length: int) -> str | None:
     if side != read.truncation_side:
         cut = {"direction": read.truncation_side.capitalize(), "strategy": "LongestFirst", "stride": 0}
         content["truncation"] = cut | {"max_length": max_seq_length}
-    return None if content == before else json.dumps(content, ensure_ascii=False, indent=2)
+    return None if _ids(content) == _ids(before) else json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def _ids(content: dict) -> dict:
+    """What a tokenizer.json says of the ids of single texts."""
+    processor = content["post_processor"] or {}
+    single = {key: value for key, value in processor.items() if key not in ("pair", "trim_offsets", "add_prefix_space")}
+    return content | {"decoder": None, "post_processor": single}
 
 
 def _said(folder: Path) -> dict:
