@@ -5,14 +5,15 @@ tokens, D features.
 """
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed import locate
-from mlx_metaembed.convert import sources
+from mlx_metaembed.convert import onnx, sources
+from mlx_metaembed.convert.reference_tokenizer import ReferenceTokenizer, require_same
 from mlx_metaembed.errors import CallError, JobError, missing_extra
 from mlx_metaembed.folder import ADAPTER, PICKLED, ModelFolder
 from mlx_metaembed.tokens import Tokenizer
@@ -30,25 +31,39 @@ TEXTS = (
 TOLERANCES = {"float32": ("largest difference", 1e-4), "float16": ("cosine", 0.9999)}
 
 
-def check(model: str | Path, *, reference: str | Path | None = None, engine: str = "auto") -> tuple[list[dict], str]:
-    """One row a dtype and text: dtype, engine, tokens, cosine, largest difference, tolerance, whether it holds; then
-    what it was compared with, in words.
-
-    `reference` is the folder that transformers reads, the model's own where None is given. Raises CallError where
-    torch is missing, or transformers has no such model.
-    """
-    from mlx_metaembed.embedder import load
-
+def require_extra() -> None:
+    """Raise CallError where what the reference is computed with is not installed."""
     for package in ("torch", "transformers"):
         if importlib.util.find_spec(package) is None:
             raise missing_extra(package, "torch", "--check")
+
+
+def check(
+    model: str | Path,
+    *,
+    reference: str | Path | None = None,
+    words: str | Path | None = None,
+    engine: str = "auto",
+) -> tuple[list[dict], str]:
+    """One row a dtype and text: dtype, engine, tokens, cosine, largest difference, tolerance, whether it holds; then
+    what it was compared with, in words.
+
+    `reference` is the folder whose weights transformers reads, `words` the one whose tokenizer it reads; the model's
+    own where None is given. Raises CallError where torch is missing, or transformers has no such model, JobError where
+    transformers gives other ids.
+    """
+    from mlx_metaembed.embedder import load
+
+    require_extra()
     folder = folders.read(model)
     if folder.head:
         raise CallError(
             f"--check compares one vector a text, and {folder.path} ends in the head {folder.head!r}. The folder was "
             "converted; docs/heads.md says how its heads were checked"
         )
-    expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS)
+    tokenizer = ReferenceTokenizer(folder, Path(words or folder.trunk_path))
+    require_same(folder, tokenizer)
+    expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS, tokenizer)
     rows = []
     for dtype, (measure, tolerance) in TOLERANCES.items():
         embedder = load(str(model), engine=engine, dtype=dtype)
@@ -84,19 +99,21 @@ def compare(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
     }
 
 
-def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]) -> tuple[np.ndarray, list[int], str]:
+def reference_vectors(
+    folder: ModelFolder, reference: Path, texts: Sequence[str], tokenizer: ReferenceTokenizer | None = None
+) -> tuple[np.ndarray, list[int], str]:
     """The vectors float64 [B, D] that transformers and the folder's declarations give; each text's tokens; in words,
     what gave them.
 
-    Every text is encoded alone, so that nothing that stands beside it can change it.
+    `tokenizer` reads the folder's own files where None is given. Every text is encoded alone, so that nothing that
+    stands beside it can change it.
     """
     from mlx_metaembed.on_torch.reference import Reference, TowerReference
 
     trunk = TowerReference(folder, reference) if folder.is_tower else Reference(folder, reference)
     prompt = folder.prompts.get(folder.default_prompt_name or "", "")
-    texts = [prompt + (text.lower() if folder.do_lower_case else text) for text in texts]
-    encode, tokenizer = _tokenizer(folder, texts)
-    ids = [encode(text) for text in texts]
+    tokenizer = tokenizer or ReferenceTokenizer(folder, folder.trunk_path)
+    ids = [tokenizer(prompt + text) for text in texts]
     skipped = Tokenizer(folder).prompt_tokens(prompt)
     vectors = np.zeros((len(texts), folder.pooled_width))
     # Some rotary positions remember the longest text so far: the shortest goes first.
@@ -107,29 +124,7 @@ def reference_vectors(folder: ModelFolder, reference: Path, texts: Sequence[str]
         vectors[text] = (
             found if folder.is_tower else np.concatenate([pool(found[None], mask[None], mode)[0] for mode in modes])
         )
-    return _declared(folder, vectors), [len(row) for row in ids], f"{trunk.said}; {tokenizer}"
-
-
-def _tokenizer(folder: ModelFolder, texts: Sequence[str]) -> tuple[Callable[[str], list[int]], str]:
-    """From a text to its ids, cut at the folder's length, by the folder's tokenizer.json; what AutoTokenizer makes of
-    it, in words."""
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-    plain = PreTrainedTokenizerFast(tokenizer_file=str(folder.tokenizer()))
-    cut = {"truncation": True, "max_length": folder.max_seq_length}
-
-    def encode(text: str) -> list[int]:
-        return plain(text, **cut)["input_ids"]
-
-    # Of a tokenizer that is not of its class's usual kind, transformers makes another one, or none.
-    try:
-        theirs = AutoTokenizer.from_pretrained(str(folder.trunk_path), local_files_only=True)
-        other = sum(theirs(text, **cut)["input_ids"] != encode(text) for text in texts)
-    except Exception as error:
-        return encode, f"tokenizer.json as it stands, AutoTokenizer does not read it ({type(error).__name__})"
-    if other:
-        return encode, f"tokenizer.json as it stands, AutoTokenizer gives other ids for {other} of {len(texts)} texts"
-    return encode, "AutoTokenizer's ids"
+    return _declared(folder, vectors), [len(row) for row in ids], f"{trunk.said}; {tokenizer.said}"
 
 
 def pool(states: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
@@ -181,3 +176,11 @@ def reference_for(source: str | Path, dtype: str | None) -> Path | None:
     files = ("model.safetensors", "model.safetensors.index.json", *PICKLED)
     where = folder.trunk_path
     return where if not folder.quantization and any((where / name).is_file() for name in files) else None
+
+
+def words_of(source: str | Path, base: str | Path | None = None) -> Path:
+    """The folder of the source's own tokenizer, which transformers reads."""
+    path = Path(source)
+    if path.is_file():
+        return onnx.folder_of(path) if path.suffix == ".onnx" else path.parent
+    return folders.read(locate.resolve(source), base=base).trunk_path

@@ -16,6 +16,7 @@ from mlx_metaembed.convert import adapter, bge, contradictions, names, onnx, sou
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.tokenizer_files import Read as Words
 from mlx_metaembed.weights import FLOATING, ITEM_BYTES, Tensor
 
 PAPERS = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
@@ -41,9 +42,6 @@ def convert(
     folder, tensors = read(source, note, base)
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
-        # Not on the way out: a model that was trained without them must stay without.
-        if added := vocabulary.add_declared(partial):
-            note(f"tokenizer.json now adds {' and '.join(added)}, as tokenizer_config.json says")
         papers(folder, partial, "README.md")
     return folders.read(out)
 
@@ -104,9 +102,8 @@ def write(folder: ModelFolder, tensors: Tensors, partial: Path, *, dtype: str | 
 
     Raises CallError where the tokenizer is missing or has more tokens than the embedding has rows, or a part is wrong.
     """
-    if vocabulary.bring(folder.trunk_path, partial):
-        note("Made tokenizer.json from the older files of the tokenizer")
-    require_vocabulary(folder.path, partial / "tokenizer.json", tensors)
+    words = vocabulary.bring(folder.trunk_path, partial, folder.config, note, max_seq_length=folder.max_seq_length)
+    require_vocabulary(folder.path, words, tensors)
     extras(folder, partial, dtype=dtype, note=note)
     folders.write(replace(folder, config=with_dtype(folder.config, dtype or stored_dtype(tensors))), partial)
     weights.write(partial / "model.safetensors", mlm.as_task_model(folder.config, tensors), dtype=dtype)
@@ -130,14 +127,14 @@ def papers(folder: ModelFolder, partial: Path, *others: str) -> None:
             shutil.copyfile(folder.path / name, partial / name)
 
 
-def require_vocabulary(where: Path, tokenizer: Path, tensors: Mapping[str, Tensor | np.ndarray]) -> None:
+def require_vocabulary(where: Path, words: Words, tensors: Mapping[str, Tensor | np.ndarray]) -> None:
     """Raise CallError where the tokenizer gives an id that the word embedding has no row for."""
     embedding = names.word_embedding(tensors)
-    largest = vocabulary.largest_id(tokenizer)
+    token, largest = words.largest
     if embedding and largest >= tensors[embedding].shape[0]:
         raise CallError(
-            f"The tokenizer of {where} gives ids up to {largest}, but {embedding} has "
-            f"{tensors[embedding].shape[0]} rows; the tokenizer belongs to another model"
+            f"The tokenizer of {where} gives ids up to {largest}, but {embedding} has {tensors[embedding].shape[0]} "
+            f"rows ({token!r} has the id {largest}); the tokenizer belongs to another model"
         )
 
 

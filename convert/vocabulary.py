@@ -1,134 +1,94 @@
-"""The tokenizer's files, copied; `tokenizer.json` is made where a checkpoint has only the older ones.
+"""The tokenizer's files, copied, and a `tokenizer.json` that alone says what transformers makes of all of them.
 
-It is also made to add what tokenizer_config.json alone says is added (`add_eos_token`): the kit reads tokenizer.json
-alone, and so does transformers 5.
+It is made where a checkpoint has only older files, or where its files say what the kit does not follow by itself.
 """
 
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed.disk import read_json
+from mlx_metaembed import tokenizer_files
+from mlx_metaembed.convert.sources import Note
+from mlx_metaembed.disk import optional_json, write_json
 from mlx_metaembed.errors import CallError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from mlx_metaembed.tokenizer_files import ADDED, CONFIG, SPECIAL, TOKENIZER, NotFollowedError, Read
 
 OLDER = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 
 
-def bring(source: Path, out: Path) -> bool:
-    """Copy the tokenizer's files; whether `tokenizer.json` had to be made.
+def bring(source: Path, out: Path, model: dict, note: Note, *, max_seq_length: int) -> Read:
+    """Write the tokenizer's files of `source` into `out`, and give what they say of a model whose config.json is
+    `model`.
 
-    Raises CallError where there is no tokenizer, or the older files give none.
+    Raises CallError where there is no tokenizer, or none that tokenizer.json can say.
     """
-    made = not (source / "tokenizer.json").is_file()
+    made = not (source / TOKENIZER).is_file()
     if made and not any((source / name).is_file() for name in OLDER):
         raise CallError(f"{source} has no tokenizer; expected tokenizer.json, or one of {', '.join(OLDER)}")
     folders.copy_tokenizer(source, out)
     if made:
         _make(source, out)
-    return made
-
-
-def add_declared(out: Path) -> list[str]:
-    """The tokens that tokenizer_config.json says are added around a text, and tokenizer.json had to be made to add.
-
-    What tokenizer.json adds already stays, said or not. Raises CallError where the token has no name or no id.
-    """
-    config = _dict(out / "tokenizer_config.json")
-    declared = [which for which in ("bos", "eos") if config.get(f"add_{which}_token") is True]
-    if not declared:
-        return []
-    path = out / "tokenizer.json"
-    fast = _fast(path)
-    named = {which: _name(which, out, config) for which in declared}
-    ids = {which: fast.token_to_id(name or "") for which, name in named.items()}
-    if lacking := [which for which, number in ids.items() if number is None]:
-        raise CallError(
-            f"tokenizer_config.json says add_{lacking[0]}_token, but its {lacking[0]}_token is {named[lacking[0]]!r}, "
-            "which is no token of tokenizer.json"
+        note("Made tokenizer.json from the older files of the tokenizer")
+    try:
+        read = tokenizer_files.read(out, model)
+    except NotFollowedError as error:
+        read = _through_transformers(source, out, model, error)
+        note("Made tokenizer.json with transformers, as the tokenizer's files say together")
+    if not made and (silent := [key for key in ("add_bos_token", "add_eos_token") if _said(source).get(key) is True]):
+        note(
+            f"tokenizer_config.json says {' and '.join(silent)}, which transformers 5 does not heed where there is a "
+            "tokenizer.json; what that adds is added"
         )
-    around = dict(zip(("bos", "eos"), _around(fast), strict=True))
-    missing = [which for which in declared if ids[which] not in around[which]]
-    if not missing:
-        return []
-    content = read_json(path)
-    new = _with(content.get("post_processor"), {which: (named[which], ids[which]) for which in missing})
-    if new is None:
-        said = " and ".join(f"add_{which}_token" for which in missing)
-        raise CallError(
-            f"tokenizer_config.json says {said}, which the post-processor of tokenizer.json "
-            f"({content['post_processor']['type']}) does not do and can't be made to do"
-        )
-    path.write_text(json.dumps(content | {"post_processor": new}, ensure_ascii=False, indent=2), encoding="utf-8")
-    return [named[which] for which in missing]
+    if read.unknown:
+        note(f"tokenizer_config.json says what no tokenizer applies: {', '.join(read.unknown)}")
+    if text := _alone(out / TOKENIZER, read, max_seq_length):
+        (out / TOKENIZER).write_text(text, encoding="utf-8")
+        note("tokenizer.json now says what the tokenizer's other files change in it")
+    return read
 
 
-def largest_id(path: Path) -> int:
-    """The largest id that a `tokenizer.json` gives. Raises CallError where it is no tokenizer."""
-    return max(_fast(path).get_vocab(with_added_tokens=True).values(), default=-1)
-
-
-def _fast(path: Path) -> "Tokenizer":
+def _alone(path: Path, read: Read, max_seq_length: int) -> str | None:
+    """The text of a tokenizer.json that needs no other file; None where the one at `path` is so."""
     from tokenizers import Tokenizer
 
+    content = json.loads(read.fast.to_str())
+    with tokenizer_files.guarded(f"{path} is no tokenizer file"):
+        before = json.loads(Tokenizer.from_file(str(path)).to_str())
+    side = tokenizer_files.direction(before)
+    content |= {key: before[key] for key in ("truncation", "padding")}
+    if side != read.truncation_side:
+        cut = {"direction": read.truncation_side.capitalize(), "strategy": "LongestFirst", "stride": 0}
+        content["truncation"] = cut | {"max_length": max_seq_length}
+    return None if _ids(content) == _ids(before) else json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def _ids(content: dict) -> dict:
+    """What a tokenizer.json says of the ids of single texts."""
+    processor = content["post_processor"] or {}
+    single = {key: value for key, value in processor.items() if key not in ("pair", "trim_offsets", "add_prefix_space")}
+    return content | {"decoder": None, "post_processor": single}
+
+
+def _said(folder: Path) -> dict:
+    return optional_json(folder / CONFIG)
+
+
+def _through_transformers(source: Path, out: Path, model: dict, error: CallError) -> Read:
+    """What transformers makes of the files, as files that are taken as they stand."""
+    for name in (TOKENIZER, CONFIG, SPECIAL, ADDED):
+        (out / name).unlink(missing_ok=True)
     try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise CallError(f"{path} is no tokenizer file: {error}") from None
-
-
-def _with(processor: dict | None, added: dict[str, tuple[str, int]]) -> dict | None:
-    """A post-processor that adds tokens (text and id, by `bos` or `eos`) outside of what it adds; None: it can't be.
-
-    Of two templates in a row the second does not see the first's tokens, so that one template is extended.
-    """
-    if processor is None or processor["type"] == "ByteLevel":
-        first, second = {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}
-        plain = {"type": "TemplateProcessing", "single": [first], "pair": [first, second], "special_tokens": {}}
-        template = _with(plain, added)
-        return {"type": "Sequence", "processors": [processor, template]} if processor else template
-    if processor["type"] == "Sequence":
-        *earlier, last = processor["processors"]
-        last = _with(last, added)
-        if last is None:
-            return None
-        return processor | {"processors": [*earlier, *(last["processors"] if last["type"] == "Sequence" else [last])]}
-    if processor["type"] != "TemplateProcessing":
-        return None
-    pieces = {which: [{"SpecialToken": {"id": name, "type_id": 0}}] for which, (name, _) in added.items()}
-    new = {key: [*pieces.get("bos", []), *processor[key], *pieces.get("eos", [])] for key in ("single", "pair")}
-    known = {name: {"id": name, "ids": [number], "tokens": [name]} for name, number in added.values()}
-    return processor | new | {"special_tokens": processor["special_tokens"] | known}
-
-
-def _around(fast: "Tokenizer") -> tuple[list[int], list[int]]:
-    """The ids that a tokenizer adds before and after a text."""
-    text = "a b 1"
-    whole, plain = fast.encode(text).ids, fast.encode(text, add_special_tokens=False).ids
-    first = next(at for at in range(len(whole) + 1) if whole[at : at + len(plain)] == plain)
-    return whole[:first], whole[first + len(plain) :]
-
-
-def _name(which: str, out: Path, config: dict) -> str | None:
-    """The `bos` or `eos` token's text, from either file that names it, in either form."""
-    key = f"{which}_token"
-    found = config.get(key) or _dict(out / "special_tokens_map.json").get(key)
-    found = found.get("content") if isinstance(found, dict) else found
-    return found if isinstance(found, str) else None
-
-
-def _dict(path: Path) -> dict:
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
+        _make(source, out)
+    except CallError as other:
+        raise CallError(f"{error}\ntransformers does not make one either: {other}") from None
+    write_json(out / CONFIG, _said(out) | {"tokenizer_class": "PreTrainedTokenizerFast"})
+    return tokenizer_files.read(out, model)
 
 
 def _make(source: Path, out: Path) -> None:
+    """Write tokenizer.json, and tokenizer_config.json where there is none, as transformers saves them."""
     # transformers asks the hub and says so, unless it is told before its import.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from transformers import AutoTokenizer
@@ -140,11 +100,16 @@ def _make(source: Path, out: Path) -> None:
         # Where it does not know the file, transformers 5 makes a tokenizer of special tokens alone and says nothing.
         if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
             raise ValueError(f"no words were found for a {type(tokenizer).__name__}")
+        if not tokenizer.is_fast:
+            raise ValueError(f"a {type(tokenizer).__name__} works in Python, which no tokenizer.json can say")
         with tempfile.TemporaryDirectory() as scratch:
             tokenizer.save_pretrained(scratch)
-            for name in ("tokenizer.json", "tokenizer_config.json"):
+            for name in (TOKENIZER, CONFIG):
                 if not (out / name).is_file():
-                    shutil.copyfile(Path(scratch) / name, out / name)
-    # transformers raises what it likes for a file that it cannot read.
-    except Exception as error:
-        raise CallError(f"{source} has no tokenizer.json, and its older files give none: {error}") from None
+                    (out / name).write_bytes((Path(scratch) / name).read_bytes())
+    # transformers raises what it likes for a file that it cannot read, and tokenizers panics.
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:
+        older = "" if (source / TOKENIZER).is_file() else "has no tokenizer.json, and its older files give none"
+        raise CallError(f"{source} {older or 'gives no tokenizer.json'}: {error}") from None

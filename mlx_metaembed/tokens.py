@@ -4,24 +4,22 @@ A store is two files: all ids in a row (int32), and where each text starts (int6
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlx_metaembed import architecture, disk, towers
-from mlx_metaembed.errors import CallError
+from mlx_metaembed import architecture, disk, tokenizer_files, towers
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.special_tokens import special_ids
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer as Fast
-
 TEXTS_AT_ONCE = 256
 """A tokenizer's answers take some two hundred bytes a token until their ids are taken."""
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -49,35 +47,37 @@ class Store:
 
 
 class Tokenizer:
-    """A folder's `tokenizer.json`, cutting at a length; padding is the batches' business."""
+    """A folder's tokenizer, cutting at a length; padding is the batches' business."""
 
     def __init__(self, folder: ModelFolder, max_seq_length: int | None = None):
-        """Raises CallError where tokenizer.json is missing or broken, or gives ids past the embedding."""
-        from tokenizers import Tokenizer as Fast
-
-        path = folder.tokenizer()
-        try:
-            self._fast = Fast.from_file(str(path))
-        except Exception as error:  # tokenizers raises bare Exception
-            raise CallError(f"{path} is no tokenizer file: {error}") from None
+        """Raises CallError where the tokenizer's files are missing, broken or not followed, or give ids past the word
+        embedding."""
+        self._path = folder.tokenizer()
+        read = tokenizer_files.read(folder.trunk_path, folder.config, lower=folder.do_lower_case)
+        self._fast = read.fast
         config = folder.architecture
-        rows = config.get("vocab_size")
-        largest = max(self._fast.get_vocab(with_added_tokens=True).values(), default=0)
-        if rows is not None and largest >= rows:
+        self._rows = config.get("vocab_size")
+        token, largest = read.largest
+        if self._rows is not None and largest >= self._rows:
             raise CallError(
-                f"{path} gives ids up to {largest}, but the word embedding has {rows} rows; "
-                "the tokenizer belongs to another model"
+                f"{self._path} gives ids up to {largest}, but the word embedding has {self._rows} rows "
+                f"({token!r} has the id {largest}); the tokenizer belongs to another model"
             )
         self.max_seq_length = max_seq_length or folder.max_seq_length
         if self.max_seq_length > folder.max_seq_length and max_seq_length:
             longest = architecture.positions(folder.config)
             if self.max_seq_length > longest:
                 raise CallError(f"max_seq_length = {max_seq_length}, but the model has {longest} positions")
+        self.special_tokens = self._fast.num_special_tokens_to_add(is_pair=False)
+        if self.special_tokens > self.max_seq_length:
+            raise CallError(
+                f"{self._path} puts {self.special_tokens} special tokens around a text, which is to have at most "
+                f"{self.max_seq_length} tokens; the tokenizer belongs to another model"
+            )
         self._fast.no_padding()
-        self._fast.enable_truncation(self.max_seq_length)
         self._folder = folder
-        if folder.do_lower_case:
-            _lower(self._fast)
+        self._fast.enable_truncation(self.max_seq_length, direction=read.truncation_side)
+        self._require_around(config.get("type_vocab_size") or 0)
         # Older configurations say -1 where there is no such token; what stands at padding is masked.
         self.pad_id = max(config.get("pad_token_id") or 0, 0)
         self._end = towers.ends(folder.config) if folder.is_tower else None
@@ -85,21 +85,53 @@ class Tokenizer:
             self.pad_id = self._padding(folder, self.pad_id)
             self._fast.enable_padding(length=architecture.positions(folder.config), pad_id=self.pad_id)
         self.include_prompt = folder.include_prompt
-        self.special_tokens = self._fast.num_special_tokens_to_add(is_pair=False)
+        rows = float("inf") if self._rows is None else self._rows
+        self._beyond = {id: token for id, token in self.vocabulary.items() if id >= rows}
+        if self.pad_id >= rows:
+            raise CallError(
+                f"{folder.path}: the padding has the id {self.pad_id}, but the word embedding has {self._rows} rows; "
+                "mend pad_token_id in config.json"
+            )
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at `max_seq_length`.
 
         CLIP pools where a text first ends, and no token sees what follows it: there it is cut. SigLIP attends to
-        padding: it is part of a text.
+        padding: it is part of a text. Raises CallError for a text that is no Unicode, or has a token without a row.
         """
-        found = [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts))]
-        return found if self._end is None else [self._ended(ids) for ids in found]
+        require_texts(texts)
+        with tokenizer_files.guarded(f"The tokenizer {self._path} fails"):
+            found = [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts))]
+        if self._beyond and (past := {id for ids in found for id in ids} & self._beyond.keys()):
+            raise CallError(
+                f"{self._path.parent} adds the token {self._beyond[min(past)]!r} with the id {min(past)}, but the word "
+                f"embedding has {self._rows} rows: the model has no vector for it. Leave it out of the texts"
+            )
+        return [self.ended(ids) for ids in found]
 
-    def _ended(self, ids: list[int]) -> list[int]:
-        """The ids up to the first that ends a text."""
+    def ended(self, ids: list[int]) -> list[int]:
+        """The ids up to the first that ends a text, in a model that pools there; else all."""
+        if self._end is None:
+            return ids
         end = max(ids, default=0) if self._end == towers.LEGACY_END else self._end
         return ids[: ids.index(end) + 1] if end in ids else ids
+
+    def _require_around(self, types: int) -> None:
+        """Raise CallError where what is put around a text has no row, or another type than 0."""
+        with tokenizer_files.guarded(f"The tokenizer {self._path} fails"):
+            found = self._fast.encode("")
+        past = [at for at, id in enumerate(found.ids) if self._rows is not None and id >= self._rows]
+        if past:
+            raise CallError(
+                f"The files of {self._path.parent} put the token {found.tokens[past[0]]!r} with the id "
+                f"{found.ids[past[0]]} around every text, but the word embedding has {self._rows} rows; "
+                "the tokenizer belongs to another model"
+            )
+        if types > 1 and any(found.type_ids):
+            raise CallError(
+                f"The post-processor of {self._path} gives a text's tokens the type {max(found.type_ids)}; expected 0 "
+                "alone, as encoders of single texts are trained"
+            )
 
     def _padding(self, folder: ModelFolder, otherwise: int) -> int:
         """The id of the padding token that the tokenizer's own files name."""
@@ -135,16 +167,6 @@ class Tokenizer:
         return special_ids(self._folder.trunk_path, self.id_of)
 
 
-def _lower(fast: "Fast") -> None:
-    """Put lower case before all other normalizers, where none of them is that; special tokens stay as they are."""
-    from tokenizers.normalizers import Lowercase, Sequence
-
-    given = fast.normalizer
-    steps = list(given) if isinstance(given, Sequence) else [given] if given is not None else []
-    if not any(isinstance(step, Lowercase) for step in steps):
-        fast.normalizer = Sequence([Lowercase(), *steps])
-
-
 SPECIAL = {
     "cls": ("<s>", "[CLS]"),
     "eos": ("</s>",),
@@ -169,6 +191,19 @@ def special_token(folder: Path, role: str, known: Callable[[str], int | None]) -
     return next((token for token in SPECIAL[role] if known(token) is not None), None)
 
 
+def require_texts(texts: Sequence[str]) -> None:
+    """Raise CallError where a text is none, or holds half of a surrogate pair, which is no character."""
+    wrong = []
+    for at, text in enumerate(texts):
+        if not isinstance(text, str):
+            wrong.append(f"text {at} is {type(text).__name__}: {text!r:.60}")
+        elif not text.isascii() and (half := SURROGATE.search(text)):
+            near = ascii(text[max(half.start() - 20, 0) : half.start() + 20])
+            wrong.append(f"text {at}, character {half.start()}, is half of a surrogate pair: {near}")
+    if wrong:
+        raise faults("Some texts can't be tokenised:", wrong, "Expected text in Unicode; mend or leave them out.")
+
+
 def tokenize(
     tokenizer: Tokenizer,
     texts: Sequence[str],
@@ -178,6 +213,7 @@ def tokenize(
     tasks: Sequence[int] | int | None = None,
 ) -> Store:
     """A store in memory. `prompts`: one for all texts or one a text, put before it; `tasks` likewise (see `Store`)."""
+    require_texts(texts)
     each = [prompts] * len(texts) if isinstance(prompts, str) else prompts
     leading = {prompt: tokenizer.prompt_tokens(prompt) for prompt in set(each)}
     rows: list[np.ndarray] = []
@@ -222,8 +258,10 @@ def fingerprint(
     prompts: Sequence[str],
     tasks: Sequence[int] | None = None,
 ) -> str:
-    """A key of 16 hex digits for what a store holds: the tokenizer, the length, every text, its prompt and task."""
-    digest = hashlib.sha256(tokenizer_file.read_bytes())
+    """A key of 16 hex digits for what a store holds: the tokenizer's files, the length, each text, prompt and task."""
+    digest = hashlib.sha256()
+    for path in (tokenizer_file.with_name(name) for name in tokenizer_files.FILES):
+        digest.update(path.read_bytes() if path.is_file() else b"")
     digest.update(str(max_seq_length).encode())
     if tasks is not None:
         digest.update(str(list(tasks)).encode())

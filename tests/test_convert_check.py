@@ -1,6 +1,7 @@
 """The check against transformers: it holds for a right model and fails loudly for a wrong one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_both_engines_hold(wordpiece: Path, tmp_path: Path, two_engines: tuple[s
         assert max(row["largest_difference"] for row in rows[:texts]) < 1e-5
         # Half precision was really computed in.
         assert max(row["largest_difference"] for row in rows[texts:]) > 1e-5
-        assert found["reference"].endswith(f"BertModel on {wordpiece}; AutoTokenizer's ids")
+        assert found["reference"].endswith(f"BertModel on {wordpiece}; AutoTokenizer's ids (BertTokenizer)")
 
 
 def test_weights_that_changed_on_the_way_do_not_hold(
@@ -138,17 +139,39 @@ def test_every_family_has_a_reference_and_it_is_named(
     assert all(line[-1] == "yes" for line in lines)
 
 
-def test_a_tokenizer_that_is_rebuilt_otherwise_is_named_and_checked(
+def test_a_tokenizer_that_a_class_rebuilds_is_followed(two_engines: tuple[str, ...], tmp_path: Path) -> None:
+    # Words, which transformers makes word pieces of in a BERT.
+    source = altered(tmp_path / "source", "bert")
+    (source / "tokenizer_config.json").unlink()
+    rows, said = check.check(source, engine="mlx")
+    assert said.endswith("; AutoTokenizer's ids (BertTokenizer)")
+    check.require(rows)
+
+
+def test_a_tokenizer_that_transformers_can_not_make_has_no_reference(
     two_engines: tuple[str, ...], tmp_path: Path
 ) -> None:
-    # Words, which transformers makes word pieces of in a BERT; and a T5, whose tokenizer it can't make at all.
-    for family, said in (
-        ("bert", "tokenizer.json as it stands, AutoTokenizer gives other ids for"),
-        ("t5", "tokenizer.json as it stands, AutoTokenizer does not read it (TypeError)"),
-    ):
-        rows, found = check.check(GOLDEN / family, engine="mlx")
-        assert said in found
-        check.require(rows)
+    source = altered(tmp_path / "source", "t5")
+    (source / "tokenizer_config.json").unlink()
+    with pytest.raises(JobError, match=r"AutoTokenizer does not read the tokenizer of .*source \(TypeError: "):
+        check.check(source, engine="mlx")
+
+
+def test_other_ids_than_the_sources_fail_and_name_the_text(
+    wordpiece: Path, two_engines: tuple[str, ...], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(wordpiece, other)
+    settings = disk.read_json(other / "tokenizer_config.json")
+    disk.write_json(other / "tokenizer_config.json", settings | {"truncation_side": "left"})
+    with pytest.raises(JobError, match=r"Of the text '  two .* token 1 is 95 \('##c'\), expected 55 \('t'\)"):
+        check.check(other, words=wordpiece, engine="mlx")
+    disk.write_json(other / "tokenizer_config.json", settings | {"cls_token": "[MASK]"})
+    with pytest.raises(
+        JobError, match=r"Of the text '' token 0 is 4 \('\[MASK\]'\), expected 2 \('\[CLS\]'\)"
+    ) as found:
+        check.check(other, words=wordpiece, engine="mlx")
+    assert found.value.exit_status == 1
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def test_the_files_are_the_model_and_no_others(trained: Path, tmp_path: Path) ->
         "modules.json",
         "sentence_bert_config.json",
         "tokenizer.json",
+        "tokenizer_config.json",
     ]
     assert heads.read(found)[0] == {"code": heads.Fsq(in_features=6, levels=(4, 4))}
     expected = weights.read(trained / "model.safetensors")

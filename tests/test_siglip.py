@@ -63,7 +63,7 @@ def test_every_text_fills_all_positions(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json"])
-@pytest.mark.parametrize("token", ["<unk>", {"content": "<unk>", "lstrip": False}])
+@pytest.mark.parametrize("token", ["<unk>", {"__type": "AddedToken", "content": "<unk>"}])
 def test_the_tokenizers_files_name_the_padding(tmp_path: Path, name: str, token: object):
     path = altered(tmp_path / "m", "siglip")
     disk.write_json(path / name, {"pad_token": token})

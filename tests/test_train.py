@@ -71,6 +71,7 @@ def test_it_learns_and_leaves_a_model_folder(engine_name: str, tiny: Path, pairs
         "modules.json",
         "sentence_bert_config.json",
         "tokenizer.json",
+        "tokenizer_config.json",
     ]
     embedder = load(out, engine=engine_name)
     assert embedder.encode(["open a socket"]).shape == (1, 32)

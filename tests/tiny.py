@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import DenseModule
 
@@ -47,8 +47,14 @@ def tiny_folder(path: Path, *, seed: int = 0, dense: tuple[DenseModule, ...] = (
         shape = (module.out_features, module.in_features)
         linear = {"linear.weight": draw(random, "", shape) * 5, "linear.bias": draw(random, "bias", shape[:1])}
         weights.write(path / module.path / "model.safetensors", linear)
-    tokenizer().save(str(path / "tokenizer.json"))
+    save(tokenizer(), path)
     return path
+
+
+def save(made: Tokenizer, path: Path) -> None:
+    """Write a tokenizer that other tools take as it stands, whatever the model's family has."""
+    made.save(str(path / "tokenizer.json"))
+    disk.write_json(path / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
 
 
 def draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:

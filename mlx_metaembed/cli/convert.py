@@ -37,6 +37,11 @@ def command(
     from mlx_metaembed.convert import convert
     from mlx_metaembed.disk import bytes_on_disk
 
+    if check:
+        from mlx_metaembed.convert import check as checking
+
+        # Before anything is written.
+        checking.require_extra()
     folder = convert(source, out, dtype=dtype, base=base, note=note)
     result = {
         "out": str(out),
@@ -54,9 +59,9 @@ def command(
     lines = [f"{out}: {folder.model_type}, {gives}, {result['dtype']}, {result['bytes_on_disk'] / 1e6:.1f} MB"]
     rows: list[dict] = []
     if check:
-        from mlx_metaembed.convert import check as checking
-
-        rows, said = checking.check(out, reference=checking.reference_for(source, dtype), engine=engine)
+        rows, said = checking.check(
+            out, reference=checking.reference_for(source, dtype), words=checking.words_of(source, base), engine=engine
+        )
         result |= {"check": rows, "reference": said}
         shown = [
             row

@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE.parent))
 from jina import JINA, adapted  # noqa: E402
 from nomic_moe import NOMIC_MOE, NomicMoe  # noqa: E402
 from references import new_trunk, nomic_trunk, t5_encoder, transformers_trunk  # noqa: E402
-from tiny import BERT_SPECIALS, tokenizer  # noqa: E402
+from tiny import BERT_SPECIALS, save, tokenizer  # noqa: E402
 from two_towers import CLIP, SIGLIP, TEXT_TOWER, clip_features, siglip_features, text_tower  # noqa: E402
 
 from mlx_metaembed import folder as folders  # noqa: E402
@@ -290,7 +290,7 @@ def make(name: str, family: Family) -> None:
     with torch.inference_mode():
         more = family.more(trunk, found, out, *inputs)
     weights.write(out / "model.safetensors", found)
-    tokenizer(family.specials, family.template).save(str(out / "tokenizer.json"))
+    save(tokenizer(family.specials, family.template), out)
     states = states.last_hidden_state.numpy() * mask[:, :, None]
     np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states, **more)
 
