@@ -81,8 +81,11 @@ def read(
     if tasks.names(folder.config) and not any(f"{tasks.LORA}." in name for name in tensors):
         tensors |= task_adapters.apart(folder)
         note("Took the task adapters from their own folders")
+    # Before an adapter changes the words, since that is how a decoder of its own is known.
+    head = mlm.kept(folder.config, tensors | {own: found[name] for name, own in left.items()})
     folder, tensors = adapter.fuse(folder, tensors, note)
-    head = mlm.kept(folder.config, {own: found[name] for name, own in left.items()})
+    if "decoder.weight" in mlm.own(folder.config, head):
+        folder = replace(folder, config=folder.config | {"tie_word_embeddings": False})
     if head:
         spelled = mlm.known(folder.model_type)
         # The decoder that is the word embedding, and a bias by its second name.

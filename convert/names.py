@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from mlx_metaembed.architecture import PREFIXES, is_word_table
+from mlx_metaembed.architecture import is_word_table, prefixes
 from mlx_metaembed.errors import faults
 
 Value = TypeVar("Value")
@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 WRAPPERS = ("module", "0.auto_model", "auto_model", "model")
 """Prefixes that programs put around a trunk of any family."""
 HEADS = re.compile(
-    r"(cls|head|decoder|lm_head|classifier|qa_outputs|score|pre_classifier"
+    r"(cls|head|decoder|lm_head|classifier|classification_head|qa_outputs|score|pre_classifier"
     r"|discriminator_predictions|generator_predictions|generator_lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\."
 )
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|rotary_emb\.inv_freq)")
@@ -39,13 +39,13 @@ def trunk(
 
     Raises CallError where two tensors get one name.
     """
-    prefixes = tuple(f"{prefix}." for prefix in (*WRAPPERS, PREFIXES.get(model_type, "model")))
+    before = tuple(f"{prefix}." for prefix in (*WRAPPERS, *prefixes(model_type)))
     kept: dict[str, Value] = {}
     heads: dict[str, str] = {}
     buffers, twice = [], []
     for name, tensor in tensors.items():
         own = name
-        while found := next((prefix for prefix in prefixes if own.startswith(prefix)), None):
+        while found := next((prefix for prefix in before if own.startswith(prefix)), None):
             own = own[len(found) :]
         # Checkpoints that came from TensorFlow name a norm's weight and bias so.
         own = own.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")

@@ -18,6 +18,7 @@ ENGINES = {"mlx", "mlx_lm", "torch", "transformers", "safetensors"}
 HEAVY = {"pyarrow", "usearch", "huggingface_hub", "tokenizers", "transformers", "onnx", "PIL"}
 FLOORS = {
     "mlx_metaembed.xp": 0,
+    "mlx_metaembed.activations": 1,
     "mlx_metaembed.weights": 0,
     "mlx_metaembed.disk": 0,
     "mlx_metaembed.towers": 0,
