@@ -42,15 +42,13 @@ def check(model: str | Path, *, reference: str | Path | None = None, engine: str
     """
     from mlx_metaembed.embedder import load
 
-    for package in ("torch", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            raise missing_extra(package, "torch", "--check")
     folder = folders.read(model)
     if folder.head:
         raise CallError(
-            f"--check compares one vector a text, and {folder.path} ends in the head {folder.head!r}. The folder was "
-            "converted; docs/heads.md says how its heads were checked"
+            f"--check compares one vector a text, and the model ends in the head {folder.head!r}. Convert it without; "
+            "docs/heads.md says how its heads were checked"
         )
+    require_reference()
     expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS)
     rows = []
     for dtype, (measure, tolerance) in TOLERANCES.items():
@@ -65,6 +63,13 @@ def check(model: str | Path, *, reference: str | Path | None = None, engine: str
     return rows, said
 
 
+def require_reference() -> None:
+    """Raise CallError where torch or transformers, which the reference is made of, is not installed."""
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise missing_extra(package, "torch", "--check")
+
+
 def require(rows: Sequence[dict]) -> None:
     """Raise JobError where a row is out of its tolerance."""
     wrong = [row for row in rows if not row["holds"]]
@@ -74,7 +79,7 @@ def require(rows: Sequence[dict]) -> None:
             f"{row['largest_difference']:.2e} (tolerance: {row['tolerance']})"
             for row in wrong
         )
-        raise JobError(f"The converted model does not give the reference's vectors. {listed}. Do not use it; report it")
+        raise JobError(f"The converted model does not give the reference's vectors. {listed}. Please report it")
 
 
 def compare(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:

@@ -229,7 +229,12 @@ def _word(found: np.dtype | str, wanted: str | None) -> str:
     return FLOATING[wanted] if wanted and word in ("F64", *FLOATING.values()) else word
 
 
-def compare(where: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+def compare(
+    where: Path,
+    expected: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[int, ...]],
+    advice: str = "Fetch the folder again, or check that config.json belongs to these weights.",
+) -> None:
     """Raise one CallError that lists every tensor missing from, wrong in, or unknown to the weights at `where`."""
     missing = [f"{name} {expected[name]}: missing" for name in expected if name not in found]
     wrong = [
@@ -242,5 +247,5 @@ def compare(where: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping
         raise faults(
             f"The weights in {where} do not fit its config.json:",
             [*missing, *wrong, *unknown],
-            "Fetch the folder again, or check that config.json belongs to these weights.",
+            advice,
         )

@@ -15,7 +15,7 @@ HEADS = {
     "camembert": ("roberta.", ("lm_head.layer_norm.weight",)),
     "distilbert": ("distilbert.", ("vocab_transform.weight", "vocab_projector.bias")),
     "mpnet": ("mpnet.", ("lm_head.dense.weight", "mpnet.embeddings.position_ids")),
-    "modernbert": ("model.", ("head.dense.weight", "head.norm.weight", "decoder.bias")),
+    "modernbert": ("model.", ("head.dense.weight", "decoder.bias")),
     "nomic_bert": ("bert.", ("cls.predictions.transform.dense.weight", "cls.predictions.decoder.weight")),
     "nomic_moe": ("bert.", ("cls.predictions.decoder.bias",)),
     "jina_embeddings_v3": ("roberta.", ("lm_head.dense.weight", "roberta.embeddings.position_ids")),

@@ -28,6 +28,8 @@ FLOORS = {
     "mlx_metaembed.mlm": 1,
     "mlx_metaembed.quantized": 1,
     "mlx_metaembed.folder": 1,
+    "mlx_metaembed.foreign": 2,
+    "mlx_metaembed.finite": 2,
     "mlx_metaembed.images": 2,
     "mlx_metaembed.codes": 1,
     "mlx_metaembed.data": 1,

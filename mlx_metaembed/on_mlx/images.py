@@ -35,7 +35,7 @@ class PatchEmbedding(nn.Module):
         self.weight = mx.zeros((config.hidden_size, config.num_channels, self.size, self.size))
 
     def __call__(self, pixels: mx.array) -> mx.array:
-        """Pixels [B, C, H, W] to patches [B, N, hidden_size], row by row; what is left over at two edges is not seen."""
+        """Pixels [B, C, H, W] to patches [B, N, hidden_size], row by row; what fills no patch is left out."""
         batch, channels, height, width = pixels.shape
         rows, columns = height // self.size, width // self.size
         x = (
