@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from pickled import archive, save
 from tiny import tiny_folder
 
-from mlx_metaembed import disk, families, heads, weights
+from mlx_metaembed import disk, engine, families, heads, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
