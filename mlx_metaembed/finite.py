@@ -14,7 +14,7 @@ def require(found: np.ndarray, folder: ModelFolder, dtype: str) -> np.ndarray:
     """What a model gave, where all of it is finite. Raises JobError that names the weights that are not, else why."""
     if np.isfinite(found).all():
         return found
-    heading = f"{folder.path} gives vectors that are not finite (NaN or infinity), which are good for nothing."
+    heading = f"{folder.path} gives vectors that are not finite (NaN or infinity)."
     wrong = list(not_finite(_files(folder)))
     if wrong:
         listed = "\n".join(f"  - {line}" for line in wrong[:20])

@@ -56,9 +56,9 @@ def with_gradients(value: Array, at: Sequence[Array], gradients: Sequence[Array]
 
 
 def relu(x: Array) -> Array:
-    """max(x, 0) with gradient 0 at 0 in every engine."""
+    """max(x, 0) with gradient 0 at 0 in every engine; NaN stays NaN, so that it is seen."""
     xp = namespace(x)
-    return xp.where(x > 0, x, xp.zeros_like(x))
+    return xp.where(x <= 0, xp.zeros_like(x), x)
 
 
 def softplus(x: Array) -> Array:

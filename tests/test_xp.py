@@ -60,6 +60,7 @@ def test_relu_has_no_gradient_at_zero(engine_name: str):
     x = np.array([-1.0, 0.0, 2.0], np.float32)
     got = gradient_of(engine_name, lambda x: xp.namespace(x).sum(xp.relu(x)), x)
     assert got.tolist() == [0.0, 0.0, 1.0]
+    assert np.isnan(value_of(engine_name, xp.relu, np.array([np.nan], np.float32))).all()
 
 
 def test_softplus_does_not_overflow(engine_name: str):
