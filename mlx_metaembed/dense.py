@@ -54,7 +54,7 @@ def dense(module: DenseModule, weights: Mapping[str, Array], x: Array) -> Array:
 
     Raises CallError where its activation is not known.
     """
-    if module.activation_function not in ACTIVATIONS:
+    if not isinstance(module.activation_function, str) or module.activation_function not in ACTIVATIONS:
         raise CallError(
             f"{module.path}: activation {module.activation_function!r} is not supported; known: "
             + ", ".join(ACTIVATIONS)
