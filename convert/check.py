@@ -31,13 +31,6 @@ TEXTS = (
 TOLERANCES = {"float32": ("largest difference", 1e-4), "float16": ("cosine", 0.9999)}
 
 
-def require_extra() -> None:
-    """Raise CallError where what the reference is computed with is not installed."""
-    for package in ("torch", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            raise missing_extra(package, "torch", "--check")
-
-
 def check(
     model: str | Path,
     *,
@@ -54,13 +47,13 @@ def check(
     """
     from mlx_metaembed.embedder import load
 
-    require_extra()
     folder = folders.read(model)
     if folder.head:
         raise CallError(
-            f"--check compares one vector a text, and {folder.path} ends in the head {folder.head!r}. The folder was "
-            "converted; docs/heads.md says how its heads were checked"
+            f"--check compares one vector a text, and the model ends in the head {folder.head!r}. Convert it without; "
+            "docs/heads.md says how its heads were checked"
         )
+    require_reference()
     tokenizer = ReferenceTokenizer(folder, Path(words or folder.trunk_path))
     require_same(folder, tokenizer)
     expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS, tokenizer)
@@ -78,6 +71,13 @@ def check(
     return rows, said
 
 
+def require_reference() -> None:
+    """Raise CallError where torch or transformers, which the reference is made of, is not installed."""
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise missing_extra(package, "torch", "--check")
+
+
 def require(rows: Sequence[dict]) -> None:
     """Raise JobError where a row is out of its tolerance."""
     wrong = [row for row in rows if not row["holds"]]
@@ -87,7 +87,7 @@ def require(rows: Sequence[dict]) -> None:
             f"{row['largest_difference']:.2e} (tolerance: {row['tolerance']})"
             for row in wrong
         )
-        raise JobError(f"The converted model does not give the reference's vectors. {listed}. Do not use it; report it")
+        raise JobError(f"The converted model does not give the reference's vectors. {listed}. Please report it")
 
 
 def compare(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:

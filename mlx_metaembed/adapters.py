@@ -13,7 +13,7 @@ import numpy as np
 
 from mlx_metaembed import forms, mlx_lm_adapter, towers
 from mlx_metaembed import weights as files
-from mlx_metaembed.architecture import PREFIXES, unused
+from mlx_metaembed.architecture import prefixes, unused
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ADAPTER, ModelFolder
@@ -221,7 +221,7 @@ def _own(name: str, model_type: str, trunk: Mapping[str, object]) -> str:
     name = name.removeprefix(PREFIX)
     while not _in_trunk(name, trunk):
         first, _, rest = name.partition(".")
-        if first not in (*WRAPPERS, PREFIXES.get(model_type)):
+        if first not in (*WRAPPERS, *prefixes(model_type)):
             break
         name = rest
     return name

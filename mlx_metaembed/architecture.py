@@ -39,28 +39,38 @@ def is_word_table(name: str) -> bool:
 
 
 PREFIXES = {
-    "bert": "bert",
-    "roberta": "roberta",
-    "xlm-roberta": "roberta",
-    "camembert": "roberta",
-    "mpnet": "mpnet",
-    "distilbert": "distilbert",
-    "electra": "electra",
-    "jina_embeddings_v3": "roberta",
-    "nomic_bert": "bert",
-    "new": "new",
-    "gte": "new",
-    "longformer": "longformer",
-    "clip": "clip",
-    "siglip": "siglip",
+    "bert": ("bert",),
+    "roberta": ("roberta",),
+    "xlm-roberta": ("roberta",),
+    "camembert": ("roberta",),
+    "mpnet": ("mpnet",),
+    "distilbert": ("distilbert",),
+    "electra": ("electra",),
+    "jina_embeddings_v3": ("roberta",),
+    "nomic_bert": ("nomic_bert", "bert"),
+    "new": ("new",),
+    "gte": ("gte", "new"),
+    "longformer": ("longformer",),
+    "clip": ("clip",),
+    "siglip": ("siglip",),
+    "t5": ("transformer",),
 }
-"""The prefix that a family's task models give their trunk; "model" for the others."""
+"""What a family's task models put before their trunk's names: transformers' first, then that of the hub's code."""
+
+
+def prefixes(model_type: str) -> tuple[str, ...]:
+    """What a family's task models may put before their trunk's names; the first is written.
+
+    Decoders have `model`, but for question answering `transformer`.
+    """
+    return PREFIXES.get(model_type, ("model", "transformer"))
 
 
 def prefix(model_type: str, names: Iterable[str]) -> str:
     """What stands before the trunk's names in a task model's file (ForMaskedLM), with its dot; mostly nothing."""
-    found = PREFIXES.get(model_type, "model") + "."
-    return found if any(name.startswith(found) for name in names) else ""
+    names = tuple(names)
+    known = (f"{found}." for found in prefixes(model_type))
+    return next((found for found in known if any(name.startswith(found) for name in names)), "")
 
 
 ALIASES = {

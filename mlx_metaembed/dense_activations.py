@@ -5,6 +5,7 @@ A module that has weights, mixes features or changes their number is none of the
 
 from collections.abc import Callable
 
+from mlx_metaembed.activations import clipped, hardswish, leaky_relu, mish, relu6, sigmoid, silu
 from mlx_metaembed.xp import Array, gelu, namespace, relu, softplus
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -22,23 +23,10 @@ def activation(name: str) -> Callable[[Array], Array]:
     return NAMES[name]
 
 
-def _sigmoid(x: Array) -> Array:
-    return 0.5 + 0.5 * namespace(x).tanh(0.5 * x)
-
-
 def _elu(x: Array, alpha: float = 1.0) -> Array:
     xp = namespace(x)
     # Above 0 the exponential could overflow, and its gradient with it.
     return xp.where(x > 0, x, alpha * (xp.exp(xp.minimum(x, xp.zeros_like(x))) - 1))
-
-
-def _leaky(x: Array, slope: float) -> Array:
-    return namespace(x).where(x > 0, x, slope * x)
-
-
-def _clipped(x: Array, low: float, high: float) -> Array:
-    """`x` within two bounds: relu has the same gradient at a bound in every engine."""
-    return high - relu(high - low - relu(x - low))
 
 
 def _shrunk(x: Array) -> Array:
@@ -55,19 +43,19 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "ELU": _elu,
     "GELU": gelu,
     "Hardshrink": _hard_shrunk,
-    "Hardsigmoid": lambda x: _clipped(x / 6 + 0.5, 0.0, 1.0),
-    "Hardswish": lambda x: x * _clipped(x / 6 + 0.5, 0.0, 1.0),
-    "Hardtanh": lambda x: _clipped(x, -1.0, 1.0),
-    "LeakyReLU": lambda x: _leaky(x, 0.01),
+    "Hardsigmoid": lambda x: clipped(x / 6 + 0.5, 0.0, 1.0),
+    "Hardswish": hardswish,
+    "Hardtanh": lambda x: clipped(x, -1.0, 1.0),
+    "LeakyReLU": leaky_relu,
     "LogSigmoid": lambda x: -softplus(-x),
-    "Mish": lambda x: x * namespace(x).tanh(softplus(x)),
+    "Mish": mish,
     # Its slope is drawn while training; afterwards it is the mean of 1/8 and 1/3.
-    "RReLU": lambda x: _leaky(x, 11 / 48),
+    "RReLU": lambda x: leaky_relu(x, 11 / 48),
     "ReLU": relu,
-    "ReLU6": lambda x: _clipped(x, 0.0, 6.0),
+    "ReLU6": relu6,
     "SELU": lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
-    "SiLU": lambda x: x * _sigmoid(x),
-    "Sigmoid": _sigmoid,
+    "SiLU": silu,
+    "Sigmoid": sigmoid,
     "Softplus": softplus,
     "Softshrink": _shrunk,
     "Softsign": lambda x: x / (1 + namespace(x).abs(x)),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import adapters, batches, choices, images, locate, sparse, tokens
+from mlx_metaembed import adapters, batches, choices, finite, images, locate, sparse, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
@@ -128,7 +128,7 @@ class Embedder:
         parts = []
         for first in range(0, len(files), IMAGES_AT_ONCE):
             pixels = images.read(files[first : first + IMAGES_AT_ONCE], how)
-            parts.append(self.engine.numpy(self.engine.images(pixels)))
+            parts.append(self._finite(self.engine.numpy(self.engine.images(pixels))))
             progress(len(pixels))
         found = self._finished(parts, truncate_dim, normalize_embeddings, head)
         return found[0] if one else found
@@ -194,7 +194,7 @@ class Embedder:
 
     def apply(self, head: str, vectors: np.ndarray) -> np.ndarray:
         """A head's output for vectors [n, D] that `encode` gave at the modules' whole width, not normalised."""
-        return self.engine.numpy(self.engine.head(head, self.engine.array(vectors)))
+        return self._finite(self.engine.numpy(self.engine.head(head, self.engine.array(vectors))))
 
     @property
     def compares_by_cosine(self) -> bool:
@@ -242,10 +242,10 @@ class Embedder:
                 whole = late.expanded(chunk) if late and late.expands(side) else chunk
                 output = self.engine.numpy(self.engine.token_head(head, whole))
                 if isinstance(self.heads[head], SparseHead):
-                    rows += self.heads[head].sparse(output, whole.ids)
+                    rows += [(ids, self._finite(each)) for ids, each in self.heads[head].sparse(output, whole.ids)]
                 else:
                     scored = late.scored(whole, side) if late else self.heads[head].scored(whole.ids, whole.mask)
-                    rows += [vectors[real] for vectors, real in zip(output, scored, strict=True)]
+                    rows += [self._finite(vectors[real]) for vectors, real in zip(output, scored, strict=True)]
                 progress(chunk.texts)
             found += [rows[place] for place in places]
         return found
@@ -266,7 +266,11 @@ class Embedder:
         for chunk in pieces:
             rows.append(self.engine.numpy(self.engine.embed(chunk)))
             progress(chunk.texts)
-        return np.concatenate(rows)[places]
+        return self._finite(np.concatenate(rows)[places])
+
+    def _finite(self, found: np.ndarray) -> np.ndarray:
+        """What the engine gave. Raises JobError where it is not finite, with the weights that are not."""
+        return finite.require(found, self.folder, self.dtype)
 
 
 def _listed(given: Any) -> tuple[bool, Sequence[Any]]:

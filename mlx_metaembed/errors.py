@@ -40,6 +40,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def missing_extra(package: str, extra: str, purpose: str) -> CallError:
     """The error for an optional dependency that is not installed, with the command that installs it."""
-    return CallError(
-        f"{purpose} needs {package}, which is not installed. Install it with: pip install 'mlx-metaembed[{extra}]'"
-    )
+    # Not at the top: --help reads this file.
+    from mlx_metaembed.installation import command
+
+    return CallError(f"{purpose} needs {package}, which is not installed. Install it with: {command(extra)}")

@@ -102,6 +102,9 @@ def preprocessing(folder: ModelFolder) -> Preprocessing:
         wrong.append(f"rescale_factor = {found['rescale_factor']!r:.80}; expected a number above 0")
     if found.get("resample", 3) not in FILTERS:
         wrong.append(f"resample = {found['resample']!r}; expected one of {', '.join(map(str, FILTERS))}")
+    image, patch = (towers.image(folder.config)[name] for name in ("image_size", "patch_size"))
+    if not (type(image) is type(patch) is int and 1 <= patch <= image):
+        wrong.append(f"the vision_config has patches of {patch!r:.80} pixels in images of {image!r:.80}")
     if wrong:
         raise faults(f"{path} can't be followed:", wrong)
     return Preprocessing(
@@ -112,7 +115,7 @@ def preprocessing(folder: ModelFolder) -> Preprocessing:
         scale=found.get("rescale_factor", 1 / 255) if steps["rescale"] else 1.0,
         mean=tuple(found.get("image_mean") or MEAN) if steps["normalize"] else (0.0,) * 3,
         deviation=tuple(found.get("image_std") or DEVIATION) if steps["normalize"] else (1.0,) * 3,
-        tower=towers.image(folder.config)["image_size"],
+        tower=image,
     )
 
 

@@ -229,7 +229,12 @@ def _word(found: np.dtype | str, wanted: str | None) -> str:
     return FLOATING[wanted] if wanted and word in ("F64", *FLOATING.values()) else word
 
 
-def compare(where: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+def compare(
+    where: Path,
+    expected: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[int, ...]],
+    advice: str = "Fetch the folder again, or check that config.json belongs to these weights.",
+) -> None:
     """Raise one CallError that lists every tensor missing from, wrong in, or unknown to the weights at `where`."""
     missing = [f"{name} {expected[name]}: missing" for name in expected if name not in found]
     wrong = [
@@ -239,7 +244,6 @@ def compare(where: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping
     ]
     unknown = [f"{name} {tuple(found[name])}: not part of this architecture" for name in found if name not in expected]
     if missing or wrong or unknown:
-        advice = "Fetch the folder again, or check that config.json belongs to these weights."
         if unknown and where.is_dir():
             advice = (
                 f"If another tool wrote the folder so, bring it in with: metaembed convert {where} OUT. Else fetch it "

@@ -56,9 +56,9 @@ def with_gradients(value: Array, at: Sequence[Array], gradients: Sequence[Array]
 
 
 def relu(x: Array) -> Array:
-    """max(x, 0) with gradient 0 at 0 in every engine."""
+    """max(x, 0) with gradient 0 at 0 in every engine; NaN stays NaN, so that it is seen."""
     xp = namespace(x)
-    return xp.where(x > 0, x, xp.zeros_like(x))
+    return xp.where(x <= 0, xp.zeros_like(x), x)
 
 
 def softplus(x: Array) -> Array:
@@ -67,11 +67,16 @@ def softplus(x: Array) -> Array:
     return relu(x) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-def gelu(x: Array) -> Array:
-    """x times the normal distribution function of x."""
+def normal_distribution(x: Array) -> Array:
+    """The share of a standard normal distribution that lies below `x`."""
     # NumPy, the referee of the tests, has no erf.
     erf = getattr(namespace(x), "erf", None) or np.vectorize(math.erf, otypes=[x.dtype])
-    return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
+    return 0.5 + 0.5 * erf(x * math.sqrt(0.5))
+
+
+def gelu(x: Array) -> Array:
+    """x times the normal distribution function of x."""
+    return x * normal_distribution(x)
 
 
 def gelu_tanh(x: Array) -> Array:

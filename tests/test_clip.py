@@ -77,6 +77,18 @@ def test_images_have_the_references_features(engine_name: str):
     assert lowest_cosine(half, STORED["images"]) > 0.9999
 
 
+def test_what_no_patch_covers_is_not_seen(engine_name: str, tmp_path: Path):
+    """Of 14 pixels, patches of 4 see 12, as the reference's convolution does."""
+    vision = disk.read_json(CLIP / "config.json")["vision_config"]
+    model = load(altered(tmp_path / "m", "clip", {"vision_config": vision | {"image_size": 14}}), engine=engine_name)
+    wider = np.pad(STORED["pixels"], [(0, 0), (0, 0), (0, 2), (0, 2)], constant_values=7)
+    found = model.engine.numpy(model.engine.images(wider))
+    np.testing.assert_allclose(found, unit(STORED["images"]), rtol=0, atol=1e-5)
+    narrow = altered(tmp_path / "n", "clip", {"vision_config": vision | {"patch_size": 13}})
+    with pytest.raises(CallError, match="patches of 13 pixels in images of 12"):
+        load(narrow, engine=engine_name).encode_images(PICTURES)
+
+
 def test_a_task_models_prefix_is_taken_off_both_towers(engine_name: str, tmp_path: Path):
     out = shutil.copytree(CLIP, tmp_path / "m")
     arrays = weights.read(out / "model.safetensors")

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from pickled import archive, save
 from tiny import tiny_folder
 
-from mlx_metaembed import disk, families, heads, weights
+from mlx_metaembed import disk, engine, families, heads, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
@@ -85,10 +85,44 @@ def test_two_tensors_of_one_name_are_refused(source: Path, tiny: Path, tmp_path:
         convert(with_weights(source, arrays), tmp_path / "out")
 
 
-def test_what_is_not_known_stays_for_the_engine_to_name(source: Path, tiny: Path, tmp_path: Path) -> None:
+def test_what_no_engine_loads_is_not_written(source: Path, tiny: Path, tmp_path: Path) -> None:
     arrays = weights.read(tiny / "model.safetensors") | {"adapter.down": np.ones(2, np.float32)}
-    convert(with_weights(source, arrays), tmp_path / "out")
-    assert "adapter.down" in weights.header(tmp_path / "out/model.safetensors")
+    with pytest.raises(CallError) as error:
+        convert(with_weights(source, arrays), tmp_path / "out")
+    said = str(error.value)
+    assert said.startswith(
+        f"{source} was not converted: no engine here loads what comes of it. The weights in {source} "
+    )
+    assert "adapter.down (2,): not part of this architecture" in said and "Fetch the folder again" in said
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_numbers_that_are_not_finite_are_listed(source: Path, tiny: Path, tmp_path: Path) -> None:
+    arrays = {name: array.copy() for name, array in weights.read(tiny / "model.safetensors").items()}
+    arrays["encoder.layer.0.output.dense.weight"][0, :2] = np.nan, -np.inf
+    arrays["pooler.dense.bias"][3] = np.inf
+    with pytest.raises(CallError) as error:
+        convert(with_weights(source, arrays), tmp_path / "out")
+    assert str(error.value).splitlines() == [
+        f"The weights of {source} can't be used:",
+        "  - pooler.dense.bias: 1 of 32 numbers are NaN or infinite",
+        "  - encoder.layer.0.output.dense.weight: 2 of 2,048 numbers are NaN or infinite",
+        "Fetch them again, or take an earlier save.",
+    ]
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_what_one_engine_takes_is_converted_and_the_others_words_are_told(
+    two_engines: tuple[str, str], source: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLX does not read float64.
+    monkeypatch.setattr(engine, "preferred", lambda **machine: ("mlx", "auto: a Mac"))
+    arrays = {name: array.astype(np.float64) for name, array in weights.read(tiny / "model.safetensors").items()}
+    heard: list[str] = []
+    convert(with_weights(source, arrays), tmp_path / "out", note=heard.append)
+    assert [line.partition(" has float64")[0] for line in heard] == [f"It loads on torch alone; mlx says: {source}"]
+    with pytest.raises(CallError, match=f"metaembed convert {source} OUT --dtype float32 makes them float32"):
+        convert(source, tmp_path / "other", engine="mlx")
 
 
 @pytest.mark.parametrize("form", ["sharded", "pickle", "pickled shards", "single safetensors", "single pickle"])

@@ -1,5 +1,6 @@
 """The check against transformers: it holds for a right model and fails loudly for a wrong one."""
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -200,6 +201,27 @@ def test_an_encoder_that_computes_otherwise_fails_with_status_1(
     done = CliRunner().invoke(command, [str(GOLDEN / family), str(tmp_path / "out"), "--check", "--engine", "mlx"])
     assert isinstance(done.exception, JobError) and done.exception.exit_status == 1
     assert "NO" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_without_what_the_check_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else found(name, *rest)
+    )
+    done = CliRunner().invoke(command, [str(GOLDEN / "bert"), str(tmp_path / "out"), "--check"])
+    assert isinstance(done.exception, CallError) and "--check needs torch, which is not installed" in str(
+        done.exception
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_head_is_not_checked_and_not_written(two_engines: tuple[str, ...], tmp_path: Path) -> None:
+    done = CliRunner().invoke(command, [str(GOLDEN / "splade_bert"), str(tmp_path / "out"), "--check"])
+    assert isinstance(done.exception, CallError) and "ends in the head 'splade'. Convert it without" in str(
+        done.exception
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_without_a_reference_says_so(two_engines: tuple[str, ...], tmp_path: Path) -> None:

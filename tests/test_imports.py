@@ -18,6 +18,7 @@ ENGINES = {"mlx", "mlx_lm", "torch", "transformers", "safetensors"}
 HEAVY = {"pyarrow", "usearch", "huggingface_hub", "tokenizers", "transformers", "onnx", "PIL"}
 FLOORS = {
     "mlx_metaembed.xp": 0,
+    "mlx_metaembed.activations": 1,
     "mlx_metaembed.weights": 0,
     "mlx_metaembed.disk": 0,
     "mlx_metaembed.towers": 0,
@@ -26,6 +27,8 @@ FLOORS = {
     "mlx_metaembed.mlm": 1,
     "mlx_metaembed.quantized": 1,
     "mlx_metaembed.folder": 1,
+    "mlx_metaembed.foreign": 2,
+    "mlx_metaembed.finite": 2,
     "mlx_metaembed.images": 2,
     "mlx_metaembed.codes": 1,
     "mlx_metaembed.data": 1,

@@ -41,7 +41,7 @@ WRONG = {
     "rope_parameters are for 'rope_theta'": BARE | {"rope_parameters": {"rope_theta": 1e4}},
     "rope_type = 'yarm' is not supported": {"rope_parameters": {"full_attention": {"rope_type": "yarm", "factor": 2}}},
     "layer type 'chunked_attention' is not supported": {"layer_types": ["chunked_attention"] * 4},
-    "hidden_activation = 'gelu_10' is not supported": {"hidden_activation": "gelu_10"},
+    "hidden_activation = 'xielu' is not supported": {"hidden_activation": "xielu"},
 }
 
 

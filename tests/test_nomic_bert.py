@@ -52,6 +52,8 @@ def test_transformers_form_says_the_same(engine_name: str, tmp_path: Path):
         {"rotary_emb_base": 50},
         {"activation_function": "geglu"},
         TRANSFORMERS | {"rope_parameters": {"rope_type": "default", "rope_theta": 50}},
+        TRANSFORMERS | {"hidden_act": "gelu"},
+        TRANSFORMERS | {"hidden_act": "relu6"},
     ],
 )
 def test_every_setting_counts_alike_on_both_engines(two_engines: tuple[str, str], tmp_path: Path, config: dict):

@@ -95,12 +95,6 @@ def test_what_is_not_computed_is_refused(engine_name: str, tmp_path: Path, messa
         encoder(engine_name, altered(tmp_path / "m", "nomic_moe", WRONG[message]))
 
 
-def test_transformers_form_means_a_gate_by_gelu(mlx_engine: str, tmp_path: Path):
-    config = {"activation_function": ..., "hidden_act": "gelu", "moe_every_n_layers": 0}
-    with pytest.raises(CallError, match="transformers' form means a gate by it"):
-        encoder(mlx_engine, altered(tmp_path / "m", "nomic_moe", config, dense))
-
-
 def test_experts_and_router_stay_as_they_are_in_a_quantized_folder(engine_name: str, mlx_engine: str, tmp_path: Path):
     found = quantized.export(folders.read(GOLDEN / "nomic_moe"), tmp_path / "out", bits=8, group_size=32)
     packed = {name.removesuffix(".scales") for name in found.trunk() if name.endswith(".scales")}

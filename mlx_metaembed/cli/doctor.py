@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
     Example:
       metaembed doctor --json
     """
-    from mlx_metaembed import footprint
+    from mlx_metaembed import footprint, installation
     from mlx_metaembed.engine import automatic_dtype, choose, installed
 
     chosen = choose("auto")
@@ -47,7 +47,7 @@ def command(as_json: bool) -> None:
         *_mlx_lines(result["mlx"]),
         f"torch: {result['torch']['device']}"
         if result["torch"]
-        else "torch: not installed (pip install 'mlx-metaembed[torch]')",
+        else f"torch: not installed ({installation.command('torch')})",
         *(f"{name}: {version or 'not installed'}" for name, version in result["packages"].items()),
     ]
     answer(result, as_json, lines)
@@ -66,13 +66,13 @@ def _mlx() -> dict:
 
 
 def _mlx_lines(found: dict | None) -> list[str]:
-    from mlx_metaembed.on_mlx.blas import ADVICE
+    from mlx_metaembed.on_mlx.blas import advice
 
     if found is None:
         return ["mlx: not installed"]
     lines = [f"mlx: {found['device']}; encoders: {', '.join(found['encoders'])}"]
     if found["needs_blas"]:
-        missing = f"the wheel's reference BLAS, about 30 times slower than a fast one; {ADVICE}"
+        missing = f"the wheel's reference BLAS, about 30 times slower than a fast one; {advice()}"
         lines.append(f"mlx BLAS: {found['blas'] or missing}")
     return lines
 

@@ -26,7 +26,6 @@ GROUP_SIZES = (32, 64, 128)
 WHOLE = (
     *("position_embedding", "token_type_embeddings", "relative_attention_bias"),
     *("LayerNorm", "norm", "pooler", "router"),
-    *("cls.predictions", "lm_head", "vocab_transform", "vocab_projector", "head.dense"),
 )
 """Parts of a name whose matrices stay as they are."""
 TAGS = ("mlx", "sentence-similarity", "feature-extraction")
@@ -81,11 +80,12 @@ def export(
     if not folder.splade and (head := tensors.keys() & mlm.known(folder.model_type)):
         note("Left out, the model's output being dense: its masked-language-model head")
         tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
-    chosen, left = matrices(tensors, group_size)
+    trunk = {name: tensor for name, tensor in tensors.items() if name not in mlm.known(folder.model_type)}
+    chosen, left = matrices(trunk, group_size)
     if left:
-        note(f"Not quantized, their rows being no multiple of {group_size}: {names.summary(left)}; {_smaller(tensors)}")
+        note(f"Not quantized, their rows being no multiple of {group_size}: {names.summary(left)}; {_smaller(trunk)}")
     if not chosen:
-        raise CallError(f"Nothing in {folder.path} can be quantized in groups of {group_size}; {_smaller(tensors)}")
+        raise CallError(f"Nothing in {folder.path} can be quantized in groups of {group_size}; {_smaller(trunk)}")
     _for_others(folder, tensors, note)
     settings = {"group_size": group_size, "bits": bits, "mode": "affine"}
     config = folder.config | {"quantization": settings, "quantization_config": settings}

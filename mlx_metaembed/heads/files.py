@@ -11,6 +11,7 @@ import numpy as np
 
 from mlx_metaembed import forms, mlm
 from mlx_metaembed import weights as files
+from mlx_metaembed.activations import ACTIVATIONS
 from mlx_metaembed.disk import read_json, write_json
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import SIDE, ModelFolder, dense_files
@@ -90,12 +91,19 @@ def every(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
             f"{folder.path} declares SpladePooling, but its weights have no masked-language-model head that is known "
             f"for model_type {folder.model_type!r}; known: {', '.join(mlm.LAYOUTS)}"
         )
+    settings = mlm.settings(folder.config, found, _words(folder, found)) if found else {}
+    if found and settings["hidden_act"] not in ACTIVATIONS:
+        if folder.splade:
+            raise CallError(
+                f"{folder.trunk_path / 'config.json'}: the masked-language-model head has the activation "
+                f"{settings['hidden_act']!r:.80}, which is not supported; known: {', '.join(ACTIVATIONS)}"
+            )
+        # The head of a model that is used for its vectors alone.
+        found = {}
     if found:
         pooling = folder.splade or SpladePooling()
-        bias = found.get("decoder.bias") or found.get("decoder.weight")
-        words = bias.shape[0] if bias else folder.config["vocab_size"]
         heads[SPLADE] = Splade(
-            **mlm.settings(folder.config, found, words),
+            **settings,
             pooling_strategy=pooling.pooling_strategy,
             activation_function=pooling.activation_function,
         )
@@ -106,6 +114,12 @@ def every(folder: ModelFolder) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
         stored = dense_files.read(folder.path, folder.late_interaction.dense)
         arrays = arrays | {f"{MULTI_VECTOR}.{name}": array for name, array in stored.items()}
     return heads, arrays
+
+
+def _words(folder: ModelFolder, found: Mapping[str, files.Tensor]) -> int:
+    """How many words a masked-language-model head has."""
+    own = next((found[name] for name in ("decoder.bias", "decoder.weight") if name in found), None)
+    return own.shape[0] if own is not None and own.shape else folder.config["vocab_size"]
 
 
 def write(heads: Mapping[str, Head], arrays: Mapping[str, np.ndarray], out: Path) -> None:

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mlx_metaembed.xp import Array, gelu, gelu_tanh, layer_norm, masked, namespace, relu
+from mlx_metaembed.activations import ACTIVATIONS
+from mlx_metaembed.xp import Array, layer_norm, masked, namespace, relu
 
 WORDS_AT_ONCE = 4096
 """Columns of the logits [B, L, V] that are held together."""
-ACTIVATIONS = {"gelu": gelu, "gelu_new": gelu_tanh, "gelu_pytorch_tanh": gelu_tanh, "relu": relu}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ import math
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_metaembed import activations
+from mlx_metaembed.xp import gelu_tanh
+
 # erf(x) = x P(x^2) / Q(x^2) on [-4, 4]; beyond, erf is 1 in float32. Eigen's coefficients, highest power first.
 P = (
     -2.72614225801306e-10,
@@ -77,16 +80,13 @@ def _slope(x: mx.array, cotangent: mx.array) -> mx.array:
     return ((_distribution(wide) + near * density) * cotangent.astype(mx.float32)).astype(x.dtype)
 
 
-def quick_gelu(x: mx.array) -> mx.array:
-    """GELU by a logistic curve, as CLIP was trained."""
-    return x * mx.sigmoid(1.702 * x)
-
-
-ACTIVATIONS = {
+ACTIVATIONS = activations.ACTIVATIONS | {
     "gelu": gelu,
-    "gelu_new": nn.gelu_approx,
-    "gelu_pytorch_tanh": nn.gelu_approx,
-    "quick_gelu": quick_gelu,
+    "gelu_python": gelu,
+    "gelu_10": lambda x: mx.clip(gelu(x), -10, 10),
     "relu": nn.relu,
     "silu": nn.silu,
+    "swish": nn.silu,
 }
+"""The shared texts, and those for which MLX has a faster form."""
+ACTIVATIONS |= {name: nn.gelu_approx for name, form in ACTIVATIONS.items() if form is gelu_tanh}

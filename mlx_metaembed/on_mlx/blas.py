@@ -8,8 +8,14 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from mlx_metaembed.installation import command
+
 NAMES = ("libmkl_rt.so.3", "libmkl_rt.so.2", "libmkl_rt.so", "libopenblas.so.0", "libopenblas.so")
-ADVICE = "pip install 'mlx-metaembed[blas]' (x86-64), or apt install libopenblas0"
+
+
+def advice() -> str:
+    """The commands that install a fast BLAS."""
+    return f"{command('blas')} (x86-64), or apt install libopenblas0"
 
 
 def preload() -> str | None:

@@ -35,10 +35,14 @@ class PatchEmbedding(nn.Module):
         self.weight = mx.zeros((config.hidden_size, config.num_channels, self.size, self.size))
 
     def __call__(self, pixels: mx.array) -> mx.array:
-        """Pixels [B, C, H, W] to patches [B, N, hidden_size], row by row."""
+        """Pixels [B, C, H, W] to patches [B, N, hidden_size], row by row; what fills no patch is left out."""
         batch, channels, height, width = pixels.shape
         rows, columns = height // self.size, width // self.size
-        x = pixels.reshape(batch, channels, rows, self.size, columns, self.size).transpose(0, 2, 4, 1, 3, 5)
+        x = (
+            pixels[:, :, : rows * self.size, : columns * self.size]
+            .reshape(batch, channels, rows, self.size, columns, self.size)
+            .transpose(0, 2, 4, 1, 3, 5)
+        )
         return x.reshape(batch, rows * columns, -1) @ self.weight.reshape(len(self.weight), -1).T
 
 

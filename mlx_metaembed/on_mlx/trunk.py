@@ -12,9 +12,9 @@ from mlx_metaembed import families, forms
 from mlx_metaembed import quantized as quantization
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.foreign import require_fit
 from mlx_metaembed.on_mlx import files
 from mlx_metaembed.parameters import TRUNK
-from mlx_metaembed.weights import compare
 
 
 def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False) -> nn.Module:
@@ -65,7 +65,7 @@ def load(folder: ModelFolder, *, dropout: float = 0.0, expand: bool = False) -> 
     if folder.quantization and expand:
         found = quantization.expand(found, folder.quantization)
     expected = {name: tuple(array.shape) for name, array in tree_flatten(trunk.parameters())}
-    compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
+    require_fit(folder, expected, {name: tensor.shape for name, tensor in found.items()})
     trunk.load_weights(list(files.read(folder, found).items()))
     return trunk
 

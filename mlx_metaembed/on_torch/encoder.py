@@ -10,9 +10,9 @@ from mlx_metaembed import families, tasks
 from mlx_metaembed.architecture import kept, window_faults
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.foreign import require_fit
 from mlx_metaembed.on_torch import files, renamed, rope, towers
 from mlx_metaembed.quantized import expand
-from mlx_metaembed.weights import compare
 
 DROPOUT = ("hidden_dropout_prob", "dropout", "dropout_rate", "embedding_dropout", "mlp_dropout")
 """What families call the share of states that is dropped."""
@@ -97,7 +97,7 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     if form:
         expected = renamed.shapes(form, native)
         expected |= tasks.shapes(folder.config, expected)
-    compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
+    require_fit(folder, expected, {name: tensor.shape for name, tensor in found.items()})
     tensors = files.read(folder, found)
     state = renamed.parted(form, native, tensors) if form else tensors
     trunk = family.from_pretrained(None, config=config, state_dict=state, dtype=dtype, **pooler)

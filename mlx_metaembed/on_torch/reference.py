@@ -84,8 +84,8 @@ def _own(folder: ModelFolder, source: Path) -> torch.nn.Module:
     except (ValueError, KeyError):
         raise CallError(
             f"--check has no reference for {source}: transformers does not know {folder.model_type!r}, or not in "
-            "this form, and code from a model folder is never run. The folder was converted; docs/encoders.md says how "
-            "the family was checked"
+            "this form, and code from a model folder is never run. Convert it without; docs/encoders.md says how the "
+            "family was checked"
         ) from None
     # Of an encoder with a decoder (T5), the encoder alone.
     auto = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel

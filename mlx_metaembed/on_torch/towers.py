@@ -12,9 +12,10 @@ import torch
 from mlx_metaembed import towers
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.foreign import require_fit
 from mlx_metaembed.on_torch import files
 from mlx_metaembed.quantized import expand
-from mlx_metaembed.weights import Tensor, compare
+from mlx_metaembed.weights import Tensor
 
 
 class TextTower(torch.nn.Module):
@@ -82,7 +83,7 @@ def _filled(
     # Before memory is taken for a configuration of any size.
     with torch.device("meta"):
         expected = {name: tuple(tensor.shape) for name, tensor in made().named_parameters()}
-    compare(folder.path, expected, {name: tensor.shape for name, tensor in found.items()})
+    require_fit(folder, expected, {name: tensor.shape for name, tensor in found.items()})
     tower = made()
     tower.load_state_dict(files.read(folder, found))
     return tower.to(dtype).eval()

@@ -15,7 +15,7 @@ from mlx_metaembed.on_mlx import rope
 from mlx_metaembed.on_mlx.activations import ACTIVATIONS
 from mlx_metaembed.on_mlx.mixture import Mixture
 
-GATES = {"swiglu": "silu", "geglu": "gelu", "silu": "silu"}
+GATES = {"swiglu": "silu", "geglu": "gelu"}
 """The gate's activation, by the hub's word or transformers'."""
 PLAIN = ("gelu", "gelu_new", "gelu_pytorch_tanh")
 """The hub's words for MLPs without a gate."""
@@ -55,6 +55,12 @@ class Config:
         """Leading features of each head that are turned."""
         return int(self.hidden_size // self.num_attention_heads * self.rotary_emb_fraction)
 
+    @property
+    def gate(self) -> str | None:
+        """The gate's activation; None for an MLP without one, which transformers' own form has not."""
+        plain = self.activation_function is not None and self.hidden_act in PLAIN
+        return None if plain else GATES.get(self.hidden_act, self.hidden_act)
+
     def rope(self) -> dict:
         theta = self.rope_theta or self.rotary_emb_base
         return rope.settings(theta=theta, scaling=None, parameters=self.rope_parameters)
@@ -67,9 +73,9 @@ class Config:
             wrong.append(
                 f"rotary_emb_fraction = {self.rotary_emb_fraction} turns {self.rotary_dims} features of a head"
             )
-        if self.hidden_act in PLAIN and self.activation_function is None:
-            wrong.append(f"hidden_act = {self.hidden_act!r} is not supported: transformers' form means a gate by it")
-        if self.moe_every_n_layers and self.hidden_act not in PLAIN:
+        if self.activation_function is not None and self.hidden_act not in (*GATES, *PLAIN):
+            wrong.append(f"activation_function = {self.activation_function!r} is not supported")
+        if self.moe_every_n_layers and self.gate:
             wrong.append(f"moe_every_n_layers = {self.moe_every_n_layers} is not supported with {self.hidden_act!r}")
         if self.moe_every_n_layers and not 1 <= (self.moe_top_k or 0) <= (self.num_experts or 0):
             wrong.append(f"moe_top_k = {self.moe_top_k} of num_experts = {self.num_experts}; expected 1 to all of them")
@@ -77,7 +83,7 @@ class Config:
 
 
 REACH = {
-    "hidden_act": (*GATES, *PLAIN),
+    "hidden_act": ("silu", *sorted({*GATES, *ACTIVATIONS} - {"silu"})),
     "prenorm": (False,),
     "causal": (False,),
     "parallel_block": (False,),
@@ -121,7 +127,7 @@ class Attention(nn.Module):
 class GatedMLP(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
-        self.activation = GATES[config.hidden_act]
+        self.activation = config.gate
         self.fc11 = nn.Linear(config.hidden_size, config.intermediate_size, bias=config.mlp_fc1_bias)
         self.fc12 = nn.Linear(config.hidden_size, config.intermediate_size, bias=config.mlp_fc1_bias)
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.mlp_fc2_bias)
@@ -146,7 +152,7 @@ def mlp(config: Config, layer: int) -> nn.Module:
     if config.mixed(layer):
         sizes = {"experts": config.num_experts, "k": config.moe_top_k, "activation": config.hidden_act}
         return Mixture(config.hidden_size, config.intermediate_size, **sizes)
-    return MLP(config) if config.hidden_act in PLAIN else GatedMLP(config)
+    return GatedMLP(config) if config.gate else MLP(config)
 
 
 class Layer(nn.Module):

@@ -33,12 +33,9 @@ class Config:
 
 FEED_FORWARD = {
     "relu": "relu",
+    **{name: name for name in ACTIVATIONS},
+    **{f"gated-{name}": name for name in ACTIVATIONS},
     "gated-gelu": "gelu_new",
-    "gated-silu": "silu",
-    "gated-relu": "relu",
-    "gelu": "gelu",
-    "gelu_new": "gelu_new",
-    "silu": "silu",
 }
 """Activations by the words of `feed_forward_proj`; "gated-gelu" has always meant the approximation by tanh."""
 REACH = {"feed_forward_proj": tuple(FEED_FORWARD)}
