@@ -27,7 +27,7 @@ class Faults:
         return len(self._found)
 
     def add(self, where: str, column: str | None, what: str, *, group: object = None) -> None:
-        """Note a fault; a second one of the same group is only counted. Raises CallError past the most that are kept."""
+        """Note a fault; a second one of the same group is only counted. Raises CallError where there are too many."""
         if group is not None and group in self._groups:
             self._groups[group][1] += 1
             return

@@ -63,7 +63,8 @@ def _array(path: Path, content: object, chosen: str | None, faults: Faults) -> l
             known = list(content) if isinstance(content, dict) else []
             if key not in known:
                 raise CallError(
-                    f"{path} has no {key!r} for ?rows={chosen}; found are {', '.join(known) or 'none'}{nearest(key, known)}"
+                    f"{path} has no {key!r} for ?rows={chosen}; found are {', '.join(known) or 'none'}"
+                    + nearest(key, known)
                 )
             content = content[key]
     elif isinstance(content, dict):

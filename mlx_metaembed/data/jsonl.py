@@ -37,8 +37,7 @@ def objects(path: Path, faults: Faults, prefix: str = "") -> Iterator[tuple[int,
             f"{path} is one JSON array; expected JSON lines, one object a line. "
             f"Convert it with: jq -c '.[]' {path} > {path.with_suffix('.jsonl').name}"
         )
-    for number, row in _values(path, faults, prefix, lists=False):
-        yield number, row
+    yield from _values(path, faults, prefix, lists=False)
 
 
 def _values(path: Path, faults: Faults, prefix: str = "", *, lists: bool = True) -> Iterator[tuple[int, dict | list]]:

@@ -34,7 +34,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def read(path: Path, faults: Faults) -> Texts:
-    """The parts of every note, each with its file and line. Raises CallError where there is none, or a text is at fault."""
+    """The parts of every note, each with its file and line. Raises CallError for none, or one at fault."""
     found = Texts([], [])
     for file in files(path) if path.is_dir() else [path]:
         prefix = f"{file}, " if path.is_dir() else ""

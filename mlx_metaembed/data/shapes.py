@@ -64,7 +64,7 @@ SHAPES = (
     Shape("scored", ("sentence1", "sentence2", "score")),
     Shape("labelled", ("text", "label")),
 )
-TEXTS = Shape("texts", ("text",), ("title", "id", "_id"))
+TEXTS = Shape("text_alone", ("text",), ("title", "id", "_id"))
 """What is embedded or indexed, and nothing else is asked of."""
 ROLES = tuple(dict.fromkeys(name for shape in (*SHAPES, TEXTS) for name in (*shape.required, *shape.optional)))
 KNOWN = "\n".join(

@@ -96,7 +96,7 @@ def _of_file(path: Path, options: Iterable[str], *, texts: bool) -> str:
         return "plain" if kind == ".txt" else "notes"
     advice = " Its texts can be indexed: metaembed index MODEL FILE OUT" if kind in notes.SUFFIXES else ""
     raise CallError(
-        f"{path} is of an unknown kind ({path.suffix or 'no suffix'}). {EXPECTED}{'.' if advice else ''}{advice}"
+        f"{path} is of an unknown kind ({path.suffix or 'no suffix'}). {EXPECTED}" + ("." if advice else "") + advice
     )
 
 
@@ -114,5 +114,7 @@ def _of_folder(folder: Path, *, texts: bool) -> str:
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     advice = "" if texts or not notes.files(folder) else " Its notes can be indexed: metaembed index MODEL FOLDER OUT"
     raise CallError(
-        f"{folder} is no folder of a known kind; found in it: {shown or 'nothing'}. {EXPECTED}{'.' if advice else ''}{advice}"
+        f"{folder} is no folder of a known kind; found in it: {shown or 'nothing'}. {EXPECTED}"
+        + ("." if advice else "")
+        + advice
     )

@@ -56,8 +56,8 @@ def _fill(path: Path, filled: Table, base: sqlite3.Connection, table: str | None
         waited[0] = 0
         if number > COMPUTED_ROWS and computed[name]:
             raise CallError(
-                f"{filled.faults.source} is a view and gives more than {COMPUTED_ROWS:,} rows; if it has an end, make a "
-                f"table of it: CREATE TABLE rows AS SELECT * FROM {_quoted(name)}"
+                f"{filled.faults.source} is a view and gives more than {COMPUTED_ROWS:,} rows; if it has an end, make "
+                f"a table of it: CREATE TABLE rows AS SELECT * FROM {_quoted(name)}"
             )
         filled.add(f"row {number}", dict(zip(wanted, row, strict=True)), columns)
 

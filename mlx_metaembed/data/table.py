@@ -3,17 +3,17 @@
 The first row that is recognised sets the shape and the columns; every later row must have the same.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlx_metaembed.data import columns as maps
 from mlx_metaembed.data import shapes
+from mlx_metaembed.data.cells import Cells
 from mlx_metaembed.data.columns import Columns
-from mlx_metaembed.data.faults import Faults, kind
+from mlx_metaembed.data.faults import Faults
 from mlx_metaembed.data.rows import Labelled, Pairs, Scored, Texts
 from mlx_metaembed.data.shapes import KNOWN, Shape
-from mlx_metaembed.data.verdicts import EXPECTED, Judged, verdict
+from mlx_metaembed.data.verdicts import Judged
 from mlx_metaembed.errors import CallError
 
 
@@ -28,18 +28,17 @@ class Layout:
 class Table:
     """Takes rows with `add`, notes what is wrong with them, and gives them as one of the row classes.
 
-    With `texts` a text alone is a row too; `scores_as_text` where the source has only texts (CSV).
+    With `texts` a text alone is a row too; `scores_as_text` is set where the source has only texts (CSV).
     """
 
-    def __init__(
-        self, faults: Faults, columns: Columns = Columns(), *, texts: bool = False, scores_as_text: bool = False
-    ) -> None:
-        self.faults, self.columns, self.texts = faults, columns, texts
+    def __init__(self, faults: Faults, columns: Columns | None = None, *, texts: bool = False) -> None:
+        self.faults, self.columns, self.texts = faults, columns or Columns(), texts
         self.shape: Shape | None = None
         self.used: tuple[str, ...] = ()
-        self.scores_as_text = scores_as_text
+        self.scores_as_text = False
+        self._cells: Cells | None = None
         self._first = ""
-        self._chosen = tuple(name for name, source in columns.chosen.items() if source)
+        self._chosen = tuple(name for name, source in self.columns.chosen.items() if source)
         self._layouts: dict[tuple[str, ...], Layout | None] = {}
         self._positions: tuple[str, ...] = ()
         self._rows: list[tuple] = []
@@ -61,8 +60,9 @@ class Table:
         layout = self._layout(where, columns or tuple(row))
         if layout is None:
             return
-        picked = {name: self._value(name, maps.value(row, path)) for name, path in layout.read.items()}
-        getattr(self, f"_add_{self.shape.kind}")(where, picked)
+        picked = {name: maps.value(row, path) for name, path in layout.read.items()}
+        for taken in self._cells.taken(where, picked):
+            self._take(where, taken)
         for name, what in layout.lost.items():
             if row[name] not in (None, "", []):
                 self.faults.add(
@@ -87,6 +87,16 @@ class Table:
             return
         self.add(where, dict(zip(self._positions, cells, strict=True)))
 
+    def _take(self, where: str, taken: tuple) -> None:
+        if self.shape.kind == "pairs" and len(taken) == 4:
+            self._judged.add(*taken)
+            return
+        if self.shape is shapes.TEXTS:
+            if taken[0] in self._ids:
+                self.faults.add(where, "id", f"{taken[0]!r} stands on {self._ids[taken[0]]} already")
+            self._ids[taken[0]] = where
+        self._rows.append(taken)
+
     def rows(self) -> Pairs | Scored | Labelled | Texts:
         """Everything taken. Raises CallError with every fault, or where there is no row."""
         if self._lost:
@@ -99,7 +109,7 @@ class Table:
             self._rows, notes = self._judged.settle(self.faults.source)
             for note in notes:
                 self.faults.note(note)
-        kinds = {"pairs": Pairs, "scored": Scored, "labelled": Labelled, "texts": Texts}
+        kinds = {"pairs": Pairs, "scored": Scored, "labelled": Labelled, "text_alone": Texts}
         return kinds[self.shape.kind](*map(list, zip(*self._rows, strict=True)))
 
     def _layout(self, where: str, columns: tuple[str, ...]) -> Layout | None:
@@ -140,6 +150,7 @@ class Table:
             self.shape, self._first = fits[0], where
             texts = fits[0] is shapes.TEXTS
             self.used = (*self.shape.required, *self.shape.optional) if texts else self.shape.used(columns)
+            self._cells = Cells(self.shape, self.used, self.columns, self.faults, self.scores_as_text)
         elif self.shape not in fits and fits:
             names = [", ".join(shape.required) for shape in (fits[0], self.shape)]
             self.faults.add(
@@ -154,93 +165,3 @@ class Table:
         for name in surplus:
             self.faults.add(where, name, f"{self._first} has no such column; every row has the same")
         return not missing and not surplus
-
-    def _value(self, name: str, found: object) -> object:
-        """A value as its column is read: a list in JSON as that list, several texts that were mapped to one joined."""
-        if shapes.is_list(name) and isinstance(found, str) and found.lstrip().startswith("["):
-            try:
-                return json.loads(found)
-            except (ValueError, RecursionError):
-                return found
-        if name in self._chosen and isinstance(found, list) and found and not shapes.is_list(name):
-            if all(isinstance(each, str) for each in found):
-                self.faults.note(
-                    f"Column {self.columns.source(name)!r} holds lists; the texts of each are joined by spaces"
-                )
-                return " ".join(each.strip() for each in found if each.strip())
-        return found
-
-    def _good_text(self, where: str, name: str, value: object) -> bool:
-        return self.faults.text(where, self.columns.source(name), value)
-
-    def _add_pairs(self, where: str, row: Mapping[str, object]) -> None:
-        anchor, positive = self.shape.required[:2]
-        negatives = [name for name in self.used if shapes.is_negative(name)]
-        good = self._good_text(where, anchor, row[anchor])
-        taken = {name: self._texts(where, name, row[name]) for name in (positive, *negatives)}
-        label = next((name for name in ("label", "gold_label") if name in self.used), None)
-        said = self._verdict(where, label, row[label]) if label else ""
-        if not good or None in taken.values() or said is None:
-            return
-        hard = tuple(text for name in negatives for text in taken[name])
-        for text in taken[positive]:
-            if label:
-                self._judged.add(row[anchor], text, hard, said)
-            else:
-                self._rows.append((row[anchor], text, hard))
-
-    def _texts(self, where: str, name: str, value: object) -> list[str] | None:
-        """The texts of a column that may hold a list, or None with the fault noted."""
-        source = self.columns.source(name)
-        optional = shapes.is_negative(name)
-        if isinstance(value, list) and (optional or shapes.is_list(name)):
-            if not value and not optional:
-                self.faults.add(where, source, "an empty list; expected at least one text")
-                return None
-            good = [self.faults.text(f"{where}, item {at}", source, text) for at, text in enumerate(value, 1)]
-            return value if all(good) else None
-        if shapes.is_list(name) and not (optional and isinstance(value, str) and not value.lstrip().startswith("[")):
-            advice = "; write [] where there are none" if value is None and optional else ""
-            self.faults.add(where, source, f"{kind(value)}; expected a list of texts{advice}")
-            return None
-        return [value] if self.faults.text(where, source, value) else None
-
-    def _verdict(self, where: str, name: str, label: object) -> str | None:
-        words = self.shape.required[0] == "premise" or name == "gold_label"
-        said = verdict(label, numbers=not words)
-        if said is None:
-            shown = repr(label[:40]) if isinstance(label, str) else kind(label)
-            expected = "expected the words entailment, neutral or contradiction" if words else EXPECTED
-            self.faults.add(where, self.columns.source(name), f"{shown}; {expected}", group=("label", shown))
-        return said
-
-    def _add_scored(self, where: str, row: Mapping[str, object]) -> None:
-        good = [self._good_text(where, name, row[name]) for name in self.used[:2]]
-        source = self.columns.source("score")
-        score = self.faults.number(where, source, row["score"], as_text=self.scores_as_text)
-        if all(good) and score is not None:
-            self._rows.append((row["sentence1"], row["sentence2"], score))
-
-    def _add_labelled(self, where: str, row: Mapping[str, object]) -> None:
-        text, label = row["text"], row["label"]
-        if isinstance(label, int) and not isinstance(label, bool):
-            # Python refuses to print an integer of more than 4,300 digits.
-            label = str(label) if abs(label) < 10**40 else label
-        if all([self._good_text(where, "text", text), self._good_text(where, "label", label)]):
-            self._rows.append((text, label))
-
-    def _add_texts(self, where: str, row: Mapping[str, object]) -> None:
-        """A text, after its title where it has one, as BEIR joins them; its id, or the number of its row."""
-        column = next((name for name in ("id", "_id") if name in row), None)
-        identifier = row[column] if column else where.rpartition(" ")[2]
-        if isinstance(identifier, int) and not isinstance(identifier, bool) and abs(identifier) < 10**40:
-            identifier = str(identifier)
-        title, text = row.get("title"), row["text"]
-        if isinstance(title, str) and title.strip() and isinstance(text, str):
-            text = f"{title} {text}".strip()
-        if not all([self._good_text(where, "text", text), self._good_text(where, column or "id", identifier)]):
-            return
-        if identifier in self._ids:
-            self.faults.add(where, column, f"{identifier!r} stands on {self._ids[identifier]} already")
-        self._ids[identifier] = where
-        self._rows.append((identifier, text))

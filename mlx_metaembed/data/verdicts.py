@@ -72,7 +72,7 @@ class Judged:
             notes.append(f"{found:,} rows labelled 0 or contradiction are hard negatives of their anchor")
         if lost:
             notes.append(
-                f"{lost:,} rows labelled 0 or contradiction are left out: their anchor has no positive, or twice that text"
+                f"{lost:,} rows labelled 0 or contradiction are left out: no positive of their anchor, or a text twice"
             )
         if self._counts[NEITHER]:
             notes.append(f"{self._counts[NEITHER]:,} rows labelled neutral are left out")
