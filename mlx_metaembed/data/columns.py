@@ -47,7 +47,7 @@ def parse(text: str) -> Columns:
     Raises CallError with all that is wrong: no equals sign, a name that the kit does not know, one given twice.
     """
     try:
-        parts = [part.strip() for line in csv.reader([text], strict=True) for part in line]
+        parts = [part.strip() for line in csv.reader([text], strict=True, skipinitialspace=True) for part in line]
     except csv.Error as error:
         raise CallError(f"--columns {text!r}: {error}; expected NAME=COLUMN, like {EXAMPLE}") from None
     chosen: dict[str, str] = {}

@@ -17,7 +17,9 @@ from mlx_metaembed.errors import CallError
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LONGEST = 64 << 20
 """Bytes of a line: a row of a thousand texts at the limit of their length has half of it."""
-UNPACKED, RATIO = 256 << 20, 200
+BLANK = 1_000_000
+"""Blank lines in a row."""
+UNPACKED, RATIO = 16 << 20, 200
 """A gzip file may grow to so many bytes, and past them to so many times its size: text packs 3 to 20 times."""
 
 
@@ -72,8 +74,10 @@ def whole(path: Path, faults: Faults, largest: int) -> str:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    most = max(UNPACKED, RATIO * path.stat().st_size) if path.suffix.lower() == ".gz" else None
-    total, number = 0, 0
+    most = max(BLANK = 1_000_000
+"""Blank lines in a row."""
+UNPACKED, RATIO * path.stat().st_size) if path.suffix.lower() == ".gz" else None
+    total = number = blank = 0
     with _opened(path) as file:
         while line := file.readline(LONGEST + 1):
             total, number = total + len(line), number + 1
@@ -81,6 +85,9 @@ def _lines(path: Path) -> Iterator[bytes]:
                 raise CallError(f"{path}, line {number} has more than {LONGEST:,} bytes; expected lines of text")
             if most and total > most:
                 raise CallError(f"{path} unpacks to more than {RATIO} times its size; unpack it yourself to read it")
+            blank = blank + 1 if line.isspace() else 0
+            if blank > BLANK:
+                raise CallError(f"{path} has more than {BLANK:,} blank lines one after another; expected lines of text")
             yield line
 
 
