@@ -74,9 +74,7 @@ def whole(path: Path, faults: Faults, largest: int) -> str:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    most = max(BLANK = 1_000_000
-"""Blank lines in a row."""
-UNPACKED, RATIO * path.stat().st_size) if path.suffix.lower() == ".gz" else None
+    most = max(UNPACKED, RATIO * path.stat().st_size) if path.suffix.lower() == ".gz" else None
     total = number = blank = 0
     with _opened(path) as file:
         while line := file.readline(LONGEST + 1):
