@@ -18,6 +18,7 @@ COMPUTED_ROWS = 1_000_000
 """A view gives no more rows; a table has as many as its file holds."""
 STEPS, PATIENCE = 1_000_000, 400
 """Steps of SQLite's machine between two looks at it, and looks without a row: about ten seconds."""
+LOCK_SECONDS = 5.0
 LONGEST = 64 << 20
 """Bytes of a value."""
 
@@ -25,7 +26,9 @@ LONGEST = 64 << 20
 def fill(path: Path, filled: Table, *, table: str | None = None) -> None:
     """Take the rows of a table. Raises CallError where the file can't be read or the table can't be told."""
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as base:
+        with closing(
+            sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=LOCK_SECONDS)
+        ) as base:
             _fill(path, filled, base, table)
     except sqlite3.Error as error:
         raise CallError(f"{path} is no SQLite file that can be read ({_said(error)})") from None
