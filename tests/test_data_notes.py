@@ -72,7 +72,7 @@ def test_a_folder_of_notes_has_a_place_for_each_part(tmp_path):
     found = data.read_texts(tmp_path)
     assert found.ids == [f"{tmp_path}/b.md:1", f"{tmp_path}/sub/a.txt:2"]
     assert (found.texts, found.lines[1]) == (["# B\n\ntext", "one"], (f"{tmp_path}/sub/a.txt", 2))
-    with pytest.raises(CallError, match="is no folder of a known kind.*Its notes can be indexed: metaembed index"):
+    with pytest.raises(CallError, match=r"is no folder of a known kind.*Its notes can be indexed: metaembed index"):
         data.read(tmp_path)
 
 

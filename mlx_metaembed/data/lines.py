@@ -22,6 +22,8 @@ BLANK = 1_000_000
 UNPACKED, RATIO = 16 << 20, 200
 """A gzip file may grow to so many bytes, and past them to so many times its size: text packs 3 to 20 times."""
 
+BOMB = f"{{}} unpacks to more than {RATIO} times its size; unpack it yourself to read it"
+
 
 def read(path: Path, faults: Faults, prefix: str = "") -> Iterator[tuple[int, str]]:
     """Number (from 1) and text of each line, its ending included.
@@ -60,8 +62,11 @@ def start(path: Path, characters: int = 65_536) -> str:
 
 def whole(path: Path, faults: Faults, largest: int) -> str:
     """A file's text in one piece. Raises CallError where it has more than `largest` bytes or is no UTF-8."""
+    most = _most(path)
     with _opened(path) as file:
-        content = file.read(largest + 1)
+        content = file.read(min(largest, most or largest) + 1)
+    if most and len(content) > most:
+        raise CallError(BOMB.format(path))
     if len(content) > largest:
         raise CallError(f"{path} has more than {largest:,} bytes in one piece; write one row a line (.jsonl)")
     if content.startswith(UTF16_MARKS):
@@ -74,7 +79,7 @@ def whole(path: Path, faults: Faults, largest: int) -> str:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    most = max(UNPACKED, RATIO * path.stat().st_size) if path.suffix.lower() == ".gz" else None
+    most = _most(path)
     total = number = blank = 0
     with _opened(path) as file:
         while line := file.readline(LONGEST + 1):
@@ -82,11 +87,16 @@ def _lines(path: Path) -> Iterator[bytes]:
             if len(line) > LONGEST:
                 raise CallError(f"{path}, line {number} has more than {LONGEST:,} bytes; expected lines of text")
             if most and total > most:
-                raise CallError(f"{path} unpacks to more than {RATIO} times its size; unpack it yourself to read it")
+                raise CallError(BOMB.format(path))
             blank = blank + 1 if line.isspace() else 0
             if blank > BLANK:
                 raise CallError(f"{path} has more than {BLANK:,} blank lines one after another; expected lines of text")
             yield line
+
+
+def _most(path: Path) -> int | None:
+    """Bytes that a gzip file may grow to."""
+    return max(UNPACKED, RATIO * path.stat().st_size) if path.suffix.lower() == ".gz" else None
 
 
 @contextmanager
