@@ -11,6 +11,8 @@ import typing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from mlx_metaembed.data.columns import parse as parse_columns
+from mlx_metaembed.data.columns import written
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.heads import parse_levels
 from mlx_metaembed.sizes import parse_size
@@ -29,6 +31,8 @@ class Recipe:
     data: str = setting(
         "", "Pairs or triplets: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source."
     )
+    columns: str = setting("", "What the data calls its columns: anchor=title,positive=source. A table in TOML.")
+    no_header: bool = setting(False, "A .csv or .tsv has no header: its columns are told by position.")
     out: str = setting("", "Folder that the run writes: checkpoints, then the model.")
     train: str = setting(
         "full", "What trains: every parameter, an adapter, or heads alone.", ("full", "lora", "dora", "heads")
@@ -124,6 +128,14 @@ def read(path: str | Path) -> dict:
     unknown = [f"unknown key {key!r}{nearest(key, known)}" for key in found if key not in known]
     if unknown:
         raise faults(f"{path}:", unknown, f"Known keys: {', '.join(sorted(known))}")
+    if isinstance(columns := found.get("columns"), dict):
+        if wrong := [
+            f"columns.{name} = {source!r}: expected a text"
+            for name, source in columns.items()
+            if not isinstance(source, str)
+        ]:
+            raise faults(f"{path}:", wrong)
+        found["columns"] = written(columns)
     return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
 
 
@@ -205,7 +217,7 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
             f"matryoshka_weights = {list(weights)}: expected a number of 0 or more for each of the "
             f"{len(recipe.matryoshka)} widths"
         )
-    for name, parse in (("fsq", parse_levels), ("memory", parse_size)):
+    for name, parse in (("fsq", parse_levels), ("memory", parse_size), ("columns", parse_columns)):
         try:
             if getattr(recipe, name):
                 parse(getattr(recipe, name))

@@ -84,7 +84,8 @@ def test_a_header_of_unknown_names_lists_the_known_ones(write):
     found = message(write("text,category\nhello,greeting\n"))
     assert "columns 'text', 'category' fit no known shape; closest is (text, label), which lacks 'label'" in found
     assert "looks like a row" not in found
-    assert "  query, pos [, neg, pos_scores, neg_scores]" in found
+    assert "  query, pos [, negative or negative_1 .. negative_n or negatives]" in found
+    assert "--columns anchor=title,positive=source" in found
 
 
 def test_another_separator_is_recognised(write):

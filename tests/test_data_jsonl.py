@@ -30,9 +30,11 @@ def message(path, **settings):
 PAIR = {"anchor": "an apple", "positive": "a fruit"}
 
 
-def test_pairs_ignore_other_columns(write):
+def test_pairs_note_other_columns(write):
     path = write({"id": 3, **PAIR}, {"id": None, "positive": "a root", "anchor": "a carrot"})
-    assert data.read(path) == Pairs(["an apple", "a carrot"], ["a fruit", "a root"], [(), ()])
+    rows = data.read(path)
+    assert rows == Pairs(["an apple", "a carrot"], ["a fruit", "a root"], [(), ()])
+    assert rows.notes == ("Columns that nothing reads: 'id'",)
 
 
 def test_numbered_negatives_come_in_the_order_of_their_numbers(write):
@@ -48,7 +50,7 @@ def test_other_names_of_pairs(write, names):
 
 def test_flagembedding_gives_one_row_a_positive_with_all_negatives(write):
     path = write(
-        {"query": "a", "pos": ["p", "q"], "neg": ["n", "m"], "pos_scores": [1, 0.5], "neg_scores": [0.1, 0], "id": 1},
+        {"query": "a", "pos": ["p", "q"], "neg": ["n", "m"], "pos_scores": [], "neg_scores": None, "id": 1},
         {"query": "b", "pos": ["r"], "neg": [], "pos_scores": None, "neg_scores": None, "id": 2},
     )
     assert data.read(path) == Pairs(["a", "a", "b"], ["p", "q", "r"], [("n", "m"), ("n", "m"), ()])
@@ -184,14 +186,15 @@ def test_a_label_must_be_a_name_or_a_whole_number(write, label):
         ({"pos": ["p", ""]}, "line 1, item 2, column 'pos': empty"),
         ({"neg": None}, "line 1, column 'neg': null; expected a list of texts; write [] where there are none"),
         ({"neg": ["n", 3]}, "line 1, item 2, column 'neg': the number 3; expected text"),
-        ({"pos_scores": [1, 2]}, "line 1, column 'pos_scores': 2 scores for 1 texts; expected one for each"),
-        ({"pos_scores": 1}, "line 1, column 'pos_scores': the number 1; expected a list of numbers"),
-        ({"neg_scores": ["x"]}, "line 1, item 1, column 'neg_scores': a text; expected a number"),
+        ({"pos_scores": [0.5]}, "line 1, column 'pos_scores': a score, which nothing reads and which would be lost"),
+        ({"neg_scores": [0.1]}, "on purpose, say so: --columns 'neg_scores='"),
+        ({"prompt": "Find: "}, "line 1, column 'prompt': a prompt, which nothing reads"),
+        ({"type": "only_1neg"}, "line 1, column 'type': FlagEmbedding's kind of a row, which nothing reads"),
         ({"query": None}, "line 1, column 'query': null; expected text"),
     ],
 )
 def test_faults_of_flagembedding_rows(write, change, words):
-    row = {"query": "a", "pos": ["p"], "neg": ["n"], "pos_scores": [1], "neg_scores": [0]}
+    row = {"query": "a", "pos": ["p"], "neg": ["n"]}
     assert words in message(write(row | change))
 
 
@@ -201,7 +204,9 @@ def test_faults_of_flagembedding_rows(write, change, words):
         (b"", "is empty (0 bytes); expected at least one row"),
         (b"\n \n", "has no rows; expected at least one"),
         (b"\xef\xbb\xbf", "has no rows; expected at least one"),
-        (b'[\n {"anchor": "a"}\n]', "is one JSON array; expected JSON lines"),
+        (b'[\n {"anchor": "a"}\n]', "row 1: columns 'anchor' fit no known shape"),
+        (b'[\n {"anchor": "a"},\n]', "line 3, character 1: not JSON"),
+        (b"[\n]", "holds an empty array; expected at least one row"),
         (b"\xff\xfe{\x00}\x00", "line 1: the file is UTF-16; save it as UTF-8"),
         (b'{"a": ' + b"[" * 100_000 + b"\n", "line 1: not JSON that can be read"),
         (b'{"a": ' + b"1" * 5000 + b"}\n", "line 1: not JSON that can be read"),

@@ -238,7 +238,7 @@ def test_another_width_or_prompt_is_noticed(tmp_path):
 def test_texts_of_any_kind_come_back(tmp_path):
     texts = ["a\u2028b", '"quoted"\\', "\ud800 lone surrogate", "tab\tnul\x00", "\U0001f600" * 100]
     index.build(vectors(5), texts, list("vwxyz"), tmp_path / "ix", model="m")
-    assert Corpus(tmp_path / "ix", 5)[[4, 0, 1, 2, 3]] == [
+    assert [entry[:2] for entry in Corpus(tmp_path / "ix", 5)[[4, 0, 1, 2, 3]]] == [
         ("z", texts[4]),
         ("v", texts[0]),
         ("w", texts[1]),

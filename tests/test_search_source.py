@@ -9,7 +9,8 @@ from mlx_metaembed.search import source
 def read(tmp_path, name, content, **settings):
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return source.read(path, **settings)
+    found = source.read(path, **settings)
+    return found.ids, found.texts
 
 
 def test_lines_of_a_text_file(tmp_path):
@@ -50,7 +51,7 @@ def test_of_training_data_the_texts_to_find_are_taken(tmp_path, row, texts):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", "", "holds no text"),
+        ("a.txt", "", "is empty"),
         ("a.txt", "\n \n", "holds no text"),
         ("a.txt", b"good\n\xff\xfe bad\n", "line 2: byte 5"),
         ("a.txt", "x" * 50 + "\nshort\n" + "y" * 60, r"2 faults:\n  - line 1: 50 characters.*\n  - line 3: 60 char"),

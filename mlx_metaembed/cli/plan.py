@@ -33,11 +33,12 @@ ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 @recipe_options
 @click.option("--batch", type=int, help="The same as --batch-size.")
 @click.option("--length", type=int, help="The same as --max-seq-length.")
-@click.option("--columns", type=click.IntRange(2), help="Texts a row. Default: as --data has them, else 2.")
 @click.option("--chip", help="Plan for this chip, like M2 Pro or H100. Default: this machine's.")
 @json_option
-def command(recipe: str | None, as_json: bool, columns: int | None, chip: str | None, **options: object) -> None:
+def command(recipe: str | None, as_json: bool, chip: str | None, **options: object) -> None:
     """Say what a run would hold in memory and how long a step takes, or what would fit instead.
+
+    --columns 3 says how many texts a row has, where there is no --data yet: 2 where nothing says it.
 
     Exit status 0 where it fits or other settings do, 1 where nothing does.
 
@@ -46,6 +47,12 @@ def command(recipe: str | None, as_json: bool, columns: int | None, chip: str | 
       metaembed plan --model bge-small-en-v1.5 --batch 256 --length 512 --memory 8GB
       metaembed plan recipe.toml --train lora --chip "M2 Pro"
     """
+    columns = _texts_a_row(options)
+    twice = [
+        f"--{name} and --{other.replace('_', '-')}" for name, other in ALIASES.items() if _both(options, name, other)
+    ]
+    if twice:
+        raise CallError(f"{' and '.join(twice)} are one setting; give one of the two")
     given = {ALIASES.get(name, name): value for name, value in options.items() if value is not None}
     chosen = Recipe(**(read_recipe(recipe) if recipe else {}) | given)
     job, known = _job(chosen, columns, chips.named(chip) if chip else None)
@@ -59,13 +66,35 @@ def command(recipe: str | None, as_json: bool, columns: int | None, chip: str | 
         sys.exit(1)
 
 
+def _texts_a_row(options: dict[str, object]) -> int | None:
+    """The number in `--columns 3`, taken out of the options; a column map stays there."""
+    given = str(options.get("columns") or "")
+    if not given.isdecimal():
+        return None
+    options["columns"] = None
+    if int(given) < 2:
+        raise CallError(f"--columns {given}: a row has 2 texts or more")
+    return int(given)
+
+
+def _both(options: dict[str, object], name: str, other: str) -> bool:
+    return options.get(name) is not None and options.get(other) is not None
+
+
 def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, Chip | None]:
     """What is planned: the model's shape, the device, the length and the columns; and the chip, where it is known."""
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
     folder = _folder(recipe.model)
     if columns is None and recipe.data:
-        pairs = require_trainable(data.read(recipe.data, max_characters=recipe.max_characters), recipe.data)
+        rows = data.read(
+            recipe.data,
+            columns=recipe.columns,
+            no_header=recipe.no_header,
+            max_characters=recipe.max_characters,
+            training=True,
+        )
+        pairs = require_trainable(rows, recipe.data)
         columns = 2 + pairs.most_negatives
     if chip:
         target, dtype = chip.target, chip.dtype

@@ -30,9 +30,10 @@ Example:
 def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engine: str, as_json: bool) -> None:
     """Ask INDEX each QUERY; `-` reads queries from stdin, one a line.
 
-    Every hit has its rank, its score (larger is nearer), its id and the first line of its text.
+    Every hit has its rank, its score (larger is nearer), its id (of a note path:line) and the first line of its text.
     """
     from mlx_metaembed import embedder
+    from mlx_metaembed.search import fingerprint
     from mlx_metaembed.search import index as indexes
 
     texts = _queries(query)
@@ -40,6 +41,10 @@ def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engi
     about = opened.about
     loaded = embedder.load(model or about.model, engine=engine, max_seq_length=about.max_seq_length)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
+    if about.fingerprint:
+        opened.require_fingerprint(fingerprint.of(loaded.folder), model or about.model)
+    else:
+        note(f"{index} has no fingerprint of its model; one text's vector is compared. A new index will have one")
     opened.require_model(loaded.folder.dimensions, loaded.folder.prompts)
     made = {"truncate_dim": about.dims, "normalize_embeddings": loaded.compares_by_cosine}
     opened.require_same(loaded.encode(opened.probe(), prompt_name="document", **made))
@@ -54,7 +59,8 @@ def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engi
 
 
 def _hit(rank: int, hit: "Hit") -> dict:
-    return {"rank": rank, "score": hit.score, "id": hit.id, "text": hit.text}
+    place = {} if hit.path is None else {"path": hit.path, "line": hit.line}
+    return {"rank": rank, "score": hit.score, "id": hit.id, "text": hit.text} | place
 
 
 def _lines(hits: list[dict]) -> list[str]:

@@ -1,91 +1,78 @@
-"""Rows in: pairs, triplets, scored pairs, labelled texts, retrieval tasks. One reader a source.
+"""Rows in: pairs, triplets, scored pairs, labelled texts, retrieval tasks, and texts. One reader a source.
 
 A reader is imported when its source is met. `PATH?table=NAME` chooses a table of an SQLite file, `PATH?qrels=NAME` a
-split of a BEIR folder.
+split of a BEIR folder, `PATH?rows=KEY` an array inside a JSON object.
 """
 
 import importlib
-import os
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qsl
 
+from mlx_metaembed.data import sources
+from mlx_metaembed.data.columns import parse
 from mlx_metaembed.data.faults import Faults
-from mlx_metaembed.data.rows import Labelled, Pairs, Retrieval, Rows, Scored, require_trainable
-from mlx_metaembed.errors import CallError, nearest
+from mlx_metaembed.data.rows import Labelled, Pairs, Retrieval, Rows, Scored, Texts, require_trainable
+from mlx_metaembed.data.table import Table
+from mlx_metaembed.errors import CallError
 
-__all__ = ["Labelled", "Pairs", "Retrieval", "Rows", "Scored", "read", "require_trainable"]
-
-READERS = {
-    ".jsonl": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".db": "sqlite",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-    ".py": "python_source",
-}
-OPTIONS = {"sqlite": ("table",), "beir": ("qrels",)}
-EXPECTED = (
-    f"Expected a file ({', '.join(READERS)}), a BEIR folder (corpus.jsonl, queries.jsonl, qrels/*.tsv) "
-    f"or a folder of Python source"
-)
+__all__ = ["Labelled", "Pairs", "Retrieval", "Rows", "Scored", "Texts", "read", "read_texts", "require_trainable"]
 
 
-def read(path: str | Path, *, max_characters: int = 100_000) -> Rows:
+def read(
+    path: str | Path,
+    *,
+    columns: str = "",
+    no_header: bool = False,
+    max_characters: int = 100_000,
+    training: bool = False,
+) -> Rows:
     """The rows of a file or folder, the reader chosen by its suffix or content, the shape by the columns' names.
 
+    `columns` maps the source's names, as in `anchor=title,positive=source`; with `no_header` a CSV's cells are told by
+    position. `training` takes a BEIR folder's training judgements, and none that a model is measured by.
     Raises CallError where nothing is there, the kind is unknown, or any row is at fault: all the faults of a source in
     one error, each with line and column. A text of `max_characters` or more is a fault.
     """
+    return _read(path, columns, no_header, max_characters, training=training)
+
+
+def read_texts(
+    path: str | Path, *, columns: str = "", no_header: bool = False, max_characters: int = 100_000
+) -> Texts | Rows:
+    """The texts of a source to embed or to index; its rows where it has no column of texts. Raises as `read` does.
+
+    Also read: a .txt file with a text a line, notes in Markdown, and a folder of notes.
+    """
+    return _read(path, columns, no_header, max_characters, texts=True)
+
+
+def _read(
+    source: str | Path,
+    columns: str,
+    no_header: bool,
+    max_characters: int,
+    *,
+    training: bool = False,
+    texts: bool = False,
+) -> Texts | Rows:
+    mapped = parse(columns)
     try:
-        return _read(*_with_options(path), max_characters)
+        path, options = sources.split(source)
+        name = sources.reader(path, options, texts=texts)
+        reader = importlib.import_module(f"mlx_metaembed.data.{name}")
+        if mapped and name not in sources.TABLES:
+            raise CallError(f"{path} has no columns to choose from; --columns is for {', '.join(sources.TABLES)}")
+        if no_header and name != "csv":
+            raise CallError(f"{path}: --no-header is for .csv and .tsv; other rows have names, or are lists without")
+        faults = Faults(path, max_characters)
+        if name in sources.TABLES:
+            table = Table(faults, mapped, texts=texts)
+            reader.fill(path, table, **options, **({"header": not no_header} if name == "csv" else {}))
+            rows = table.rows()
+        elif name == "beir":
+            rows = reader.read(path, faults, training=training, **options)
+        else:
+            rows = reader.read(path, faults)
     except OSError as error:
-        raise CallError(f"{error.filename or path} can't be read ({error.strerror or error})") from None
-
-
-def _read(path: Path, options: dict[str, str], max_characters: int) -> Rows:
-    name = _reader(path)
-    known = OPTIONS.get(name, ())
-    for option in options:
-        if option not in known:
-            raise CallError(
-                f"{path}?{option}=...: there is no such choice; "
-                f"known: {', '.join(known) or 'none for this kind of data'}{nearest(option, known)}"
-            )
-    reader = importlib.import_module(f"mlx_metaembed.data.{name}")
-    return reader.read(path, Faults(path, max_characters), **options)
-
-
-def _with_options(path: str | Path) -> tuple[Path, dict[str, str]]:
-    text = os.fspath(path)
-    if "?" not in text or Path(text).exists():
-        return Path(text), {}
-    name, _, query = text.rpartition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True)) if "=" in query else {}
-    return (Path(name), options) if options else (Path(text), {})
-
-
-def _reader(path: Path) -> str:
-    if path.is_dir():
-        return _folder_reader(path)
-    if not path.exists():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise CallError(f"There is no file or folder {path}{nearest(path.name, beside)}")
-    name = READERS.get(path.suffix.lower())
-    if name is None:
-        raise CallError(f"{path} is of an unknown kind ({path.suffix or 'no suffix'}). {EXPECTED}")
-    if path.is_file() and not path.stat().st_size:
-        raise CallError(f"{path} is empty (0 bytes); expected at least one row")
-    return name
-
-
-def _folder_reader(folder: Path) -> str:
-    if any((folder / name).exists() for name in ("corpus.jsonl", "queries.jsonl", "qrels")):
-        return "beir"
-    if next(folder.rglob("*.py"), None):
-        return "python_source"
-    names = sorted(entry.name for entry in folder.iterdir())
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    raise CallError(f"{folder} is no folder of a known kind; found in it: {shown or 'nothing'}. {EXPECTED}")
+        raise CallError(f"{error.filename or source} can't be read ({error.strerror or error})") from None
+    return replace(rows, notes=faults.notes())

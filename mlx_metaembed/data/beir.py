@@ -15,15 +15,17 @@ from mlx_metaembed.errors import CallError, nearest
 
 def splits(folder: Path) -> list[str]:
     """The names of the qrels files, sorted: `["dev", "test"]`."""
-    return sorted(path.stem for path in (folder / "qrels").glob("*.tsv"))
+    return sorted(path.stem for path in (folder / "qrels").glob("*.tsv") if path.is_file())
 
 
-def read(folder: Path, faults: Faults, *, qrels: str | None = None) -> Retrieval:
+def read(folder: Path, faults: Faults, *, qrels: str | None = None, training: bool = False) -> Retrieval:
     """Queries, corpus and grades. `qrels` names the split: test where it is there, else the only one.
 
-    Raises CallError with all the faults of the three files.
+    For `training` it is train, and no other unless it is named. Raises CallError with all the faults of the three
+    files.
     """
-    split = _choose(folder, qrels)
+    split = _chosen(folder, qrels) if qrels is not None else _to_train(folder) if training else _default(folder)
+    faults.note(f"Judgements: qrels/{split}.tsv")
     missing = [name for name in ("corpus.jsonl", "queries.jsonl") if not (folder / name).is_file()]
     if missing:
         raise CallError(f"{folder} lacks {' and '.join(missing)}; expected a BEIR folder with both and qrels/*.tsv")
@@ -44,20 +46,36 @@ def read(folder: Path, faults: Faults, *, qrels: str | None = None) -> Retrieval
         relevant=[relevant[query] for query in asked],
         query_ids=asked,
         corpus_ids=list(corpus),
+        itself={row: rows[query] for row, query in enumerate(asked) if query in rows},
     )
 
 
-def _choose(folder: Path, wanted: str | None) -> str:
+def _chosen(folder: Path, wanted: str) -> str:
     found = splits(folder)
-    listed = ", ".join(found) or "none"
-    if wanted is not None and wanted not in found:
+    if wanted not in found:
+        listed = ", ".join(found) or "none"
         raise CallError(f"{folder} has no qrels/{wanted}.tsv; its qrels: {listed}{nearest(wanted, found)}")
-    if wanted is not None or "test" in found:
-        return wanted or "test"
-    if len(found) == 1:
-        return found[0]
+    return wanted
+
+
+def _default(folder: Path) -> str:
+    found = splits(folder)
+    if "test" in found or len(found) == 1:
+        return "test" if "test" in found else found[0]
+    listed = ", ".join(found) or "none"
     advice = f"choose one like this: '{folder}?qrels={found[0]}'" if found else "expected qrels/test.tsv"
     raise CallError(f"{folder} has {len(found)} files in qrels ({listed}) and none is test.tsv; {advice}")
+
+
+def _to_train(folder: Path) -> str:
+    found = splits(folder)
+    if not found or "train" in found:
+        return "train" if found else _default(folder)
+    insisted = "test" if "test" in found else found[0]
+    raise CallError(
+        f"{folder} has no qrels/train.tsv, only {', '.join(f'{name}.tsv' for name in found)}: a model trained on the "
+        f"judgements that it is measured by looks better than it is. To insist: '{folder}?qrels={insisted}'"
+    )
 
 
 def _texts(path: Path, faults: Faults) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""CSV and TSV with a header line, quoted as spreadsheets do: "a ""quoted"" word".
+"""CSV and TSV, with a header line or without, quoted as spreadsheets do: "a ""quoted"" word".
 
 Strict about quotes: one that is never closed would otherwise swallow the rest of the file as one text.
 """
@@ -10,29 +10,30 @@ from pathlib import Path
 
 from mlx_metaembed.data import lines
 from mlx_metaembed.data.faults import Faults
-from mlx_metaembed.data.rows import Labelled, Pairs, Scored
+from mlx_metaembed.data.shapes import is_number
 from mlx_metaembed.data.table import Table
 
 UNCLOSED = "a quote is opened here and never closed"
 
 
-def read(path: Path, faults: Faults) -> Pairs | Scored | Labelled:
-    """The rows of a file. Raises CallError with all its faults."""
-    table = Table(faults, scores_as_text=True)
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    header: list[str] = []
+def fill(path: Path, table: Table, *, header: bool = True) -> None:
+    """Take a file's rows; without a header cells are told by their positions. Notes the faults."""
+    table.scores_as_text = True
+    separator = "\t" if ".tsv" in path.name.lower() else ","
+    names: tuple[str, ...] = ()
     with _any_length():
-        for where, cells in _records(path, separator, faults):
-            if header:
-                _add(table, where, header, cells)
-                continue
-            header = [cell.strip() for cell in cells]
-            if not _good_header(table, where, header, separator):
-                break
-    return table.rows()
+        for where, cells in _records(path, separator, table.faults):
+            if not header:
+                table.add_cells(where, cells)
+            elif names:
+                _add(table, where, names, cells)
+            else:
+                names = tuple(cell.strip() for cell in cells)
+                if not _good_header(table, where, names, separator):
+                    break
 
 
-def _add(table: Table, where: str, header: list[str], cells: list[str]) -> None:
+def _add(table: Table, where: str, header: tuple[str, ...], cells: list[str]) -> None:
     if len(cells) == len(header):
         table.add(where, dict(zip(header, cells, strict=True)))
         return
@@ -40,18 +41,19 @@ def _add(table: Table, where: str, header: list[str], cells: list[str]) -> None:
     table.faults.add(where, None, f"{len(cells)} cells, the header has {len(header)}{advice}")
 
 
-def _good_header(table: Table, where: str, header: list[str], separator: str) -> bool:
+def _good_header(table: Table, where: str, header: tuple[str, ...], separator: str) -> bool:
     twice = sorted({name for name in header if header.count(name) > 1})
     for name in twice:
         table.faults.add(where, name, "stands twice in the header")
-    if table.header(where, tuple(header)):
+    if table.header(where, header):
         return not twice
-    if any(name.count(" ") > 1 or _is_number(name) for name in header):
-        scored = len(header) == 3 and _is_number(header[-1])
+    if any(name.count(" ") > 1 or is_number(name) for name in header):
+        scored = len(header) == 3 and is_number(header[-1])
         names = ["sentence1", "sentence2", "score"] if scored else ["anchor", "positive", "negative"][: len(header)]
         example = separator.join(names) if 2 <= len(header) <= 3 else separator.join(["anchor", "positive"])
         advice = (
-            f"The first line looks like a row, not like a header. Put a header line before it, such as: {example!r}"
+            f"The first line looks like a row, not like a header. Put a header line before it, such as: {example!r}, "
+            f"or read the columns by position with --no-header"
         )
         table.faults.advice = {advice: None} | table.faults.advice
     elif len(header) == 1:
@@ -89,11 +91,3 @@ def _any_length() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

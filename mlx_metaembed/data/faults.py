@@ -7,6 +7,9 @@ import math
 
 from mlx_metaembed.errors import faults
 
+MOST = 1_000
+"""So many faults end the reading: a file of another kind has one in every line."""
+
 
 class Faults:
     """What is wrong with `source`; `max_characters` is the length from which a text is a fault."""
@@ -15,6 +18,8 @@ class Faults:
         self.source = str(source)
         self.max_characters = max_characters
         self.advice: dict[str, None] = {}
+        self.unused: dict[str, None] = {}
+        self._notes: dict[str, None] = {}
         self._found: list[list] = []
         self._groups: dict[object, list] = {}
 
@@ -22,7 +27,7 @@ class Faults:
         return len(self._found)
 
     def add(self, where: str, column: str | None, what: str, *, group: object = None) -> None:
-        """Note a fault; a second one of the same group is only counted."""
+        """Note a fault; a second one of the same group is only counted. Raises CallError where there are too many."""
         if group is not None and group in self._groups:
             self._groups[group][1] += 1
             return
@@ -30,6 +35,18 @@ class Faults:
         self._found.append(entry)
         if group is not None:
             self._groups[group] = entry
+        if len(self._found) >= MOST:
+            self.advice[f"Reading stopped after {MOST:,} faults."] = None
+            self.raise_any()
+
+    def note(self, text: str) -> None:
+        """Keep what the caller should hear though nothing is wrong."""
+        self._notes[text] = None
+
+    def notes(self) -> tuple[str, ...]:
+        """What was noted, and the columns that nothing read."""
+        names = ", ".join(repr(name[:40]) for name in self.unused)
+        return (*self._notes, *([f"Columns that nothing reads: {names}"] if names else []))
 
     def raise_any(self) -> None:
         """Raise CallError with every fault and the advice, where there is a fault."""

@@ -1,26 +1,30 @@
-"""JSON lines: one object a line.
+"""JSON lines: a row a line, an object or a list by position.
 
-Read line by line, so a file larger than memory's half is no trouble; a file that is one JSON array is refused with the
-command that turns it into lines.
+Read line by line, so a file larger than memory's half is no trouble. A file that is one JSON array is `json_array`'s.
 """
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlx_metaembed.data import lines
+from mlx_metaembed.data import json_array, lines
 from mlx_metaembed.data.faults import Faults, kind
-from mlx_metaembed.data.rows import Labelled, Pairs, Scored
 from mlx_metaembed.data.table import Table
 from mlx_metaembed.errors import CallError
 
+EXPECTED = {dict: 'an object such as {"anchor": ..., "positive": ...}', list: "a list, as the lines before have"}
 
-def read(path: Path, faults: Faults) -> Pairs | Scored | Labelled:
-    """The rows of a file. Raises CallError with all its faults."""
-    table = Table(faults)
-    for number, row in objects(path, faults):
-        table.add(f"line {number}", row)
-    return table.rows()
+
+def fill(path: Path, table: Table, rows: str | None = None) -> None:
+    """Take a file's rows; `rows` names an array inside one JSON object. Notes the faults."""
+    if rows is not None or json_array.is_whole(path):
+        json_array.fill(path, table, rows)
+        return
+    for number, row in _values(path, table.faults):
+        if isinstance(row, list):
+            table.add_cells(f"line {number}", row)
+        else:
+            table.add(f"line {number}", row)
 
 
 def objects(path: Path, faults: Faults, prefix: str = "") -> Iterator[tuple[int, dict]]:
@@ -28,19 +32,23 @@ def objects(path: Path, faults: Faults, prefix: str = "") -> Iterator[tuple[int,
 
     Raises CallError where the file is one JSON array.
     """
-    begun = False
+    if json_array.is_whole(path):
+        raise CallError(
+            f"{path} is one JSON array; expected JSON lines, one object a line. "
+            f"Convert it with: jq -c '.[]' {path} > {path.with_suffix('.jsonl').name}"
+        )
+    yield from _values(path, faults, prefix, lists=False)
+
+
+def _values(path: Path, faults: Faults, prefix: str = "", *, lists: bool = True) -> Iterator[tuple[int, dict | list]]:
+    """Line number and value of each line; the first says whether all are objects or, with `lists`, lists."""
     repeated: list[str] = []
     decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _object(pairs, repeated))
+    form = None if lists else dict
     for number, line in lines.read(path, faults, prefix):
         text = line.strip()
         if not text:
             continue
-        if not begun and text.startswith("["):
-            raise CallError(
-                f"{path} is one JSON array; expected JSON lines, one object a line. "
-                f"Convert it with: jq -c '.[]' {path} > {path.with_suffix('.jsonl').name}"
-            )
-        begun = True
         where = f"{prefix}line {number}"
         repeated.clear()
         try:
@@ -53,10 +61,11 @@ def objects(path: Path, faults: Faults, prefix: str = "") -> Iterator[tuple[int,
         else:
             for name in repeated:
                 faults.add(where, name, "stands twice in the object")
-            if isinstance(row, dict):
+            form = form or (list if isinstance(row, list) else dict)
+            if isinstance(row, form):
                 yield number, row
             else:
-                faults.add(where, None, f'{kind(row)}; expected an object such as {{"anchor": ..., "positive": ...}}')
+                faults.add(where, None, f"{kind(row)}; expected {EXPECTED[form]}")
 
 
 def _object(pairs: list[tuple[str, object]], repeated: list[str]) -> dict:

@@ -62,7 +62,7 @@ def pairs(root: str | Path) -> list[Record]:
         name = path.name if path == root else path.relative_to(root).as_posix()
         try:
             found = list(_records(path.read_bytes(), name))
-        except (SyntaxError, ValueError, RecursionError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             if path != root:
                 continue
             raise CallError(f"{path} is not Python that this interpreter can parse ({error})") from None
@@ -111,8 +111,10 @@ def _files(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in TESTS + OTHERS and not name.startswith("."))
         for name in sorted(names):
-            if name.endswith(".py") and not name.startswith("test_") and not name.endswith("_test.py"):
-                yield Path(folder, name)
+            tests = name.startswith("test_") or name.endswith("_test.py")
+            # A pipe that is named as a program would be waited for.
+            if name.endswith(".py") and not tests and (path := Path(folder, name)).is_file():
+                yield path
 
 
 def _records(source: bytes, file: str) -> Iterator[Record]:

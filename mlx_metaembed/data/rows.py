@@ -1,9 +1,9 @@
-"""What a reader gives: pairs, scored pairs, labelled texts, or queries with a corpus. Columns of Python lists.
+"""What a reader gives: pairs, scored pairs, labelled texts, queries with a corpus, or texts. Columns of Python lists.
 
 No arrays and no engine: the token store turns texts into numbers, and it wants them one by one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlx_metaembed.errors import CallError
 
@@ -15,6 +15,8 @@ class Pairs:
     anchors: list[str]
     positives: list[str]
     negatives: list[tuple[str, ...]]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What a reader has to say to its caller: columns that are not used, rows that were left out."""
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -39,6 +41,7 @@ class Pairs:
             relevant=list(queries.values()),
             query_ids=[str(row) for row in range(len(queries))],
             corpus_ids=[str(row) for row in range(len(corpus))],
+            notes=self.notes,
         )
 
 
@@ -49,6 +52,7 @@ class Scored:
     sentence1: list[str]
     sentence2: list[str]
     scores: list[float]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -60,6 +64,7 @@ class Labelled:
 
     texts: list[str]
     labels: list[str]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -74,6 +79,9 @@ class Retrieval:
     relevant: list[dict[int, float]]
     query_ids: list[str]
     corpus_ids: list[str]
+    itself: dict[int, int] = field(default_factory=dict)
+    """The corpus row that has a query's own id, where there is one: the query's text, no answer to it."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -81,7 +89,21 @@ class Retrieval:
     def pairs(self) -> Pairs:
         """One row a query and relevant text, whatever the grade; no negatives."""
         rows = [(query, row) for query, grades in zip(self.queries, self.relevant, strict=True) for row in grades]
-        return Pairs([query for query, _ in rows], [self.corpus[row] for _, row in rows], [()] * len(rows))
+        texts = [self.corpus[row] for _, row in rows]
+        return Pairs([query for query, _ in rows], texts, [()] * len(rows), notes=self.notes)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts to embed or to index, an id each; `lines` has the file and the first line of each that is a note's part."""
+
+    ids: list[str]
+    texts: list[str]
+    lines: list[tuple[str, int]] = field(default_factory=list)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __len__(self) -> int:
+        return len(self.texts)
 
 
 Rows = Pairs | Scored | Labelled | Retrieval
@@ -95,7 +117,7 @@ def require_trainable(rows: Rows, source: object) -> Pairs:
         found = {Scored: "sentence1, sentence2, score", Labelled: "text, label"}[type(rows)]
         raise CallError(
             f"{source} has the columns {found}; training needs pairs: anchor, positive [, negative]. "
-            f"Such rows serve `metaembed eval`."
+            f"Such rows serve `metaembed eval`; where they are pairs, say so: --columns anchor=...,positive=..."
         )
     if len(rows) < 2:
         raise CallError(f"{source} has one row; in-batch negatives need at least two, and a real run thousands")

@@ -1,19 +1,34 @@
 """The shapes of rows, recognised by the names of their columns.
 
-The names are the ecosystem's: sentence-transformers' data sets, FlagEmbedding's lists, STS benchmarks. Columns that
-belong to no shape are ignored where one shape is complete.
+The names are the ecosystem's: sentence-transformers' data sets, FlagEmbedding's lists, STS and NLI benchmarks. Columns
+that belong to no shape are named in a note; those whose names say that they matter are refused (see `meant`).
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-NEGATIVE = re.compile(r"negative(?:_(\d+))?")
+NEGATIVE = re.compile(r"(?:hard_)?neg(?:ative)?s?_?(\d*)")
+PLURAL = re.compile(r"(?:hard_)?neg(?:ative)?s|neg|pos|positives")
+"""Columns of lists; a cell of CSV or SQLite holds the list as JSON."""
+SCORES = r"sim|similarity|relevance|relatedness|cosine|bm25|ce|rerank(?:er)?|cross_encoder|gold|match|quality"
+MEANT = {
+    "a label": r"(?:gold|true|class|binary|pair|match|target|soft)?_?labels?"
+    r"|is_(?:dup|duplicate|match|paraphrase|relevant|positive)|relevant|judge?ments?",
+    "a score": rf"(?:(?:{SCORES}|pos|neg|positive|negative)s?_?)?scores?"
+    r"|similarity|similarities|relevance|relatedness|rating|grade|margin|distance|logits?",
+    "a prompt": r"(?:(?:query|anchor|doc|document|passage|positive|corpus|task)_?)?(?:prompt|instruct(?:ion)?)s?"
+    r"|task_description",
+    "a weight": r"(?:(?:sample|row|example|loss)_?)?weights?|importance",
+    "a teacher's": r"teachers?(?:_.*)?|.+_teacher|distill?(?:ation)?_.*|kd_.*",
+    "a negative": r"(?:hard_?)?neg(?:ative)?s?(?:_.*|\d*)",
+    "a positive": r"pos(?:itive)?s?(?:_(?:\d+|passages?|ctxs?|texts?|docs?|ids?|doc_ids?)|\d*)",
+}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A shape's columns; `kind` says which rows they give, `negatives` that negative(_1.._n) may follow."""
+    """A shape's columns; `kind` says which rows they give, `negatives` that hard negatives may follow."""
 
     kind: str
     required: tuple[str, ...]
@@ -27,43 +42,120 @@ class Shape:
     def used(self, columns: Collection[str]) -> tuple[str, ...]:
         """The columns that this shape reads, negatives last and in the order of their numbers."""
         optional = [name for name in self.optional if name in columns]
-        matches = [NEGATIVE.fullmatch(name) for name in columns] if self.negatives else []
-        negatives = sorted((int(match[1] or -1), match[0]) for match in matches if match)
-        return (*self.required, *optional, *(name for _, name in negatives))
+        return (*self.required, *optional, *(negatives_of(columns) if self.negatives else ()))
 
     def __str__(self) -> str:
-        more = [*self.optional, *(["negative or negative_1 .. negative_n"] if self.negatives else [])]
+        more = [*self.optional, *(["negative or negative_1 .. negative_n or negatives"] if self.negatives else [])]
         return ", ".join(self.required) + (f" [, {', '.join(more)}]" if more else "")
 
 
 SHAPES = (
-    Shape("pairs", ("anchor", "positive"), negatives=True),
+    Shape("pairs", ("anchor", "positive"), ("label",), negatives=True),
     # The names of sentence-transformers' msmarco, natural-questions and gooaq.
-    Shape("pairs", ("query", "positive"), negatives=True),
-    Shape("pairs", ("query", "answer"), negatives=True),
-    Shape("pairs", ("question", "answer"), negatives=True),
-    Shape("lists", ("query", "pos"), ("neg", "pos_scores", "neg_scores")),
+    Shape("pairs", ("query", "positive"), ("label",), negatives=True),
+    Shape("pairs", ("query", "answer"), ("label",), negatives=True),
+    Shape("pairs", ("question", "answer"), ("label",), negatives=True),
+    Shape("pairs", ("query", "pos"), negatives=True),
+    Shape("pairs", ("query", "positives"), negatives=True),
+    Shape("pairs", ("anchor", "positives"), negatives=True),
+    Shape("pairs", ("sentence1", "sentence2", "label")),
+    Shape("pairs", ("sentence1", "sentence2", "gold_label")),
+    Shape("pairs", ("premise", "hypothesis", "label")),
     Shape("scored", ("sentence1", "sentence2", "score")),
     Shape("labelled", ("text", "label")),
 )
-KNOWN = "\n".join(["Known columns (others are ignored):", *(f"  {shape}" for shape in SHAPES)])
+TEXTS = Shape("text_alone", ("text",), ("title", "id", "_id"))
+"""What is embedded or indexed, and nothing else is asked of."""
+ROLES = tuple(dict.fromkeys(name for shape in (*SHAPES, TEXTS) for name in (*shape.required, *shape.optional)))
+KNOWN = "\n".join(
+    [
+        "Known columns:",
+        *(f"  {shape}" for shape in SHAPES),
+        "Other names are mapped with --columns, like --columns anchor=title,positive=source",
+    ]
+)
 
 
-def complete(columns: Collection[str]) -> list[Shape]:
-    """The shapes that have all their columns."""
-    return [shape for shape in SHAPES if not shape.missing(columns)]
+def complete(columns: Collection[str], chosen: Collection[str] = (), *, texts: bool = False) -> list[Shape]:
+    """The shapes that have all their columns, and read every column that was `chosen`.
+
+    With `texts` a text is all that is asked for, and comes first.
+    """
+    if texts and not TEXTS.missing(columns):
+        return [TEXTS]
+    return [shape for shape in SHAPES if not shape.missing(columns) and set(chosen) <= set(shape.used(columns))]
 
 
-def mismatch(columns: Collection[str]) -> str:
+def mismatch(columns: Collection[str], chosen: Collection[str] = ()) -> str:
     """Why columns give no shape, or more than one: those found, and what the closest shape lacks."""
     found = ", ".join(repr(name[:40]) for name in columns) or "none"
-    fits = complete(columns)
+    fits = complete(columns, chosen)
     if fits:
         both = " and ".join(f"({', '.join(shape.required)})" for shape in fits)
         return f"columns {found} fit more than one shape: {both}; leave out what is not meant"
+    if complete(columns):
+        return f"columns {found} fit no shape that has {' and '.join(map(repr, chosen))}"
     closest = min(SHAPES, key=lambda shape: len(shape.missing(columns)) / len(shape.required))
     missing = closest.missing(columns)
     if len(missing) == len(closest.required):
         return f"columns {found} fit no known shape"
     lacks = " and ".join(repr(name) for name in missing)
     return f"columns {found} fit no known shape; closest is ({', '.join(closest.required)}), which lacks {lacks}"
+
+
+def meant(name: str, shape: Shape, used: Collection[str]) -> str:
+    """What a column that `shape` does not read says by its name, like "a score"; empty where that changes nothing.
+
+    A second label beside one that is read says nothing more, nor does a second score.
+    """
+    plain = _plain(name)
+    kind = next((kind for kind, pattern in MEANT.items() if re.fullmatch(pattern, plain)), "")
+    if plain == "type" and "pos" in shape.required:
+        return "FlagEmbedding's kind of a row"
+    if kind in ("a label", "a score") and any(re.fullmatch(MEANT[kind], other) for other in used):
+        return ""
+    return "" if kind in ("a negative", "a positive") and shape.kind != "pairs" else kind
+
+
+def is_negative(name: str) -> bool:
+    """Whether a column holds hard negatives, by any of the names in use: `negative_3`, `neg`, `hard_negatives`."""
+    return bool(NEGATIVE.fullmatch(_plain(name)))
+
+
+def negatives_of(columns: Collection[str]) -> list[str]:
+    """The columns of hard negatives, in the order of their numbers, those without one first."""
+    matches = [(NEGATIVE.fullmatch(_plain(name)), name) for name in columns]
+    return [name for _, name in sorted((int(match[1] or -1), name) for match, name in matches if match)]
+
+
+def is_list(name: str) -> bool:
+    """Whether a column's name says that it holds a list: `pos`, `neg`, `negatives`."""
+    return bool(PLURAL.fullmatch(_plain(name)))
+
+
+def by_position(cells: Sequence[object]) -> tuple[str, ...]:
+    """The names of a first row's cells where a source has none, or none at all where they can't be told.
+
+    Two texts are a pair, two texts and a number a scored pair, more texts a pair and its hard negatives.
+    """
+    texts = [isinstance(cell, str) for cell in cells]
+    if len(cells) == 1:
+        return ("text",)
+    if len(cells) == 3 and all(texts[:2]) and is_number(cells[2]):
+        return ("sentence1", "sentence2", "score")
+    if all(texts) and (len(cells) == 2 or not any(map(is_number, cells))):
+        return ("anchor", "positive", *(f"negative_{number}" for number in range(1, len(cells) - 1)))
+    return ()
+
+
+def is_number(cell: object) -> bool:
+    """Whether a cell is a number, or a text that spells one."""
+    try:
+        return not isinstance(cell, bool) and cell is not None and float(cell) == float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _plain(name: str) -> str:
+    """A name in lower case with underscores: `hardNegative 1` as hard_negative_1."""
+    return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).lower()

@@ -1,127 +1,167 @@
-"""Rows with named columns, one after another, into one shape: what JSON lines, CSV, Parquet and SQLite share.
+"""Rows with named columns, one after another, into one shape: what every reader of a table shares.
 
 The first row that is recognised sets the shape and the columns; every later row must have the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from mlx_metaembed.data.faults import Faults, kind
-from mlx_metaembed.data.rows import Labelled, Pairs, Scored
-from mlx_metaembed.data.shapes import KNOWN, Shape, complete, mismatch
+from mlx_metaembed.data import columns as maps
+from mlx_metaembed.data import shapes
+from mlx_metaembed.data.cells import Cells
+from mlx_metaembed.data.columns import Columns
+from mlx_metaembed.data.faults import Faults
+from mlx_metaembed.data.rows import Labelled, Pairs, Scored, Texts
+from mlx_metaembed.data.shapes import KNOWN, Shape
+from mlx_metaembed.data.verdicts import Judged
 from mlx_metaembed.errors import CallError
 
 
-class Table:
-    """Takes rows with `add`, notes what is wrong with them, and gives them as one of the row classes."""
+@dataclass(frozen=True)
+class Layout:
+    """Where the names of one kind of row lie: those that the shape reads, and those that would be lost."""
 
-    def __init__(self, faults: Faults, *, scores_as_text: bool = False) -> None:
-        self.faults = faults
+    read: dict[str, maps.Path]
+    lost: dict[str, str]
+
+
+class Table:
+    """Takes rows with `add`, notes what is wrong with them, and gives them as one of the row classes.
+
+    With `texts` a text alone is a row too; `scores_as_text` is set where the source has only texts (CSV).
+    """
+
+    def __init__(self, faults: Faults, columns: Columns | None = None, *, texts: bool = False) -> None:
+        self.faults, self.columns, self.texts = faults, columns or Columns(), texts
         self.shape: Shape | None = None
         self.used: tuple[str, ...] = ()
-        self._scores_as_text = scores_as_text
+        self.scores_as_text = False
+        self._cells: Cells | None = None
         self._first = ""
-        self._good: set[tuple[str, ...]] = set()
-        self._columns: tuple[list, list, list] = ([], [], [])
+        self._chosen = tuple(name for name, source in self.columns.chosen.items() if source)
+        self._layouts: dict[tuple[str, ...], Layout | None] = {}
+        self._positions: tuple[str, ...] = ()
+        self._rows: list[tuple] = []
+        self._judged = Judged()
+        self._ids: dict[str, str] = {}
+        self._lost: dict[str, str] = {}
 
     def header(self, where: str, columns: tuple[str, ...]) -> bool:
         """Whether columns belong to this table; the first that are recognised set its shape. Notes the faults."""
-        if columns in self._good:
-            return True
-        fits = complete(columns)
+        return self._layout(where, columns) is not None
+
+    def sources(self, columns: tuple[str, ...]) -> list[str]:
+        """The source's columns that rows must bring: those that are read, and those that are refused with a value."""
+        layout = self._layouts[columns]
+        return list(dict.fromkeys([*(path[0] for path in layout.read.values()), *layout.lost]))
+
+    def add(self, where: str, row: Mapping[str, object], columns: tuple[str, ...] = ()) -> None:
+        """Take one row; `where` ("line 3") names it in faults. `columns` are its header's, where it brings but some."""
+        layout = self._layout(where, columns or tuple(row))
+        if layout is None:
+            return
+        picked = {name: maps.value(row, path) for name, path in layout.read.items()}
+        for taken in self._cells.taken(where, picked):
+            self._take(where, taken)
+        for name, what in layout.lost.items():
+            if row[name] not in (None, "", []):
+                self.faults.add(
+                    where, name, f"{what}, which nothing reads and which would be lost", group=("lost", name)
+                )
+                self._lost[name] = ""
+
+    def add_cells(self, where: str, cells: Sequence[object]) -> None:
+        """Take one row without names: those of `columns` say what each position is, else the first row's cells do."""
+        if not self._positions:
+            names = () if self.columns else shapes.by_position(cells)
+            if not names and not self.columns:
+                what = (
+                    f"{len(cells)} cells without names, which can't be told; name them: --columns anchor=1,positive=2"
+                )
+                self.faults.add(where, None, what, group=len(cells))
+                return
+            self._positions = names or tuple(str(number) for number in range(1, len(cells) + 1))
+            self._first = where
+        if len(cells) != len(self._positions):
+            self.faults.add(where, None, f"{len(cells)} cells, {self._first} has {len(self._positions)}")
+            return
+        self.add(where, dict(zip(self._positions, cells, strict=True)))
+
+    def _take(self, where: str, taken: tuple) -> None:
+        if self.shape.kind == "pairs" and len(taken) == 4:
+            self._judged.add(*taken)
+            return
+        if self.shape is shapes.TEXTS:
+            if taken[0] in self._ids:
+                self.faults.add(where, "id", f"{taken[0]!r} stands on {self._ids[taken[0]]} already")
+            self._ids[taken[0]] = where
+        self._rows.append(taken)
+
+    def rows(self) -> Pairs | Scored | Labelled | Texts:
+        """Everything taken. Raises CallError with every fault, or where there is no row."""
+        if self._lost:
+            spelled = maps.written({**self.columns.chosen, **self._lost})
+            self.faults.advice[f"To leave them out on purpose, say so: --columns '{spelled}'"] = None
+        self.faults.raise_any()
+        if self.shape is None or not (self._rows or self._judged):
+            raise CallError(f"{self.faults.source} has no rows; expected at least one.\n{KNOWN}")
+        if self._judged:
+            self._rows, notes = self._judged.settle(self.faults.source)
+            for note in notes:
+                self.faults.note(note)
+        kinds = {"pairs": Pairs, "scored": Scored, "labelled": Labelled, "text_alone": Texts}
+        return kinds[self.shape.kind](*map(list, zip(*self._rows, strict=True)))
+
+    def _layout(self, where: str, columns: tuple[str, ...]) -> Layout | None:
+        if columns not in self._layouts:
+            found = self._laid_out(where, columns)
+            if found is None and self.shape is None:
+                return None
+            self._layouts[columns] = found
+            return found
+        return self._layouts[columns] or self._laid_out(where, columns)
+
+    def _laid_out(self, where: str, columns: tuple[str, ...]) -> Layout | None:
+        paths, absent = self.columns.plan(columns)
+        for source in absent:
+            listed = ", ".join(columns) or "none"
+            self.faults.add(
+                where, source, f"missing; --columns asks for it, and found are {listed}", group=(source, columns)
+            )
+        if absent or not self._recognised(where, tuple(paths)):
+            return None
+        lost = {}
+        for name in paths:
+            if name not in self.used:
+                if (what := shapes.meant(name, self.shape, self.used)) and not self.texts:
+                    lost[name] = what
+                else:
+                    self.faults.unused[name] = None
+        return Layout({name: path for name, path in paths.items() if name in self.used}, lost)
+
+    def _recognised(self, where: str, columns: tuple[str, ...]) -> bool:
+        """Whether columns, under the kit's names, are those of the table's shape, which the first of them set."""
+        fits = shapes.complete(columns, self._chosen, texts=self.texts)
         if self.shape is None:
             if len(fits) != 1:
-                self.faults.add(where, None, mismatch(columns), group=columns)
+                self.faults.add(where, None, shapes.mismatch(columns, self._chosen), group=columns)
                 self.faults.advice[KNOWN] = None
                 return False
-            self.shape, self.used, self._first = fits[0], fits[0].used(columns), where
+            self.shape, self._first = fits[0], where
+            texts = fits[0] is shapes.TEXTS
+            self.used = (*self.shape.required, *self.shape.optional) if texts else self.shape.used(columns)
+            self._cells = Cells(self.shape, self.used, self.columns, self.faults, self.scores_as_text)
         elif self.shape not in fits and fits:
             names = [", ".join(shape.required) for shape in (fits[0], self.shape)]
             self.faults.add(
                 where, None, f"columns {names[0]}, but {self._first} has {names[1]}; one file has one shape"
             )
             return False
-        missing = [name for name in self.used if name not in columns]
+        optional = shapes.TEXTS.optional if self.shape is shapes.TEXTS else ()
+        missing = [name for name in self.used if name not in columns and name not in optional]
         surplus = [name for name in self.shape.used(columns) if name not in self.used]
         for name in missing:
             self.faults.add(where, name, f"missing; {self._first} has it, and found are {', '.join(columns) or 'none'}")
         for name in surplus:
             self.faults.add(where, name, f"{self._first} has no such column; every row has the same")
-        if not missing and not surplus:
-            self._good.add(columns)
-        return columns in self._good
-
-    def add(self, where: str, row: Mapping[str, object]) -> None:
-        """Take one row; `where` ("line 3") names it in faults."""
-        if self.header(where, tuple(row)):
-            getattr(self, f"_add_{self.shape.kind}")(where, row)
-
-    def rows(self) -> Pairs | Scored | Labelled:
-        """Everything taken. Raises CallError with every fault, or where there is no row."""
-        self.faults.raise_any()
-        if self.shape is None or not self._columns[0]:
-            raise CallError(f"{self.faults.source} has no rows; expected at least one.\n{KNOWN}")
-        if self.shape.kind == "scored":
-            return Scored(*self._columns)
-        if self.shape.kind == "labelled":
-            return Labelled(*self._columns[:2])
-        return Pairs(*self._columns)
-
-    def _append(self, *values: object) -> None:
-        for column, value in zip(self._columns, values, strict=False):
-            column.append(value)
-
-    def _good_texts(self, where: str, row: Mapping[str, object], names: tuple[str, ...]) -> bool:
-        # A list: every column is checked, not only those before the first fault.
-        return False not in [self.faults.text(where, name, row[name]) for name in names]
-
-    def _add_pairs(self, where: str, row: Mapping[str, object]) -> None:
-        if self._good_texts(where, row, self.used):
-            anchor, positive, *negatives = (row[name] for name in self.used)
-            self._append(anchor, positive, tuple(negatives))
-
-    def _add_scored(self, where: str, row: Mapping[str, object]) -> None:
-        good = self._good_texts(where, row, self.used[:2])
-        score = self.faults.number(where, "score", row["score"], as_text=self._scores_as_text)
-        if good and score is not None:
-            self._append(row["sentence1"], row["sentence2"], score)
-
-    def _add_labelled(self, where: str, row: Mapping[str, object]) -> None:
-        text, label = row["text"], row["label"]
-        if isinstance(label, int) and not isinstance(label, bool):
-            label = str(label)
-        if all([self.faults.text(where, "text", text), self.faults.text(where, "label", label)]):
-            self._append(text, label)
-
-    def _add_lists(self, where: str, row: Mapping[str, object]) -> None:
-        """FlagEmbedding's row: one row a positive, each with all the negatives. Scores are checked, not kept."""
-        good = [self.faults.text(where, "query", row["query"])]
-        for name, fewest in (("pos", 1), ("neg", 0)):
-            if name in row:
-                good.append(self._good_list(where, name, row[name], fewest))
-        for name, scores in (("pos", "pos_scores"), ("neg", "neg_scores")):
-            # Files without scores often have the column, with null in it.
-            if row.get(scores) is not None:
-                good.append(self._good_scores(where, scores, row[scores], row.get(name)))
-        if all(good):
-            for positive in row["pos"]:
-                self._append(row["query"], positive, tuple(row.get("neg", ())))
-
-    def _good_list(self, where: str, name: str, texts: object, fewest: int) -> bool:
-        if not isinstance(texts, list):
-            advice = "; write [] where there are none" if texts is None and not fewest else ""
-            self.faults.add(where, name, f"{kind(texts)}; expected a list of texts{advice}")
-            return False
-        if len(texts) < fewest:
-            self.faults.add(where, name, "an empty list; expected at least one text")
-            return False
-        return False not in [self.faults.text(f"{where}, item {at}", name, text) for at, text in enumerate(texts, 1)]
-
-    def _good_scores(self, where: str, name: str, scores: object, texts: object) -> bool:
-        if not isinstance(scores, list):
-            self.faults.add(where, name, f"{kind(scores)}; expected a list of numbers")
-            return False
-        if isinstance(texts, list) and len(texts) != len(scores):
-            self.faults.add(where, name, f"{len(scores)} scores for {len(texts)} texts; expected one for each")
-            return False
-        numbers = [self.faults.number(f"{where}, item {at}", name, score) for at, score in enumerate(scores, 1)]
-        return None not in numbers
+        return not missing and not surplus

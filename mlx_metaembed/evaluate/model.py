@@ -13,7 +13,7 @@ from mlx_metaembed.data.rows import Labelled, Pairs, Retrieval, Scored
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.evaluate import classification, retrieval, similarity_kept, sts
 from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_head
-from mlx_metaembed.search.exact import rankings, score_blocks
+from mlx_metaembed.search.exact import score_blocks
 
 if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
@@ -82,6 +82,17 @@ def counts(rows: Rows) -> dict[str, int]:
     return {"queries": len(found.queries), "corpus": len(found.corpus)}
 
 
+def notes(rows: Rows) -> list[str]:
+    """What the reader of the rows had to say, and which texts no ranking has."""
+    said = list(rows.notes)
+    if isinstance(rows, Retrieval) and rows.itself:
+        said.append(
+            f"{len(rows.itself):,} queries have the same id as a text of the corpus; that text is left out of their "
+            "rankings, as BEIR does with identical ids"
+        )
+    return said
+
+
 def texts_to_encode(rows: Rows) -> int:
     """How many texts `measure_model` encodes: each distinct one once."""
     if isinstance(rows, Scored):
@@ -127,7 +138,7 @@ def _measure(rows: Rows, full: Coded) -> Callable[[Coded], dict]:
 
     def of(coded: Coded) -> tuple[np.ndarray, dict[str, float]]:
         blocks = score_blocks(coded.queries, coded.stored, similarity=coded.similarity)
-        ranked = rankings(blocks, K)[0]
+        ranked = retrieval.ranked_without(blocks, rows.itself, K)
         return ranked, retrieval.measure_ranked(ranked, rows.relevant, K)
 
     nearest, best = of(full)

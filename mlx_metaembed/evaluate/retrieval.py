@@ -4,7 +4,7 @@ Gains are the grades themselves, as pytrec_eval, BEIR and sentence-transformers'
 them, not 2^grade - 1. A query with no relevant row is left out of every mean, as BEIR does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -28,6 +28,16 @@ def measure_blocks(blocks: Iterable[np.ndarray], relevant: Relevant, k: int = 10
     return measure_ranked(rankings(blocks, k)[0], relevant, k)
 
 
+def ranked_without(blocks: Iterable[np.ndarray], itself: Mapping[int, int], k: int) -> np.ndarray:
+    """The k best corpus rows of each query, int64 [Q, k], over score blocks [b, N]; -1 where fewer are left.
+
+    `itself` has the corpus row of a query that is a text of the corpus too: it is left out of that query's ranking, as
+    BEIR leaves out equal ids.
+    """
+    rows, scores = rankings(_masked(blocks, itself), k)
+    return np.where(np.isneginf(scores), -1, rows)
+
+
 def measure_ranked(ranked: np.ndarray, relevant: Relevant, k: int = 10) -> dict[str, float]:
     """The same from corpus rows [Q, >= k], best first.
 
@@ -41,6 +51,16 @@ def measure_ranked(ranked: np.ndarray, relevant: Relevant, k: int = 10) -> dict[
         raise CallError("No query has a relevant row, so nothing can be measured; look at the judgements (qrels)")
     means = np.mean(judged, axis=0)
     return {f"{name}@{k}": float(mean) for name, mean in zip(("ndcg", "recall", "mrr"), means, strict=True)}
+
+
+def _masked(blocks: Iterable[np.ndarray], itself: Mapping[int, int]) -> Iterator[np.ndarray]:
+    start = 0
+    for block in blocks:
+        for line in range(len(block)):
+            if (row := itself.get(start + line)) is not None:
+                block[line, row] = -np.inf
+        start += len(block)
+        yield block
 
 
 def _of_query(rows: Sequence[int], grades: Mapping[int, float], k: int) -> tuple[float, float, float] | None:

@@ -32,11 +32,11 @@ def cosine_spearman(
 
 
 def neighbours_kept(reference: np.ndarray, ranked: np.ndarray) -> float:
-    """Share of the reference's nearest rows [Q, k] found among `ranked` [Q, k]: R10 where k is 10."""
+    """Share of the reference's nearest rows [Q, k] found among `ranked` [Q, k]: R10 where k is 10; -1 is no row."""
     if reference.shape != ranked.shape or not reference.size:
         raise CallError(f"Expected two lists of equal shape [Q, k]; found {reference.shape} and {ranked.shape}")
-    both = [len(set(one) & set(other)) for one, other in zip(reference.tolist(), ranked.tolist(), strict=True)]
-    return sum(both) / reference.size
+    both = [len(set(one) & set(other) - {-1}) for one, other in zip(reference.tolist(), ranked.tolist(), strict=True)]
+    return sum(both) / max(int(np.sum(reference >= 0)), 1)
 
 
 def ndcg_ratio(reference: float, found: float) -> float | None:

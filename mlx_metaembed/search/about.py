@@ -4,7 +4,7 @@ usearch ends the process on a damaged graph instead of raising, so no file is ha
 """
 
 import zlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from mlx_metaembed import disk
@@ -14,6 +14,8 @@ from mlx_metaembed.search import corpus, scalars
 FORMAT = "metaembed-index-1"
 ABOUT, GRAPH = "index.json", "vectors.usearch"
 FILES = (GRAPH, corpus.TEXTS, corpus.OFFSETS)
+TEXTS = ("prompts", "fingerprint")
+"""Fields that hold texts by name."""
 EXACT_ROWS = 10_000
 """Up to so many rows every one is compared."""
 AGAIN = "Build it again with: metaembed index MODEL CORPUS OUT"
@@ -21,7 +23,10 @@ AGAIN = "Build it again with: metaembed index MODEL CORPUS OUT"
 
 @dataclass(frozen=True)
 class About:
-    """Which model gave the vectors, their width, how they are stored and compared, how many, prompts, longest text."""
+    """Which model gave the vectors, their width, how they are stored and compared, how many, prompts, longest text.
+
+    `fingerprint` is the model's; an index of an earlier release has none.
+    """
 
     model: str
     dims: int
@@ -30,6 +35,7 @@ class About:
     count: int
     prompts: dict[str, str]
     max_seq_length: int
+    fingerprint: dict[str, str] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -71,11 +77,11 @@ def fingerprint(path: Path) -> dict[str, int]:
 
 
 def _wrong_fields(found: dict, files: object) -> list[str]:
-    kinds = {field.name: dict if field.name == "prompts" else field.type for field in fields(About)}
-    wrong = [f"{name}: missing" for name in kinds if name not in found]
+    kinds = {each.name: dict if each.name in TEXTS else each.type for each in fields(About)}
+    wrong = [f"{name}: missing" for name in kinds if name not in found and name != "fingerprint"]
     wrong += [f"{name}: no field of an index" for name in found if name not in kinds]
     wrong += [
-        f"{name}: {found[name]!r}; expected {kind.__name__}"
+        f"{name}: {found[name]!r:.80}; expected {kind.__name__}"
         for name, kind in kinds.items()
         if name in found and type(found[name]) is not kind
     ]
@@ -83,6 +89,11 @@ def _wrong_fields(found: dict, files: object) -> list[str]:
         f"{name}: {found[name]}; expected 1 or more"
         for name in ("dims", "count", "max_seq_length")
         if type(found.get(name)) is int and found[name] < 1
+    ]
+    wrong += [
+        f"{name}: {found[name]!r:.80}; expected texts by name"
+        for name in TEXTS
+        if isinstance(found.get(name), dict) and not all(isinstance(text, str) for text in found[name].values())
     ]
     return wrong if isinstance(files, dict) else [*wrong, "files: missing"]
 

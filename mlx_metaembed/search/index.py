@@ -36,6 +36,8 @@ class Hit:
     row: int
     id: str
     text: str
+    path: str | None = None
+    line: int | None = None
 
 
 def build(
@@ -49,12 +51,15 @@ def build(
     metric: str = "cosine",
     prompts: Mapping[str, str] | None = None,
     max_seq_length: int = 512,
+    fingerprint: Mapping[str, str] | None = None,
+    lines: Sequence[tuple[str, int]] = (),
     progress: Callable[[int], object] = lambda rows: None,
 ) -> About:
     """Write an index of vectors [N, D] with their texts and ids into the folder `out`, which must be new or empty.
 
-    `progress` hears of each step how many rows it added. Raises CallError for input that does not fit together,
-    JobError where the folder can't be written; `out` is then as it was.
+    `fingerprint` is the model's, `lines` are the file and line of each text that is a note's part; `progress` hears of
+    each step how many rows it added. Raises CallError for input that does not fit together, JobError where the folder
+    can't be written; `out` is then as it was.
     """
     out, vectors = Path(out), np.asarray(vectors, np.float32)
     scalars.check(dtype, metric)
@@ -70,8 +75,17 @@ def build(
             graph.save(str(partial / GRAPH))
         except RuntimeError as error:
             raise OSError(f"usearch could not save the graph ({error}); probably the disk is full") from error
-        corpus.write(partial, ids, texts)
-        about = About(model, vectors.shape[1], dtype, metric, len(texts), dict(prompts or {}), max_seq_length)
+        corpus.write(partial, ids, texts, lines)
+        about = About(
+            model,
+            vectors.shape[1],
+            dtype,
+            metric,
+            len(texts),
+            dict(prompts or {}),
+            max_seq_length,
+            dict(fingerprint or {}),
+        )
         declared.write(about, partial)
     return about
 
@@ -121,6 +135,19 @@ class Index:
                 "Build the index again."
             )
 
+    def require_fingerprint(self, found: Mapping[str, str], model: str) -> None:
+        """Raise CallError for a model that is not the one of the index; without a fingerprint nothing can be told."""
+        kept = self.about.fingerprint
+        if wrong := [part for part in kept if found.get(part) != kept[part]]:
+            raise CallError(
+                f"{model} gives other vectors than those in {self.path}: its {' and '.join(wrong)} differ from those "
+                f"of {self.about.model}, which it was built with.\n"
+                f"  in the index:  {_words(kept)}\n"
+                f"  of the model:  {_words(found)}\n"
+                "Search with the model that it was built with (--model), or build the index again with this one. "
+                "A quantized export counts as another model."
+            )
+
     def require_same(self, text_vector: np.ndarray) -> None:
         """Raise CallError where the model's vector [D] of `probe()` is no longer the one that stands in the index."""
         here = self._restored([self.corpus.shortest()])
@@ -136,7 +163,7 @@ class Index:
 
     def probe(self) -> str:
         """A short text of the corpus, for `require_same`."""
-        return self.corpus[[self.corpus.shortest()]][0][1]
+        return self.corpus[[self.corpus.shortest()]][0].text
 
     def _one(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows [k] and scores [k] for one query [D]."""
@@ -166,6 +193,10 @@ class Index:
         if not np.isfinite(vectors).all():
             raise CallError("A query's vector holds NaN or infinity")
         return vectors
+
+
+def _words(fingerprint: Mapping[str, str]) -> str:
+    return ", ".join(f"{part} {digits}" for part, digits in fingerprint.items())
 
 
 def _kind(dtype: str) -> object:

@@ -79,7 +79,7 @@ def prepare(
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
     if any(width > dimensions for width in recipe.matryoshka):
         raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
-    pairs = _pairs(recipe)
+    pairs = _pairs(recipe, note)
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
     dtype, why = automatic_dtype(engine) if recipe.dtype == "auto" else (recipe.dtype, "asked for")
@@ -194,8 +194,19 @@ def _checked(recipe: Recipe, resume: bool) -> Recipe:
     return recipe
 
 
-def _pairs(recipe: Recipe) -> Pairs:
-    pairs = require_trainable(data.read(recipe.data, max_characters=recipe.max_characters), recipe.data)
+def _pairs(recipe: Recipe, note: Callable[[str], None]) -> Pairs:
+    pairs = require_trainable(
+        data.read(
+            recipe.data,
+            columns=recipe.columns,
+            no_header=recipe.no_header,
+            max_characters=recipe.max_characters,
+            training=True,
+        ),
+        recipe.data,
+    )
+    for said in pairs.notes:
+        note(f"Data: {said}")
     without = next((row for row, negatives in enumerate(pairs.negatives, start=1) if not negatives), None)
     if recipe.loss == "triplet" and without:
         raise CallError(
