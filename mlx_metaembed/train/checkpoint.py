@@ -58,6 +58,8 @@ def save(
     here = {step: path for path, step in _own(out, run)}
     path = here.get(position.step)
     if path is None:
+        # The limit may be lower than it was, because the disk is full.
+        _prune(out, run, recipe.save_total_limit)
         path = out / f"checkpoint-{position.step}"
         path = path.with_name(f"{path.name}-{run}") if path.exists() or path.is_symlink() else path
         with disk.replacing(path) as partial:
@@ -65,8 +67,7 @@ def save(
             if (out / METRICS).is_file():
                 shutil.copyfile(out / METRICS, partial / METRICS)
             checksums.write(partial, partial / CHECKSUMS, {"run": run, "step": position.step})
-    for older, _ in _own(out, run)[: -recipe.save_total_limit]:
-        disk.remove(older)
+    _prune(out, run, recipe.save_total_limit)
     return path
 
 
@@ -118,6 +119,12 @@ def read_state(path: Path) -> dict[str, np.ndarray]:
     return weights.read(path / STATE)
 
 
+def _prune(out: Path, run: str, limit: int) -> None:
+    """Remove the oldest checkpoints of the run with this id, past a limit."""
+    for older, _ in _own(out, run)[:-limit]:
+        disk.remove(older)
+
+
 def _own(out: Path, run: str) -> list[tuple[Path, int]]:
     """The checkpoints that the run with this id wrote, with their steps, oldest first.
 
@@ -135,7 +142,7 @@ def _doubtful(out: Path, run: str) -> list[tuple[Path, int]]:
 def _named(out: Path, run: str) -> Iterator[tuple[Path, int]]:
     """The folders that have a checkpoint's name, with the step in it."""
     for path in out.glob("checkpoint-*"):
-        name = re.fullmatch(rf"checkpoint-(\d+)(?:-{re.escape(run)})?", path.name, re.ASCII)
+        name = re.fullmatch(rf"checkpoint-(0|[1-9]\d*)(?:-{re.escape(run)})?", path.name, re.ASCII)
         if name and path.is_dir() and not path.is_symlink():
             yield path, int(name[1])
 

@@ -109,9 +109,11 @@ def settings(out: Path) -> dict:
     if not begun(out):
         raise CallError(f"{out} holds no run; there is nothing to resume. Start one without --resume")
     try:
-        return recipes.read(out / SETTINGS)
+        found = recipes.read(out / SETTINGS)
+        Recipe(**found)
     except CallError as error:
-        raise CallError(f"{error}{kept_settings(out)}") from None
+        raise CallError(f"{out / SETTINGS} is damaged, or was edited:\n{error}{kept_settings(out)}") from None
+    return found
 
 
 def kept_settings(out: Path) -> str:
