@@ -144,7 +144,10 @@ def test_without_a_whole_checkpoint_nothing_is_offered(stopped: tuple[Recipe, di
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda text: text.replace("\nlearning_rate = 0.001", "\nlearning_rate = 0.002"), "learning_rate = 0.002 (0.001"),
+        (
+            lambda text: text.replace("\nlearning_rate = 0.001", "\nlearning_rate = 0.002"),
+            "learning_rate = 0.002 (0.001",
+        ),
         (lambda text: text[:40] + "=", "is not TOML"),
         (lambda text: text + "sead = 1\n", "did you mean 'seed'"),
         (lambda text: text.replace("batch_size = 8", 'batch_size = "8"'), "batch_size"),
