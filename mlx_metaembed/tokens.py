@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import architecture, disk, tokenizer_files, towers
+from mlx_metaembed import architecture, checksums, disk, npy, tokenizer_files, towers
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.special_tokens import special_ids
@@ -237,17 +237,20 @@ def stored(
     advance: Callable[[int], None] = lambda count: None,
     *,
     tasks: Sequence[int] | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Store:
-    """The memory-mapped store in the folder `path`, tokenised and written first where it is not there yet."""
-    if not path.is_dir():
-        store = tokenize(tokenizer, texts, prompts, advance, tasks=tasks)
-        with disk.replacing(path) as partial:
-            np.save(partial / "ids.npy", store.ids)
-            np.save(partial / "starts.npy", store.starts)
-            np.save(partial / "prompts.npy", store.prompts)
-            if store.tasks is not None:
-                np.save(partial / "tasks.npy", store.tasks)
+    """The memory-mapped store in the folder `path`, tokenised and written first where it is not there whole.
+
+    `note` hears of a damaged one.
+    """
     names = ("ids", "starts", "prompts") if tasks is None else ("ids", "starts", "prompts", "tasks")
+
+    def make(partial: Path) -> None:
+        store = tokenize(tokenizer, texts, prompts, advance, tasks=tasks)
+        for name in names:
+            npy.save(partial / f"{name}.npy", getattr(store, name))
+
+    checksums.kept(path, make, note)
     return Store(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in names))
 
 

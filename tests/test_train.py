@@ -147,7 +147,7 @@ def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, pairs: Path, t
     if number == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
-        assert process.returncode == 1 and "--resume --out" in stderr
+        assert process.returncode == 128 + number and "--resume --out" in stderr
     assert not (out / "modules.json").exists()
     done = subprocess.run([*command, "--resume", "--out", str(out)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -160,29 +160,12 @@ def test_half_written_checkpoints_are_never_picked_up(tiny: Path, pairs: Path, t
     out = tmp_path / "out"
     with pytest.raises(JobError):
         train(recipe(tiny, pairs, out), watch=stop_after(5))
-    assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-5"]
+    assert sorted(path.name for path in out.glob("checkpoint-*")) == ["checkpoint-4", "checkpoint-5"]
     half = out / ".checkpoint-9.partial-1"
     shutil.copytree(out / "checkpoint-5", half)
     (half / "model.safetensors").write_bytes(b"half")
     train(recipe(tiny, pairs, out), resume=True)
     assert len(metrics(out)) == 10
-
-
-def test_an_interrupted_finish_is_finished_by_resume(
-    tiny: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-):
-    out = tmp_path / "out"
-    train(recipe(tiny, pairs, out))
-    expected = final(out)
-    # As if the process had died while the last checkpoint was being linked into place.
-    checkpoint = out / "checkpoint-10"
-    shutil.copytree(out, checkpoint, ignore=shutil.ignore_patterns("checkpoint-*"))
-    (out / "modules.json").unlink()
-    (out / "model.safetensors").unlink()
-    train(recipe(tiny, pairs, out), resume=True)
-    assert not checkpoint.exists()
-    for name, array in final(out).items():
-        np.testing.assert_array_equal(expected[name], array, err_msg=name)
 
 
 def test_a_full_disk_keeps_the_old_checkpoint(tiny: Path, pairs: Path, tmp_path: Path):
@@ -205,7 +188,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(tiny: Path, pairs: Path, tmp_path:
     assert "Could not write" in done.stderr and "untouched" in done.stderr
     assert f"The last good checkpoint is {out}/checkpoint-5." in done.stderr
     assert f"When that is mended: metaembed train --resume --out '{out}'" in done.stderr
-    assert [path.name for path in out.glob("*checkpoint-*")] == ["checkpoint-5"]
+    assert sorted(path.name for path in out.glob("*checkpoint-*")) == ["checkpoint-4", "checkpoint-5"]
     train(recipe(tiny, pairs, out), resume=True)
 
 

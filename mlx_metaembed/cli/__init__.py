@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from mlx_metaembed.cli import signals
 from mlx_metaembed.errors import MetaembedError, nearest
 
 VERBS = {
@@ -67,9 +68,13 @@ def group() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """The program: 0 done, 1 the job failed, 2 the call was wrong; an error is one message on stderr."""
+    """The program: 0 done, 1 the job failed, 2 the call was wrong, 128 and its number for a signal.
+
+    An error is one message on stderr.
+    """
     try:
-        group.main(args, prog_name="metaembed", standalone_mode=False)
+        with signals.handled():
+            group.main(args, prog_name="metaembed", standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
@@ -78,12 +83,17 @@ def main(args: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("metaembed: interrupted", err=True)
         sys.exit(130)
+    except signals.Ended as ended:
+        click.echo(f"metaembed: ended by {ended.signal.name}", err=True)
+        sys.exit(ended.code)
     except MetaembedError as error:
         click.echo(f"metaembed: {error}", err=True)
         sys.exit(error.exit_status)
     except BrokenPipeError:
+        signals.discard_output()
         sys.exit(1)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"metaembed: {where}{error.strerror or error}", err=True)
+        from mlx_metaembed.disk import cause
+
+        click.echo(f"metaembed: {cause(error)}", err=True)
         sys.exit(1)

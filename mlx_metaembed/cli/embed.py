@@ -9,7 +9,7 @@ import click
 
 from mlx_metaembed.cli.options import columns_options, engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, notes, progress
-from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.errors import CallError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -204,20 +204,17 @@ def _lines(source: str) -> list[str]:
 
 
 def _write(path: Path, suffix: str, arrays: object, rows: list[dict]) -> None:
-    """Write under a temporary name, then rename."""
+    """Write the file whole or not at all. Raises JobError where the disk is full."""
     import numpy as np
 
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    from mlx_metaembed import disk, npy
+
+    with disk.replacing_file(path) as partial:
+        if suffix == ".npy":
+            npy.save(partial, arrays)
+            return
         with partial.open("wb") as file:
-            if suffix == ".npy":
-                np.save(file, arrays)
-            elif suffix == ".npz":
+            if suffix == ".npz":
                 np.savez(file, **arrays)
             else:
                 file.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        # NumPy says how much it wrote, and not why it stopped.
-        raise JobError(f"Could not write {path}: {error.strerror or f'{error}; probably the disk is full'}") from None

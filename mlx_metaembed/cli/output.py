@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager
 
 import click
 
+from mlx_metaembed.cli.signals import discard_output
+from mlx_metaembed.errors import JobError
+
 
 def note(text: str) -> None:
     """A line for people, on stderr."""
@@ -21,7 +24,13 @@ def notes(texts: Sequence[str]) -> None:
 
 def answer(result: dict, as_json: bool, lines: Sequence[str]) -> None:
     """The verb's result: one JSON object, or lines for people, on stdout."""
-    click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
+    try:
+        click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise JobError(f"Could not write the answer to stdout: {error.strerror or error}") from None
 
 
 def table(rows: Sequence[dict], columns: Sequence[str]) -> list[str]:

@@ -1,17 +1,17 @@
 """`metaembed train`: every field of the recipe is an option; an option wins over the TOML file."""
 
-import signal
+import sys
 import typing
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import click
 
+from mlx_metaembed.cli import signals
 from mlx_metaembed.cli.options import json_option, widths
 from mlx_metaembed.cli.output import answer, note, progress
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.errors import CallError, StoppedError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
@@ -59,14 +59,23 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
       metaembed train --resume --out runs/mine
     """
     from mlx_metaembed.train import Watch, train
+    from mlx_metaembed.train.claim import resume_command, unfinished
 
     given = {name: value for name, value in options.items() if value is not None}
     settings = (read_recipe(recipe) if recipe else {}) | given
     chosen = _resumed(settings) if resume else Recipe(**settings)
-    bars = _Bars()
-    with closing(bars), _signals() as stopped:
-        watch = Watch(note=note, prepared=bars.prepared, step=bars.step, stopped=stopped)
-        result = train(chosen, resume=resume, watch=watch)
+    bars, stop = _Bars(), _Stop()
+    try:
+        with closing(bars), signals.handled(stop.handle):
+            watch = Watch(note=note, prepared=bars.prepared, step=bars.step, stopped=stop)
+            result = train(chosen, resume=resume, watch=watch)
+    except StoppedError as error:
+        note(f"metaembed: {error}")
+        sys.exit(128 + stop.number)
+    except (KeyboardInterrupt, signals.Ended):
+        if unfinished(Path(chosen.out)):
+            note(f"The run in {chosen.out} was begun. Go on with: {resume_command(chosen.out)}")
+        raise
     answer(
         asdict(result),
         as_json,
@@ -97,7 +106,7 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 def _resumed(given: dict) -> Recipe:
     """The recipe of the run in --out, with what was given now; the run itself says what may change."""
-    from mlx_metaembed.train.checkpoint import settings
+    from mlx_metaembed.train.claim import settings
 
     if "out" not in given:
         raise CallError("--resume needs --out, the folder of the run to continue")
@@ -137,19 +146,21 @@ def _words(row: dict | None) -> str | None:
     return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak} (planned {planned})"
 
 
-@contextmanager
-def _signals() -> Iterator:
-    """Ctrl-C and SIGTERM end the run after the step in hand; a second one ends it at once."""
-    caught: list[int] = []
+class _Stop:
+    """Whether the run is to end after the step in hand; a second signal, or one before the first step, ends it at once.
 
-    def handle(number: int, _frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
+    `number` is the signal's.
+    """
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(caught)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def __init__(self):
+        self.number, self.stepped = 0, False
+
+    def __call__(self) -> bool:
+        self.stepped = True
+        return bool(self.number)
+
+    def handle(self, number: int, _frame: object) -> None:
+        if self.number or not self.stepped:
+            signals.end(number)
+        signals.hang_up(number)
+        self.number = number

@@ -3,12 +3,10 @@
 One file that needs nothing else. It is written under a temporary name first, so a half-written page is never seen.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from mlx_metaembed.errors import JobError
+from mlx_metaembed import disk
 from mlx_metaembed.report import plots, tables, tradeoff, units
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import Entry, Row, measures, pair
@@ -40,21 +38,8 @@ def write(
     """
     path = Path(path)
     content = page(title=title, rows=rows, metrics=metrics, facts=facts, answers=answers)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise JobError(
-            f"Could not write {path}: {error.strerror or error}. What was there before is untouched."
-        ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    with disk.replacing_file(path) as partial:
+        partial.write_text(content, encoding="utf-8")
     return path
 
 

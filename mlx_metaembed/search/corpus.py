@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from mlx_metaembed import npy
 from mlx_metaembed.errors import CallError
 
 TEXTS, OFFSETS = "corpus.jsonl", "offsets.npy"
@@ -33,7 +34,7 @@ def write(folder: Path, ids: Iterable[str], texts: Iterable[str], lines: Sequenc
             line = json.dumps({"id": name, "text": text} | place, ensure_ascii=False) + "\n"
             # A lone surrogate is valid in a Python string and in JSON's \\u form, but has no UTF-8 bytes.
             offsets.append(offsets[-1] + file.write(line.encode("utf-8", "surrogatepass")))
-    np.save(folder / OFFSETS, np.array(offsets, np.int64))
+    npy.save(folder / OFFSETS, np.array(offsets, np.int64))
 
 
 class Corpus:

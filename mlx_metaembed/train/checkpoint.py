@@ -1,33 +1,34 @@
-"""Checkpoints: whole model folders named checkpoint-<step>, complete or absent, and what a finished run leaves.
+"""Checkpoints: whole model folders named checkpoint-<step>, complete or absent, each with checksums of its files.
 
-A checkpoint is written under another name and renamed, so that a half-written one is never picked up. At the end its
-files are linked into the run's folder, `modules.json` last, and the checkpoint goes.
+A checkpoint is written under another name and renamed, so that a half-written one is never picked up. It says which
+run wrote it: a run removes its own, and nothing else that has such a name.
 """
 
 import json
-import os
+import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import adapters, disk, locate, mlm, weights
+from mlx_metaembed import adapters, checksums, disk, locate, mlm, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ADAPTER, SIDE, ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.locate import HUB_ID
 from mlx_metaembed.parameters import TRUNK, under
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.train.claim import resume_command
 from mlx_metaembed.train.lossscale import LossScale
 
-LAST = "modules.json"
+CHECKSUMS, STATE, METRICS = f"{SIDE}/checksums.json", f"{SIDE}/state.safetensors", f"{SIDE}/metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Position:
 
 def save(
     out: Path,
+    run: str,
     folder: ModelFolder,
     recipe: Recipe,
     adapter: Adapter | None,
@@ -49,74 +51,117 @@ def save(
     masters: Mapping[str, np.ndarray],
     state: Mapping[str, np.ndarray],
 ) -> Path:
-    """Write checkpoint-<step> into the run's folder, then remove the older ones. JobError where the disk is full."""
-    path = out / f"checkpoint-{position.step}"
-    if not path.is_dir():
+    """The folder checkpoint-<step>, written into the folder of the run with this id; the oldest ones then go.
+
+    Where something else has that name, it stays, and the run's id follows the step. JobError where the disk is full.
+    """
+    here = {step: path for path, step in _own(out, run)}
+    path = here.get(position.step)
+    if path is None:
+        # The limit may be lower than it was, because the disk is full.
+        _prune(out, run, recipe.save_total_limit)
+        path = out / f"checkpoint-{position.step}"
+        path = path.with_name(f"{path.name}-{run}") if path.exists() or path.is_symlink() else path
         with disk.replacing(path) as partial:
             _write(partial, folder, recipe, adapter, heads, position, masters, state)
-            metrics = out / SIDE / "metrics.jsonl"
-            if metrics.is_file():
-                shutil.copyfile(metrics, partial / SIDE / "metrics.jsonl")
-    for older in out.glob("checkpoint-*"):
-        if older != path:
-            shutil.rmtree(older)
+            if (out / METRICS).is_file():
+                shutil.copyfile(out / METRICS, partial / METRICS)
+            checksums.write(partial, partial / CHECKSUMS, {"run": run, "step": position.step})
+    _prune(out, run, recipe.save_total_limit)
     return path
 
 
+def newest(out: Path, run: str) -> Path | None:
+    """The newest checkpoint of the run with this id.
+
+    Raises CallError where it is damaged, and offers the one before.
+    """
+    own = sorted([*_own(out, run), *_doubtful(out, run)], key=lambda each: each[1])
+    if not own:
+        return None
+    path = own[-1][0]
+    if wrong := checksums.damage(path, path / CHECKSUMS):
+        whole = [each for each, _ in own[:-1] if not checksums.damage(each, each / CHECKSUMS)]
+        if whole:
+            later = [each for each, _ in own if each not in whole]
+            removed = shlex.join(["rm", "-r", *(str(each) for each in later)])
+            advice = f"{whole[-1]} is whole. To go on from there: {removed} && {resume_command(out)}"
+        else:
+            advice = "There is no other whole checkpoint of this run; start it anew with another --out."
+        raise faults(f"{path} is damaged:", wrong, advice)
+    return path
+
+
+def remove(out: Path, run: str) -> None:
+    """Remove every checkpoint of the run with this id."""
+    for path, _ in _own(out, run):
+        disk.remove(path)
+
+
+def strangers(out: Path, run: str) -> list[Path]:
+    """What has a checkpoint's name and is not of the run with this id."""
+    own = [path for path, _ in _own(out, run)]
+    return sorted(path for path in out.glob("checkpoint-*") if path not in own)
+
+
 def read_position(path: Path) -> Position:
-    """Where the run of a checkpoint, or of a finished folder, stands."""
-    said = weights.metadata(path / SIDE / "state.safetensors")
-    return Position(int(said["step"]), said["data"], LossScale(**json.loads(said["loss_scale"])))
+    """Where the run of a checkpoint stands. Raises CallError where its state does not say."""
+    said = weights.metadata(path / STATE)
+    try:
+        scale = json.loads(said["loss_scale"])
+        return Position(int(said["step"]), said["data"], LossScale(**scale))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise CallError(f"{path / STATE} does not say at which step it was written; it is damaged") from None
 
 
 def read_state(path: Path) -> dict[str, np.ndarray]:
     """The optimizer's state of a checkpoint, `<parameter>.<number>`."""
-    return weights.read(path / SIDE / "state.safetensors")
+    return weights.read(path / STATE)
 
 
-def finish(out: Path, checkpoint: Path) -> None:
-    """Make the run's folder the model folder of its last checkpoint. Interrupted, it can be called again."""
-    files = [path.relative_to(checkpoint) for path in checkpoint.rglob("*") if path.is_file()]
-    for directory in (path for path in checkpoint.rglob("*") if path.is_dir()):
-        (out / directory.relative_to(checkpoint)).mkdir(parents=True, exist_ok=True)
-    for name in sorted(files, key=lambda name: name.name == LAST):
-        temporary = out / f"{name}.partial"
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(checkpoint / name, temporary)
-        except OSError:
-            shutil.copyfile(checkpoint / name, temporary)
-        temporary.replace(out / name)
-    shutil.rmtree(checkpoint)
+def _prune(out: Path, run: str, limit: int) -> None:
+    """Remove the oldest checkpoints of the run with this id, past a limit."""
+    for older, _ in _own(out, run)[:-limit]:
+        disk.remove(older)
 
 
-def require_free(out: Path) -> None:
-    """Raise CallError where a folder holds an unfinished run or anything else."""
-    if unfinished(out):
-        raise CallError(
-            f"{out} holds an unfinished run. Continue it with: metaembed train --resume --out {shlex.quote(str(out))}; "
-            "or choose a new --out"
-        )
-    disk.require_vacant(out)
+def _own(out: Path, run: str) -> list[tuple[Path, int]]:
+    """The checkpoints that the run with this id wrote, with their steps, oldest first.
+
+    A copy under another name, or another run's, is none: the name, the step and the id must agree.
+    """
+    found = [(path, step) for path, step in _named(out, run) if _listed(path) == (run, step)]
+    return sorted(found, key=lambda each: each[1])
 
 
-def claim(out: Path, recipe: Recipe) -> None:
-    """Say in the run's folder what runs there, and remove what a killed process left half-written."""
-    for left in (*out.glob(".*.partial-*"), *out.glob("tokens-*.partial-*")):
-        shutil.rmtree(left, ignore_errors=True)
-    recipes.write(recipe, out / SIDE / "recipe.toml")
+def _doubtful(out: Path, run: str) -> list[tuple[Path, int]]:
+    """Checkpoints, with their steps, whose checksums can't say any more which run wrote them."""
+    return [(path, step) for path, step in _named(out, run) if _listed(path) is None and _stated(path) == step]
 
 
-def settings(out: Path) -> dict:
-    """The settings of the run in a folder. Raises CallError where there is none."""
-    if not (out / SIDE / "recipe.toml").is_file():
-        raise CallError(f"{out} holds no run; there is nothing to resume. Start one without --resume")
-    return recipes.read(out / SIDE / "recipe.toml")
+def _named(out: Path, run: str) -> Iterator[tuple[Path, int]]:
+    """The folders that have a checkpoint's name, with the step in it."""
+    for path in out.glob("checkpoint-*"):
+        name = re.fullmatch(rf"checkpoint-(0|[1-9]\d*)(?:-{re.escape(run)})?", path.name, re.ASCII)
+        if name and path.is_dir() and not path.is_symlink():
+            yield path, int(name[1])
 
 
-def unfinished(out: Path) -> bool:
-    """Whether a folder holds a run that was begun and has not finished."""
-    return (out / SIDE / "recipe.toml").is_file() and not (out / LAST).is_file()
+def _listed(path: Path) -> tuple[str, object] | None:
+    """The run and the step that a checkpoint's checksums name; None where they name none."""
+    try:
+        found = disk.optional_json(path / CHECKSUMS)
+    except CallError:
+        return None
+    return (found["run"], found.get("step")) if isinstance(found.get("run"), str) else None
+
+
+def _stated(path: Path) -> int | None:
+    """The step that a checkpoint's state names."""
+    try:
+        return int(weights.metadata(path / STATE)["step"])
+    except (CallError, OSError, KeyError, TypeError, ValueError):
+        return None
 
 
 def base_name(recipe: Recipe) -> str:
@@ -160,5 +205,9 @@ def _write(
     others, arrays = head_files.read(folder)
     head_files.write(others | dict(heads), arrays | under(masters, "heads."), partial)
     recipes.write(recipe, partial / SIDE / "recipe.toml")
-    said = {"step": str(position.step), "data": position.data, "loss_scale": json.dumps(asdict(position.scale))}
-    weights.write(partial / SIDE / "state.safetensors", state, metadata=said)
+    said = {
+        "step": str(position.step),
+        "data": position.data,
+        "loss_scale": json.dumps(asdict(position.scale)),
+    }
+    weights.write(partial / STATE, state, metadata=said)

@@ -4,75 +4,54 @@ The order is a function of the seed and the step alone, so a run that was killed
 """
 
 import math
-import shlex
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from itertools import count, islice
 from pathlib import Path
 
-from mlx_metaembed import batches, footprint
+from mlx_metaembed import batches, disk, footprint
 from mlx_metaembed.batches import Batch
-from mlx_metaembed.errors import JobError
+from mlx_metaembed.errors import JobError, StoppedError
+from mlx_metaembed.folder import SIDE
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.sizes import format_size
-from mlx_metaembed.train import checkpoint, metrics
+from mlx_metaembed.train import checkpoint, claim, finish, metrics
+from mlx_metaembed.train.claim import resume_command
 from mlx_metaembed.train.gradcache import gradient
+from mlx_metaembed.train.lock import Lock
 from mlx_metaembed.train.objective import objective
 from mlx_metaembed.train.optimizer import Optimizer
 from mlx_metaembed.train.setup import Parts, prepare
+from mlx_metaembed.train.watch import Result, Watch
 
 OWN = 2**28
 """Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
 
 
-@dataclass(frozen=True)
-class Watch:
-    """What the caller is told, and how it stops a run: `stopped` is asked after every step."""
-
-    note: Callable[[str], None] = lambda text: None
-    prepared: Callable[[str, int, int], None] = lambda what, texts, of: None
-    step: Callable[[dict], None] = lambda row: None
-    stopped: Callable[[], bool] = lambda: False
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run: steps, the last loss (nats), seconds, padding share of the computed tokens, peak bytes."""
-
-    out: str
-    steps: int
-    loss: float | None
-    seconds: float
-    padding: float
-    shapes: int
-    peak_memory_bytes: int
-    planned_memory_bytes: int
-    memory_bytes: int
-    engine: str
-    device: str
-    dtype: str
-
-
 def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> Result:
     """Run a recipe to its end; `resume` continues the unfinished run in `recipe.out` to the same weights.
 
-    Raises CallError for a wrong recipe, model or data, and nothing is written; JobError where the run fails or is
-    stopped: the last checkpoint stays, and the message says how to go on.
+    Raises CallError for a wrong recipe, model or data, or a folder in which another process runs, and nothing is
+    written; JobError where the run fails, StoppedError where the watch ends it: the last checkpoint stays, and the
+    message says how to go on.
     """
-    watch = watch or Watch()
+    watch, out = watch or Watch(), Path(recipe.out)
     try:
-        parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared)
-        return _Loop(parts, watch).run()
+        with Lock(out / SIDE, watch.note) as lock:
+            if resume and recipe.out:
+                claim.require_unfinished(out)
+                lock.acquire()
+                if (done := finish.resumed(out, lock)) is not None:
+                    return Result(**done)
+            parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared)
+            loop = _Loop(parts, watch)
+            result = loop.run()
+            finish.finish(out, loop.saved, lock, stores=parts.stores, result=asdict(result))
+            return result
     except OSError as error:
-        begun = f". When that is mended: {_resume(recipe.out)}" if checkpoint.unfinished(Path(recipe.out)) else ""
-        raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}{begun}") from error
-
-
-def _resume(out: str | Path) -> str:
-    """The command that goes on with a run."""
-    return f"metaembed train --resume --out {shlex.quote(str(out))}"
+        begun = f". When that is mended: {resume_command(out)}" if recipe.out and claim.unfinished(out) else ""
+        raise JobError(f"The run in {recipe.out} could not go on: {disk.cause(error)}{begun}") from error
 
 
 class _Loop:
@@ -88,10 +67,11 @@ class _Loop:
     def run(self) -> Result:
         parts, recipe = self.parts, self.recipe
         log = metrics.path_in(parts.out)
-        began = time.perf_counter() - metrics.keep_until(log, self.position.step)
+        before = metrics.begin(parts.out, parts.start)
+        began = time.perf_counter() - (before[-1]["elapsed_s"] if before else 0.0)
         group_size = recipe.grad_accumulation_steps
         stream = islice(self._batches(), self.position.step * group_size, None)
-        row: dict = {"loss": None}
+        row: dict = before[-1] if before else {"loss": None}
         for step in range(self.position.step + 1, parts.steps + 1):
             try:
                 row = self._step(step, list(islice(stream, group_size)))
@@ -106,11 +86,10 @@ class _Loop:
             if step < parts.steps and (stopped or step % recipe.save_every == 0):
                 self._save()
             if step < parts.steps and stopped:
-                raise JobError(f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}")
+                raise StoppedError(
+                    f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}"
+                )
         self._save()
-        for store in (*parts.out.glob("tokens-*"), *parts.out.glob("pooled-*")):
-            shutil.rmtree(store)
-        checkpoint.finish(parts.out, self.saved)
         return Result(
             out=str(parts.out),
             steps=parts.steps,
@@ -203,10 +182,10 @@ class _Loop:
         source = replace(parts.folder, path=self.saved, trunk_folder="") if self.saved else parts.folder
         try:
             self.saved = checkpoint.save(
-                parts.out, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
+                parts.out, parts.run, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
             )
         except JobError as error:
-            raise JobError(f"{error} {self._kept()} When that is mended: {_resume(parts.out)}") from error
+            raise JobError(f"{error} {self._kept()} When that is mended: {resume_command(parts.out)}") from error
 
     def _measured(self) -> int:
         """The most that the engine has held in this run, bytes."""
@@ -248,4 +227,4 @@ class _Loop:
         return f"The last good checkpoint is {self.saved}." if self.saved else "No checkpoint had been written yet."
 
     def _onward(self) -> str:
-        return f"Go on with: {_resume(self.parts.out)}"
+        return f"Go on with: {resume_command(self.parts.out)}"

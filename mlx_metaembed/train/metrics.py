@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from mlx_metaembed import disk
 from mlx_metaembed.folder import SIDE
 
 
@@ -11,25 +12,34 @@ def path_in(out: Path) -> Path:
 
 
 def read(path: Path) -> list[dict]:
-    """The rows; a last one that a killed run left half-written is dropped."""
+    """The rows up to the first that is no row: a last one may be half-written by a run that was killed."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
     return rows
 
 
-def keep_until(path: Path, step: int) -> float:
-    """Drop the rows after a step, which will be run again; the seconds that the run had taken by then."""
-    kept = [row for row in read(path) if row["step"] <= step]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-    partial.replace(path)
-    return kept[-1]["elapsed_s"] if kept else 0.0
+def begin(out: Path, start: Path | None) -> list[dict]:
+    """The rows that the log of a run begins with: those of the checkpoint that it goes on from, else none.
+
+    Steps after the checkpoint are run again, and what stands in the folder may be cut off or damaged.
+    """
+    rows = read(path_in(start)) if start else []
+    with disk.replacing_file(path_in(out)) as partial:
+        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return rows
 
 
 def append(path: Path, row: dict) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    """Add a row. Raises OSError, with the file's name, where the disk is full."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None

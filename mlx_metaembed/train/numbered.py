@@ -25,10 +25,17 @@ class Numbered:
     texts_key: str
     key: str
 
-    def store(self, tokenizer: Tokenizer, out: Path, advance: Callable[[int], None]) -> Store:
-        """The texts' tokens, memory-mapped, written into the run's folder where they are not there yet."""
-        path = out / f"tokens-{self.texts_key}"
-        return tokens.stored(path, tokenizer, self.texts, self.prompts, advance, tasks=self.tasks)
+    @property
+    def stores(self) -> list[str]:
+        """The folders that a run keeps its texts' tokens in, and their vectors where the trunk is frozen."""
+        return [f"tokens-{self.texts_key}", f"pooled-{self.texts_key}"]
+
+    def store(
+        self, tokenizer: Tokenizer, out: Path, advance: Callable[[int], None], note: Callable[[str], None]
+    ) -> Store:
+        """The texts' tokens, memory-mapped, written into the run's folder where they are not there whole."""
+        path = out / self.stores[0]
+        return tokens.stored(path, tokenizer, self.texts, self.prompts, advance, tasks=self.tasks, note=note)
 
 
 def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:

@@ -1,11 +1,11 @@
 """The pooled vectors of all texts, on disk: what a frozen trunk gives is computed once, and epochs cost the heads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import batches, disk
+from mlx_metaembed import batches, checksums, npy
 from mlx_metaembed.engine import Engine
 from mlx_metaembed.tokens import Store
 
@@ -21,18 +21,25 @@ def stored(
     pad_id: int,
     chunk_tokens: int,
     advance: Callable[[int], None],
+    note: Callable[[str], None],
 ) -> np.ndarray:
-    """Vectors float32 [texts, D], memory-mapped from the folder `path`; embedded first where it is not there yet."""
-    if not path.is_dir():
-        with disk.replacing(path) as partial:
-            _embed(partial / "vectors.npy", engine, store, pad_id, chunk_tokens, advance)
+    """Vectors float32 [texts, D], memory-mapped from the folder `path`; embedded first where it is not there whole.
+
+    `note` hears of a damaged one.
+    """
+
+    def make(partial: Path) -> None:
+        windows = _windows(engine, store, pad_id, chunk_tokens, advance)
+        npy.save_rows(partial / "vectors.npy", windows, len(store))
+
+    checksums.kept(path, make, note)
     return np.load(path / "vectors.npy", mmap_mode="r")
 
 
-def _embed(
-    file: Path, engine: Engine, store: Store, pad_id: int, chunk_tokens: int, advance: Callable[[int], None]
-) -> None:
-    out = None
+def _windows(
+    engine: Engine, store: Store, pad_id: int, chunk_tokens: int, advance: Callable[[int], None]
+) -> Iterator[np.ndarray]:
+    """The vectors of the texts in order, so many at a time."""
     for first in range(0, len(store), WINDOW):
         texts = np.arange(first, min(first + WINDOW, len(store)))
         pieces, places = batches.chunks(store, texts, pad_id=pad_id, chunk_tokens=chunk_tokens)
@@ -40,8 +47,4 @@ def _embed(
         for chunk in pieces:
             rows.append(engine.numpy(engine.embed(chunk)))
             advance(chunk.texts)
-        vectors = np.concatenate(rows)[places]
-        if out is None:
-            out = np.lib.format.open_memmap(file, "w+", np.float32, (len(store), vectors.shape[1]))
-        out[texts] = vectors
-    out.flush()
+        yield np.concatenate(rows)[places].astype(np.float32, copy=False)

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,12 @@ from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.tokens import Store, Tokenizer
-from mlx_metaembed.train import checkpoint, learning, pooled
+from mlx_metaembed.train import checkpoint, claim, learning, pooled, resumed
 from mlx_metaembed.train.checkpoint import Position
+from mlx_metaembed.train.lock import Lock
 from mlx_metaembed.train.lossscale import LossScale
 from mlx_metaembed.train.numbered import number
 from mlx_metaembed.train.plan import Job, Plan, Target, fitting
-from mlx_metaembed.train.plan.choices import CHANGED
-
-FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens", "checkpointing"}
-"""Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,10 @@ class Parts:
 
     recipe: Recipe
     out: Path
+    run: str
+    """The run's id, by which it knows its checkpoints."""
+    stores: list[str]
+    """The folders in `out` that go when the run ends."""
     folder: ModelFolder
     engine: Engine
     dtype: str
@@ -55,15 +56,20 @@ class Parts:
 
 
 def prepare(
-    recipe: Recipe, *, resume: bool, note: Callable[[str], None], advance: Callable[[str, int, int], None]
+    recipe: Recipe,
+    *,
+    resume: bool,
+    lock: Lock,
+    note: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
 ) -> Parts:
     """Read, check and load everything a run needs; then claim its folder and tokenise into it.
 
-    Raises CallError for whatever does not fit.
+    `lock` is the folder's, held already where a run is resumed. Raises CallError for whatever does not fit.
     """
-    recipe = _checked(recipe, resume)
+    recipe = _checked(recipe, resume, lock)
     out = Path(recipe.out)
-    start = folders.newest_checkpoint(out) if resume else None
+    start = resumed.start(out, note) if resume else None
     source = folders.read(start or locate.resolve(recipe.model))
     if source.head:
         raise CallError(
@@ -116,22 +122,25 @@ def prepare(
     gc.collect()
     engine.memory(limit=recipe.memory_bytes, planned=planned.total, reset=True)
     held = footprint.now()
-    store = vectors = None
+    begun: tuple[str, Store] | None = None
+    vectors = None
 
-    def stored() -> Store:
-        checkpoint.claim(out, recipe)
-        return numbered.store(tokenizer, out, lambda count: advance("tokenising", count, len(numbered.texts)))
+    def begin() -> tuple[str, Store]:
+        run = claim.begin(out, recipe, lock, resume=resume)
+        count = len(numbered.texts)
+        return run, numbered.store(tokenizer, out, lambda texts: advance("tokenising", texts, count), note)
 
     if recipe.train == "heads":
         engine.load(replace(folder, dense=(), normalize=False), dtype=dtype, heads={}, arrays={}, adapter=adapter)
-        store = stored()
+        begun = begin()
         vectors = pooled.stored(
-            out / f"pooled-{numbered.texts_key}",
+            out / numbered.stores[1],
             engine,
-            store,
+            begun[1],
             pad_id=tokenizer.pad_id,
             chunk_tokens=planned.chunk_tokens,
             advance=lambda count: advance("embedding", count, len(numbered.texts)),
+            note=note,
         )
     engine.load(
         folder,
@@ -147,9 +156,12 @@ def prepare(
     )
     if start:
         engine.restore(checkpoint.read_state(start))
+    run, store = begun or begin()
     return Parts(
         recipe=recipe,
         out=out,
+        run=run,
+        stores=numbered.stores,
         folder=folder,
         engine=engine,
         dtype=dtype,
@@ -157,7 +169,7 @@ def prepare(
         heads=heads,
         plan=planned,
         columns=numbered.columns,
-        store=store or stored(),
+        store=store,
         vectors=vectors,
         pad_id=tokenizer.pad_id,
         position=position,
@@ -167,31 +179,16 @@ def prepare(
     )
 
 
-def _checked(recipe: Recipe, resume: bool) -> Recipe:
+def _checked(recipe: Recipe, resume: bool, lock: Lock) -> Recipe:
     """The recipe, whose folder must be free, or with `resume` hold an unfinished run of the same settings."""
     for name in ("model", "data", "out"):
         if not getattr(recipe, name):
             raise CallError(f'The recipe has no {name}; give --{name}, or {name} = "..." in the TOML file')
     out = Path(recipe.out)
     if not resume:
-        checkpoint.require_free(out)
+        claim.require_free(out, lock)
         return recipe
-    before = Recipe(**checkpoint.settings(out))
-    if not checkpoint.unfinished(out):
-        raise CallError(f"{out} holds a finished run; there is nothing to resume. Start one without --resume")
-    if recipe.dtype == "auto":
-        recipe = replace(recipe, dtype=before.dtype)
-    if recipe.fit == "auto":
-        recipe = replace(recipe, fit="off", **{name: getattr(before, name) for name in CHANGED})
-    # Dropout is drawn chunk by chunk: other chunks would draw other units.
-    free = FREE_ON_RESUME - ({"chunk_tokens", "memory"} if before.dropout else set())
-    changed = [field.name for field in fields(Recipe) if getattr(recipe, field.name) != getattr(before, field.name)]
-    if wrong := [name for name in changed if name not in free]:
-        raise CallError(
-            f"--resume continues the run as it was begun; {', '.join(wrong)} would change it. "
-            f"May change: {', '.join(sorted(free - {'out'}))}"
-        )
-    return recipe
+    return resumed.settings(recipe, out)
 
 
 def _pairs(recipe: Recipe, note: Callable[[str], None]) -> Pairs:

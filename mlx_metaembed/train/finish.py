@@ -1,0 +1,84 @@
+"""A run's folder becomes a model folder: the last checkpoint's files are linked into it, and what the run needed goes.
+
+Whatever is interrupted here is done again by the next call: nothing is undone, `modules.json` is linked last, and
+`run.json`, which says what is left to do, goes after everything else.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from mlx_metaembed import disk, partials
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.train import checkpoint, claim
+from mlx_metaembed.train.checkpoint import CHECKSUMS
+from mlx_metaembed.train.claim import LAST, RUN
+from mlx_metaembed.train.lock import Lock
+
+STORE = re.compile(r"(tokens|pooled)-[0-9a-f]{16}")
+
+
+def finish(out: Path, last: Path, lock: Lock, *, stores: list[str], result: dict) -> None:
+    """Make the run's folder the model folder of its last checkpoint; `stores` are the folders that go with the run."""
+    claim.record(out, checkpoint=last.name, stores=stores, result=result)
+    _tidy(out, claim.read(out), lock)
+
+
+def resumed(out: Path, lock: Lock) -> dict | None:
+    """The result of a run whose last step was done when it was interrupted, tidied up to its end; None for others.
+
+    Raises CallError where the last checkpoint is damaged.
+    """
+    left = claim.read(out)
+    if not _is_record(left):
+        return None
+    if not (out / LAST).is_file() and checkpoint.newest(out, left["run"]) != out / left["checkpoint"]:
+        # The user took the last checkpoint away: the run goes on from the one before.
+        return None
+    _tidy(out, left, lock)
+    return left["result"]
+
+
+def _is_record(left: dict) -> bool:
+    stores = left.get("stores")
+    return (
+        isinstance(left.get("result"), dict)
+        and isinstance(left.get("checkpoint"), str)
+        and isinstance(stores, list)
+        and all(isinstance(name, str) and STORE.fullmatch(name) for name in stores)
+    )
+
+
+def _tidy(out: Path, left: dict, lock: Lock) -> None:
+    last = out / left["checkpoint"]
+    if not (out / LAST).is_file():
+        _link(out, last)
+    for folder in (out, *(path for path in out.iterdir() if path.is_dir() and not path.name.startswith("checkpoint-"))):
+        partials.clear(folder, every=True)
+    for name in left["stores"]:
+        if (out / name).is_dir():
+            disk.remove(out / name)
+    checkpoint.remove(out, left["run"])
+    lock.release()
+    (out / RUN).unlink(missing_ok=True)
+
+
+def _link(out: Path, last: Path) -> None:
+    """Give every file of a checkpoint a second name in the run's folder, `modules.json` last."""
+    if not (last / LAST).is_file():
+        raise CallError(f"{last} is missing, of which the model is made")
+    names = [path.relative_to(last) for path in last.rglob("*")]
+    for name in names:
+        if (last / name).is_dir():
+            (out / name).mkdir(parents=True, exist_ok=True)
+    files = [name for name in names if (last / name).is_file() and name != Path(CHECKSUMS)]
+    for name in sorted(files, key=lambda name: (name == Path(LAST), name)):
+        # To replace a file by another name of itself does nothing, and leaves both names.
+        if (out / name).is_file() and (out / name).samefile(last / name):
+            continue
+        with disk.replacing_file(out / name) as partial:
+            try:
+                os.link(last / name, partial)
+            except OSError:
+                shutil.copyfile(last / name, partial)
