@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import architecture, disk, towers
+from mlx_metaembed import architecture, disk, post_processor, towers
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 
@@ -54,6 +54,7 @@ class Tokenizer:
             self._fast = Fast.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
             raise CallError(f"{path} is no tokenizer file: {error}") from None
+        post_processor.require_text_once(path, self._fast)
         config = folder.architecture
         rows = config.get("vocab_size")
         largest = max(self._fast.get_vocab(with_added_tokens=True).values(), default=0)
