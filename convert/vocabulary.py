@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed.disk import read_json
+from mlx_metaembed.disk import MOST_TOKENIZER_BYTES, read_json, require_file
 from mlx_metaembed.errors import CallError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def bring(source: Path, out: Path) -> bool:
     made = not (source / "tokenizer.json").is_file()
     if made and not any((source / name).is_file() for name in OLDER):
         raise CallError(f"{source} has no tokenizer; expected tokenizer.json, or one of {', '.join(OLDER)}")
+    if not made:
+        require_file(source / "tokenizer.json", MOST_TOKENIZER_BYTES)
     folders.copy_tokenizer(source, out)
     if made:
         _make(source, out)

@@ -19,6 +19,7 @@ MOST_JSON_BYTES = 2**24
 """The largest index of weights that is known has 9 MB; as objects JSON takes some twenty times its bytes."""
 MOST_TOKENIZER_BYTES = 2**28
 """The largest tokenizer.json that is known has 35 MB."""
+MOST_BYTES = {"tokenizer.json": MOST_TOKENIZER_BYTES}
 
 
 def require_file(path: Path, most: int) -> None:
@@ -36,9 +37,9 @@ def require_file(path: Path, most: int) -> None:
         raise CallError(f"{path} has {found.st_size:,} bytes, expected at most {most:,}; fetch it again")
 
 
-def read_json(path: Path, *, most: int = MOST_JSON_BYTES) -> dict | list:
-    """A JSON file's content. Raises CallError where it is missing, can't be read or is no JSON (with the line)."""
-    require_file(path, most)
+def read_json(path: Path) -> dict | list:
+    """A JSON file's content. Raises CallError where it is missing, too large, can't be read or is no JSON."""
+    require_file(path, MOST_BYTES.get(path.name, MOST_JSON_BYTES))
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text)
@@ -59,12 +60,17 @@ def read_json(path: Path, *, most: int = MOST_JSON_BYTES) -> dict | list:
     return content
 
 
-def optional_json(path: Path) -> dict:
-    """The object in a JSON file; an empty one where there is no file. Raises CallError where it holds no object."""
-    content = read_json(path) if path.is_file() else {}
+def read_object(path: Path) -> dict:
+    """The object in a JSON file. Raises CallError as `read_json` does, or where it holds something else."""
+    content = read_json(path)
     if not isinstance(content, dict):
         raise CallError(f"{path}: expected an object, found {content!r:.80}")
     return content
+
+
+def optional_json(path: Path) -> dict:
+    """The object in a JSON file; an empty one where there is no file. Raises CallError as `read_object` does."""
+    return read_object(path) if path.is_file() else {}
 
 
 def write_json(path: Path, content: dict | list) -> None:

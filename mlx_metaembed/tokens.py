@@ -50,6 +50,7 @@ class Tokenizer:
         from tokenizers import Tokenizer as Fast
 
         path = folder.tokenizer()
+        disk.require_file(path, disk.MOST_TOKENIZER_BYTES)
         try:
             self._fast = Fast.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception

@@ -1,18 +1,15 @@
-"""`python -m fuzz`: so many tries of a seed, from a server that has imported the kit once; exit status 1 on failures."""
+"""`python -m fuzz`: so many tries of a seed, forked from a process that imported the kit; status 1 on failures."""
 
 import os
 
 # Before any engine is imported: no compiler runs for tiny models, and a process without threads can be forked.
-for name, value in {
-    "MLX_ENABLE_TF32": "0",
-    "MLX_DISABLE_COMPILE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}.items():
-    os.environ[name] = value
+os.environ["MLX_ENABLE_TF32"] = "0"
+os.environ["MLX_DISABLE_COMPILE"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import argparse
 import importlib

@@ -183,7 +183,8 @@ def _zip(path: Path, random: Random) -> str | None:
 
 
 SQL = (
-    "create view rows as with recursive n(x) as (select 1 union all select x + 1 from n) select x as anchor, x as positive from n",
+    "create view endless as with recursive n(x) as (select 1 union all select x + 1 from n) "
+    "select x as anchor, x as positive from n",
     "alter table pairs rename column anchor to other",
     "insert into pairs values (null, x'00ff')",
     "insert into pairs values (1.5, 7)",

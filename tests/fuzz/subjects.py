@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pickled
 from tiny import TEXTS, tiny_folder
 
@@ -28,7 +27,7 @@ SPARSE = (("embed", "m", *ASKED, "--head", "splade", "--json"), CONVERT, EXPORT)
 TOKENS = (("embed", "m", *ASKED, "--head", "multi_vector", "--json"), CONVERT, EXPORT)
 LEXICAL = ("embed", "m", *ASKED, "--head", "lexical", "--json")
 PAIRS, MODEL = "pairs.jsonl", "tiny"
-"""What calls read beside the subject, unchanged: their names in the built folder, put into a call as {pairs}, {model}."""
+"""What calls read beside the subject: names in the built folder, for a call's {pairs} and {model}."""
 
 
 @dataclass(frozen=True)
@@ -238,8 +237,13 @@ def _beir(path: Path) -> None:
 def _python(path: Path) -> None:
     path.mkdir()
     for at, text in enumerate(TEXTS):
-        body = f'def function_{at}(a, b):\n    """{text.capitalize()}."""\n    total = a + b + {at}\n    return total * 2\n'
-        (path / f"module_{at}.py").write_text(body)
+        lines = (
+            f"def function_{at}(a, b):",
+            f'    """{text.capitalize()}."""',
+            f"    total = a + {at}",
+            "    return total * b",
+        )
+        (path / f"module_{at}.py").write_text("\n".join(lines) + "\n")
 
 
 def _texts(path: Path) -> None:
@@ -268,8 +272,3 @@ DATA: Mapping[str, Callable[[Path], None]] = {
     "texts.txt": _texts,
     "recipe.toml": _recipe,
 }
-
-
-def spread(arrays: Mapping[str, np.ndarray]) -> float:
-    """The largest value of arrays, by its size."""
-    return max((float(np.abs(array).max()) for array in arrays.values() if array.size), default=0.0)
