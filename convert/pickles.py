@@ -1,22 +1,21 @@
 """Torch's own files (`pytorch_model.bin`, `.pt`) as tensors, read without running what they pickle.
 
-A pickle is a program. This reader knows the five names that rebuild tensors, refuses every other by its name, and
-takes the numbers straight from the zip archive around it; torch is not needed.
+A pickle is a program. This reader takes its opcodes for a description (`opcodes.py`), knows the five names that rebuild
+tensors, refuses every other by its name, and takes the numbers straight from the zip archive around it (`archive.py`).
+What a file makes it hold is bounded by the file's size; torch is not needed.
 """
 
-import io
 import math
-import pickle
-import struct
-import zipfile
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mlx_metaembed.convert import opcodes
+from mlx_metaembed.convert.archive import Archive
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.weights import ITEM_BYTES, Tensor, read_tensor
+from mlx_metaembed.weights import ITEM_BYTES, MOST_DIMENSIONS, Tensor, read_tensor
 
 STORAGES = {
     "DoubleStorage": "F64",
@@ -42,16 +41,16 @@ def read(path: Path) -> tuple[dict[str, Tensor | np.ndarray], list[str]]:
     A tensor whose numbers lie in a row stays in the file until it is read; a transposed one comes as an array.
     Raises CallError where the pickle names anything but tensors, or the file is truncated or not torch's zip format.
     """
-    content = _Archive(path).load()
+    content = _Pickle(path).load()
     for wrapper in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict):
-        raise CallError(f"{path} holds {type(content).__name__}, expected a dict of named tensors (a state_dict)")
-    tensors = {name: found for name, found in content.items() if isinstance(found, Tensor | np.ndarray)}
-    if not tensors or not all(isinstance(name, str) for name in tensors):
+        raise CallError(f"{path} holds {_kind(content)}, expected a dict of named tensors (a state_dict)")
+    views = {name: found for name, found in content.items() if isinstance(found, _View)}
+    if not views or not all(isinstance(name, str) for name in views):
         raise CallError(f"{path} holds no named tensors; expected a state_dict")
-    return tensors, [str(name) for name in content if name not in tensors]
+    return _tensors(path, views), [str(name) for name in content if name not in views]
 
 
 @dataclass(frozen=True)
@@ -63,138 +62,121 @@ class _Storage:
     start: int
 
 
+@dataclass(frozen=True)
+class _View:
+    """A tensor as the pickle describes it; strides in numbers."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class _Name:
-    """A name that a pickle may use. It has no attributes, so that a pickle can't change it."""
+    """A name that a pickle may use: what rebuilds something, or a storage's dtype word."""
 
-    __slots__ = ()
-
-
-class _StorageName(_Name, str):
-    __slots__ = ()
+    word: str
 
 
-class _RebuildParameter(_Name):
-    __slots__ = ()
-
-    def __call__(self, tensor: object, *_others: object) -> object:
-        return tensor
-
-
-class _RebuildTensor(_Name):
-    __slots__ = ()
-
-    def __call__(self, storage: _Storage, offset: int, shape: tuple, strides: tuple, *_others: object) -> "_View":
-        return _View((storage, offset, shape, strides))
-
-
-class _View(tuple):
-    """A tensor as the pickle describes it: storage, offset, shape, strides (in numbers); not looked at yet."""
-
-    __slots__ = ()
-
-
-class _Archive(pickle.Unpickler):
-    """One file, opened as torch's zip format; `load` gives its content with tensors for `_View`s."""
+class _Pickle:
+    """The pickle of one file in torch's zip format; `load` gives its content with `_View`s for tensors."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self.entries = {entry.filename: entry for entry in archive.infolist()}
-                self.pickle = self._one("data.pkl")
-                self.root = self.pickle.removesuffix("data.pkl")
-                order = self.root + "byteorder"
-                if order in self.entries and archive.read(order) != b"little":
-                    raise CallError(f"{path} was written on a big-endian machine; save it as safetensors instead")
-                if self.entries[self.pickle].compress_type != zipfile.ZIP_STORED:
-                    raise ValueError("its pickle is compressed, torch does not do that")
-                super().__init__(io.BytesIO(archive.read(self.pickle)))
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            raise self._no_zip(error) from None
+        self.path, self.archive = path, Archive(path)
 
-    def load(self) -> object:
+    def load(self) -> Any:
         try:
-            return self._tensors(super().load())
-        except CallError:
-            raise
-        # A hostile pickle can fail in any way; whichever it is, nothing of it was run.
-        except Exception as error:
-            raise CallError(
-                f"{self.path} can't be read as a pickle of tensors ({type(error).__name__}: {error})"
-            ) from None
+            return opcodes.run(self.archive.pickle(), find=self._find, reduce=_rebuilt, persistent=self._storage)
+        except (ValueError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+            raise CallError(f"{self.path} can't be read as a pickle of tensors: {error}") from None
 
-    def find_class(self, module: str, name: str) -> object:
+    def _find(self, module: str, name: str) -> _Name:
         if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
+            return _Name("dict")
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
-            return _RebuildTensor()
+            return _Name("tensor")
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return _RebuildParameter()
+            return _Name("parameter")
         if module == "torch" and name in STORAGES:
-            return _StorageName(STORAGES[name])
+            return _Name(STORAGES[name])
         raise CallError(
-            f"{self.path} is refused: its pickle asks for {module}.{name}, which is no part of a tensor; nothing of it "
-            "was run. Get the weights as safetensors, from a source that you trust"
+            f"{self.path} is refused: its pickle asks for {f'{module}.{name}':.120}, which is no part of a tensor; "
+            "nothing of it was run. Get the weights as safetensors, from a source that you trust"
         )
 
-    def persistent_load(self, found: object) -> _Storage:
-        kind, dtype, key, _device, count = found
-        if kind != "storage" or not isinstance(dtype, _StorageName) or type(count) is not int:
-            raise ValueError(f"unknown persistent id {found!r:.80}")
-        entry = self.entries.get(f"{self.root}data/{key}")
-        if entry is None or entry.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"storage {key!r} is missing or compressed")
-        if not 0 <= count * ITEM_BYTES[dtype] <= entry.file_size:
-            raise ValueError(f"storage {key!r} has {entry.file_size} bytes for {count} numbers of {dtype}")
-        with self.path.open("rb") as file:
-            file.seek(entry.header_offset)
-            name_bytes, extra_bytes = struct.unpack("<26x2H", file.read(30))
-        start = entry.header_offset + 30 + name_bytes + extra_bytes
-        if start + entry.file_size > self.path.stat().st_size:
-            raise ValueError(f"storage {key!r} ends behind the end of the file")
-        return _Storage(str(dtype), count, start)
+    def _storage(self, found: object) -> _Storage:
+        kind, dtype, key, _device, count = found if isinstance(found, tuple) and len(found) == 5 else [None] * 5
+        word = dtype.word if isinstance(dtype, _Name) else ""
+        if kind != "storage" or word not in ITEM_BYTES or not isinstance(key, str) or type(count) is not int:
+            raise ValueError("it has a persistent id that is no storage")
+        start, size = self.archive.place(f"data/{key}")
+        if not 0 <= count * ITEM_BYTES[word] <= size:
+            raise ValueError(f"storage {key!r:.40} has {size} bytes for {count} numbers of {word}")
+        return _Storage(word, count, start)
 
-    def _tensors(self, found: object) -> object:
-        """The content with arrays for views; dicts are followed, one inside the other."""
-        if isinstance(found, _View):
-            return self._tensor(*found)
-        if isinstance(found, dict):
-            return {name: self._tensors(entry) for name, entry in found.items()}
-        return found
 
-    def _tensor(self, storage: _Storage, offset: int, shape: tuple, strides: tuple) -> Tensor | np.ndarray:
-        numbers = [offset, *shape, *strides]
-        if len(shape) != len(strides) or not all(type(number) is int and number >= 0 for number in numbers):
-            raise ValueError(f"a tensor with offset {offset!r}, shape {shape!r}, strides {strides!r}")
-        size = ITEM_BYTES[storage.dtype]
-        last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
-        if math.prod(shape) > storage.count or (math.prod(shape) and last >= storage.count):
-            raise ValueError(f"a tensor of shape {shape} reaches behind its storage of {storage.count} numbers")
-        if _in_a_row(shape, strides):
-            start = storage.start + offset * size
-            return Tensor(self.path, storage.dtype, shape, start, start + math.prod(shape) * size)
-        row = read_tensor(
-            Tensor(self.path, storage.dtype, (storage.count,), storage.start, storage.start + storage.count * size)
-        )
-        steps = tuple(stride * row.itemsize for stride in strides)
-        return np.lib.stride_tricks.as_strided(row[offset:], shape, steps, writeable=False).copy()
+def _rebuilt(called: object, arguments: tuple) -> Any:
+    """What a call in the pickle stands for. Raises ValueError where it is none of the known."""
+    word = called.word if isinstance(called, _Name) else ""
+    pairs = arguments[0] if arguments else []
+    # Python 2 wrote the entries as a list of lists.
+    if word == "dict" and isinstance(pairs, list) and all(_is_entry(pair) for pair in pairs):
+        return dict(pairs)
+    if word == "parameter" and arguments and isinstance(arguments[0], _View):
+        return arguments[0]
+    if word == "tensor" and len(arguments) >= 4:
+        return _view(*arguments[:4])
+    raise ValueError("it calls what can't be called in that way")
 
-    def _one(self, ending: str) -> str:
-        names = [name for name in self.entries if name.endswith(ending)]
-        if len(names) != 1:
-            raise ValueError(f"no {ending} in the archive")
-        return names[0]
 
-    def _no_zip(self, error: Exception) -> CallError:
-        with self.path.open("rb") as file:
-            start = file.read(2)
-        if start[:1] == b"\x80":
-            return CallError(
-                f"{self.path} is a pickle in torch's format from before 1.6, which can't be read without running it. "
-                "Get the weights as safetensors, or load and save them once with a recent torch, from a source that "
-                "you trust"
-            )
-        return CallError(f"{self.path} is truncated or is not torch's zip format ({error}); fetch it again")
+def _is_entry(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)
+
+
+def _view(storage: object, offset: object, shape: object, strides: object) -> _View:
+    if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
+        raise ValueError("it has a tensor without a storage, a shape or strides")
+    numbers = [offset, *shape, *strides]
+    if len(shape) != len(strides) or len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"it has a tensor of {len(shape)} dimensions with {len(strides)} strides")
+    if not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
+        raise ValueError("it has a tensor whose offset, shape or strides are no counts")
+    last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    if math.prod(shape) > storage.count or (math.prod(shape) and last >= storage.count):
+        raise ValueError(f"it has a tensor of shape {shape} that reaches behind its storage of {storage.count} numbers")
+    return _View(storage, offset, shape, strides)
+
+
+def _tensors(path: Path, views: dict[str, _View]) -> dict[str, Tensor | np.ndarray]:
+    """The tensors of views; of those that have to be copied, one with the same numbers is copied once.
+
+    Raises CallError where the copies would take more than the file has.
+    """
+    copies = {view for view in views.values() if not _in_a_row(view.shape, view.strides)}
+    size = sum(math.prod(view.shape) * ITEM_BYTES[view.storage.dtype] for view in copies)
+    if size > path.stat().st_size:
+        raise CallError(f"{path} is refused: it repeats its numbers in views that would take {size:,} bytes")
+    arrays = {}
+    for storage in {view.storage for view in copies}:
+        row = read_tensor(_place(path, _View(storage, 0, (storage.count,), (1,))))
+        for view in (view for view in copies if view.storage == storage):
+            steps = tuple(stride * row.itemsize for stride in view.strides)
+            arrays[view] = np.lib.stride_tricks.as_strided(row[view.offset :], view.shape, steps).copy()
+    return {name: arrays[view] if view in arrays else _place(path, view) for name, view in views.items()}
+
+
+def _place(path: Path, view: _View) -> Tensor:
+    """Where the numbers of a view lie that follow each other."""
+    size = ITEM_BYTES[view.storage.dtype]
+    start = view.storage.start + view.offset * size
+    return Tensor(path, view.storage.dtype, view.shape, start, start + math.prod(view.shape) * size)
+
+
+def _kind(content: object) -> str:
+    if isinstance(content, _View):
+        return "a tensor"
+    return "a name" if isinstance(content, _Name) else type(content).__name__
 
 
 def _in_a_row(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

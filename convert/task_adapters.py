@@ -11,7 +11,7 @@ import numpy as np
 
 from mlx_metaembed import tasks
 from mlx_metaembed.convert.sources import Tensors
-from mlx_metaembed.disk import read_json
+from mlx_metaembed.disk import read_object
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.weights import read
@@ -36,7 +36,7 @@ def apart(folder: ModelFolder) -> Tensors:
         if not (place / "adapter_model.safetensors").is_file() or not (place / "adapter_config.json").is_file():
             wrong.append(f"{task}: no adapter_config.json and adapter_model.safetensors in {place.name}")
             continue
-        said = read_json(place / "adapter_config.json")
+        said = read_object(place / "adapter_config.json")
         for ours, theirs in (("lora_rank", "r"), ("lora_alpha", "lora_alpha")):
             if said.get(theirs) != folder.config.get(ours):
                 wrong.append(f"{task}: {theirs} = {said.get(theirs)}, config.json says {folder.config.get(ours)}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlx_metaembed import folder as folders
 from mlx_metaembed import tokenizer_files
 from mlx_metaembed.convert.sources import Note
-from mlx_metaembed.disk import optional_json, write_json
+from mlx_metaembed.disk import MOST_TOKENIZER_BYTES, optional_json, require_file, write_json
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.tokenizer_files import ADDED, CONFIG, SPECIAL, TOKENIZER, NotFollowedError, Read
 
@@ -27,6 +27,8 @@ def bring(source: Path, out: Path, model: dict, note: Note, *, max_seq_length: i
     made = not (source / TOKENIZER).is_file()
     if made and not any((source / name).is_file() for name in OLDER):
         raise CallError(f"{source} has no tokenizer; expected tokenizer.json, or one of {', '.join(OLDER)}")
+    if not made:
+        require_file(source / "tokenizer.json", MOST_TOKENIZER_BYTES)
     folders.copy_tokenizer(source, out)
     if made:
         _make(source, out)

@@ -14,7 +14,7 @@ import numpy as np
 from mlx_metaembed import forms, mlx_lm_adapter, towers
 from mlx_metaembed import weights as files
 from mlx_metaembed.architecture import prefixes, unused
-from mlx_metaembed.disk import read_json, write_json
+from mlx_metaembed.disk import read_object, write_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ADAPTER, ModelFolder
 from mlx_metaembed.quantized import plain, plain_shape
@@ -157,7 +157,7 @@ def _read(
     trunk: Mapping[str, Tensor | np.ndarray],
     arrays: Mapping[str, np.ndarray] | None,
 ) -> Adapter:
-    settings = read_json(where / ADAPTER)
+    settings = read_object(where / ADAPTER)
     foreign = mlx_lm_adapter.wrote(settings)
     if wrong := mlx_lm_adapter.faults(settings) if foreign else _faults(settings):
         raise faults(f"{where / ADAPTER}:", wrong)

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +12,45 @@ from pathlib import Path
 from mlx_metaembed import partials
 from mlx_metaembed.errors import CallError, JobError
 
+HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape that stands for half of a character."""
 
-def read_json(path: Path) -> dict | list:
-    """A JSON file's content. Raises CallError where it is missing, can't be read or is no JSON (with the line)."""
+
+MOST_JSON_BYTES = 2**24
+"""The largest index of weights that is known has 9 MB; as objects JSON takes some twenty times its bytes."""
+MOST_TOKENIZER_BYTES = 2**28
+"""The largest tokenizer.json that is known has 35 MB."""
+MOST_BYTES = {"tokenizer.json": MOST_TOKENIZER_BYTES}
+
+
+def require_file(path: Path, most: int) -> None:
+    """Raise CallError where a path is no plain file, or one of more than `most` bytes; it is not opened."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = path.stat()
     except FileNotFoundError:
         raise CallError(f"There is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise CallError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from None
+    if not stat.S_ISREG(found.st_mode):
+        what = "folder" if stat.S_ISDIR(found.st_mode) else "device or a pipe"
+        raise CallError(f"{path} can't be read: it is a {what}; expected a file")
+    if found.st_size > most:
+        raise CallError(f"{path} has {found.st_size:,} bytes, expected at most {most:,}; fetch it again")
+
+
+def read_json(path: Path) -> dict | list:
+    """A JSON file's content. Raises CallError where it is missing, too large, can't be read or is no JSON."""
+    require_file(path, MOST_BYTES.get(path.name, MOST_JSON_BYTES))
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+        if HALF_PAIR.search(text):
+            # Half a character can be neither encoded for a tokenizer nor written again.
+            json.dumps(content, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise CallError(f"{path} is not UTF-8 text (byte {error.start})") from None
+    except UnicodeEncodeError as error:
+        raise CallError(f"{path} has half a character, {error.object[error.start]!r}; write it whole") from None
     except json.JSONDecodeError as error:
         raise CallError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:
@@ -26,12 +58,20 @@ def read_json(path: Path) -> dict | list:
         raise CallError(f"{path} is JSON that can't be read: {error}") from None
     except OSError as error:
         raise CallError(f"{path} can't be read: {error.strerror}; expected a JSON file") from None
+    return content
+
+
+def read_object(path: Path) -> dict:
+    """The object in a JSON file. Raises CallError as `read_json` does, or where it holds something else."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise CallError(f"{path}: expected an object, found {content!r:.80}")
+    return content
 
 
 def optional_json(path: Path) -> dict:
-    """The object in a JSON file; an empty one where there is no file, or something else in it."""
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
+    """The object in a JSON file; an empty one where there is no file. Raises CallError as `read_object` does."""
+    return read_object(path) if path.is_file() else {}
 
 
 def write_json(path: Path, content: dict | list) -> None:

@@ -7,6 +7,10 @@ import difflib
 from collections.abc import Iterable
 
 
+LONGEST_FAULT = 500
+"""Characters of one fault that are shown: a name or a value in it can be a whole file."""
+
+
 class MetaembedError(Exception):
     """Anything the kit says to its user on purpose; the command line prints it without a traceback."""
 
@@ -30,10 +34,15 @@ class StoppedError(JobError):
 def faults(heading: str, found: Iterable[str], advice: str = "", shown: int = 20) -> CallError:
     """One `CallError` that lists every fault under a heading; past `shown` of them it counts the rest."""
     listed = list(found)
-    lines = [f"  - {fault}" for fault in listed[:shown]]
+    lines = [f"  - {_cut(fault)}" for fault in listed[:shown]]
     if len(listed) > shown:
         lines.append(f"  - and {len(listed) - shown} more")
     return CallError("\n".join([heading, *lines, *([advice] if advice else [])]))
+
+
+def _cut(fault: str) -> str:
+    left = len(fault) - LONGEST_FAULT
+    return f"{fault[:LONGEST_FAULT]} ... and {left:,} more characters" if left > 0 else fault
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -18,6 +18,9 @@ from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.heads import parse_levels
 from mlx_metaembed.sizes import parse_size
 
+LARGEST = 2**31 - 1
+"""No whole number of a recipe is larger: seeds, sizes and counts are int32 for the engines."""
+
 
 def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:
     """A field with the line of help that its option shows, and the words it accepts."""
@@ -173,6 +176,9 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
             yield f"{each.name} = {value!r}: expected {_words(hint)}"
         elif isinstance(value, float) and not math.isfinite(value):
             yield f"{each.name} = {value!r}: expected a finite number"
+        elif any(isinstance(number, int) and abs(number) > LARGEST for number in (value, *_items(value))):
+            typed = False
+            yield f"{each.name}: expected numbers up to {LARGEST:,}"
         elif value not in (choices := each.metadata["choices"]) and choices:
             yield f"{each.name} = {value!r}: expected one of {', '.join(choices)}{nearest(value, choices)}"
     if not typed:
@@ -224,6 +230,10 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
                 parse(getattr(recipe, name))
         except CallError as error:
             yield str(error)
+
+
+def _items(value: object) -> tuple:
+    return value if isinstance(value, tuple) else ()
 
 
 def _fits(value: object, hint: object) -> bool:

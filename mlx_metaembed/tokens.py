@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import architecture, checksums, disk, npy, tokenizer_files, towers
+from mlx_metaembed import architecture, checksums, disk, npy, post_processor, tokenizer_files, towers
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.special_tokens import special_ids
@@ -53,8 +53,10 @@ class Tokenizer:
         """Raises CallError where the tokenizer's files are missing, broken or not followed, or give ids past the word
         embedding."""
         self._path = folder.tokenizer()
+        disk.require_file(self._path, disk.MOST_TOKENIZER_BYTES)
         read = tokenizer_files.read(folder.trunk_path, folder.config, lower=folder.do_lower_case)
         self._fast = read.fast
+        post_processor.require_text_once(self._path, self._fast)
         config = folder.architecture
         self._rows = config.get("vocab_size")
         token, largest = read.largest

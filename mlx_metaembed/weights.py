@@ -31,6 +31,9 @@ NUMPY_DTYPES = {
     "BOOL": np.bool_,
 }
 WORDS = {np.dtype(dtype): word for word, dtype in NUMPY_DTYPES.items()}
+MOST_HEADER_BYTES = 2**25
+"""A header has about a hundred bytes a tensor; as objects it takes some twenty times its bytes."""
+MOST_DIMENSIONS = 32
 FLOATING = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 """The dtypes that weights may be asked for, and safetensors' words for them."""
 ITEM_BYTES = {name: np.dtype(dtype).itemsize for name, dtype in NUMPY_DTYPES.items()} | {"BF16": 2}
@@ -59,13 +62,17 @@ def header(path: Path) -> dict[str, Tensor]:
         # The length comes first, so that a header of 640 bytes starts as a pickle does: look at the brace as well.
         if start[8:] != b"{" or length > size - 8:
             raise CallError(_no_safetensors(path, start, size))
+        if length > MOST_HEADER_BYTES:
+            raise CallError(f"{path} has a header of {length:,} bytes, expected at most {MOST_HEADER_BYTES:,}")
         file.seek(8)
         try:
             entries = json.loads(file.read(length))
         except (ValueError, RecursionError) as error:
             raise CallError(f"{path} is no safetensors file: its header is not JSON ({error})") from None
-    entries.pop("__metadata__", None)
+    said = entries.pop("__metadata__", {})
     tensors, found = {}, []
+    if not isinstance(said, dict) or not all(isinstance(word, str) for word in said.values()):
+        found.append(f"__metadata__: expected words by name, found {said!r:.80}")
     for name, entry in entries.items():
         tensor = _entry(path, entry, 8 + length)
         if tensor is None:
@@ -76,14 +83,28 @@ def header(path: Path) -> dict[str, Tensor]:
             found.append(f"{name}: {tensor.stop - tensor.start} bytes for shape {tensor.shape} {tensor.dtype}")
         else:
             tensors[name] = tensor
+    found += _not_in_a_row(tensors, 8 + length)
     if found:
-        raise faults(f"{path} contradicts itself:", found)
+        raise faults(f"{path} contradicts itself:", found, "Fetch it again.")
     end = max((tensor.stop for tensor in tensors.values()), default=8 + length)
     if end != size:
         raise CallError(
             f"{path} is truncated: its header promises {end:,} bytes, the file has {size:,}; fetch it again"
         )
     return tensors
+
+
+def _not_in_a_row(tensors: Mapping[str, Tensor], first: int) -> list[str]:
+    """Where bytes belong to two tensors or to none: the format allows neither, and readers differ in what they do."""
+    found, end, before = [], first, "the header"
+    for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].stop)):
+        if tensor.start < end:
+            found.append(f"{name}: its first {min(end, tensor.stop) - tensor.start:,} bytes belong to {before} as well")
+        elif tensor.start > end:
+            found.append(f"{name}: {tensor.start - end:,} bytes that belong to no tensor lie before it")
+        if tensor.stop >= end:
+            end, before = tensor.stop, name
+    return found
 
 
 def _no_safetensors(path: Path, start: bytes, size: int) -> str:
@@ -105,7 +126,11 @@ def _entry(path: Path, entry: object, base: int) -> Tensor | None:
         numbers = [first, last - first, *shape]
     except (TypeError, KeyError, ValueError):
         return None
-    if not isinstance(dtype, str) or not all(type(number) is int and number >= 0 for number in numbers):
+    if not isinstance(dtype, str) or not isinstance(shape, list) or len(shape) > MOST_DIMENSIONS:
+        return None
+    if not all(type(number) is int and 0 <= number < 2**63 for number in numbers) or any(
+        length >= 2**31 for length in shape
+    ):
         return None
     return Tensor(path, dtype, tuple(shape), base + first, base + last)
 

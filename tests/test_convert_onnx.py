@@ -238,3 +238,29 @@ def test_the_package_that_reads_it_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_an_engine_sends_an_export_to_convert(tmp_path: Path):
     source = exported(tmp_path / "source", "bert", STORED[1])
     assert f"Bring it in with: metaembed convert {source} OUT" in refused("embed", source, "x", "--engine", "mlx")
+
+
+NAMES = {
+    "scope of a node": b"pkg.torch.onnx.name_scopes",
+    "operator": b"MatMul",
+    "tensor": b"embeddings.word_embeddings.weight",
+    "input": b"encoder.layer.0.attention.output.dense.bias",
+}
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, what: str):
+    source = exported(tmp_path / "source", "bert", GOLDEN / "onnx/bert-dynamo.onnx")
+    file, name = source / "onnx/model.onnx", NAMES[what]
+    file.write_bytes(file.read_bytes().replace(name, b"\xff" + name[1:]))
+    message = refused("convert", source, tmp_path / "out")
+    assert "has a name that is not UTF-8 text (b" in message and "\\xff" in message
+
+
+@pytest.mark.parametrize("shape", [(-16, -2), (2**40, 0), (1,) * 40])
+def test_a_shape_that_cannot_be_is_refused(tmp_path: Path, shape: tuple[int, ...]):
+    tensor = TensorProto(name="a.weight", data_type=TensorProto.FLOAT, dims=shape, raw_data=bytes(128))
+    model = helper.make_model(helper.make_graph([], "graph", [], [], initializer=[tensor]))
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(CallError, match=r"a\.weight has a shape that can't be: \("):
+        exports.read(tmp_path / "model.onnx")

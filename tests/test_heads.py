@@ -1,6 +1,7 @@
 """Heads on disk and off: fields, shapes, bytes, and files that are wrong."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from mlx_metaembed.heads import Fsq, parse_levels
 def test_levels_are_read_in_both_spellings():
     assert parse_levels("4x3") == (4, 4, 4)
     assert parse_levels("8,8,8,5") == (8, 8, 8, 5)
-    for wrong in ("", "1x4", "4x", "4xz", "a", "8,,5", "4x0"):
+    for wrong in ("", "1x4", "4x", "4xz", "a", "8,,5", "4x0", "4x999999999", "99999x2", "4x65537"):
         with pytest.raises(CallError, match="like 4x64"):
             parse_levels(wrong)
 
@@ -55,3 +56,21 @@ def test_written_heads_are_read_back(tiny: Path, tmp_path: Path):
     weights.write(tmp_path / "metaembed" / "heads.safetensors", {})
     with pytest.raises(CallError, match="missing"):
         heads.read(folders.read(tmp_path))
+
+
+def test_what_no_head_can_have_is_named(tiny: Path, tmp_path: Path):
+    source = Path(shutil.copytree(tiny, tmp_path / "source"))
+    heads.write({"codes": Fsq(32, (4, 8))}, {}, source)
+    listing = source / "metaembed" / "heads.json"
+    wrong = {
+        "codes: levels hold 1, expected 2 to 65,536 each": {"type": "fsq", "in_features": 32, "levels": [4, 1]},
+        "codes: levels hold 65537, expected 2": {"type": "fsq", "in_features": 32, "levels": [65537, 8]},
+        "codes: 0 levels, expected 1 to 65,536": {"type": "fsq", "in_features": 32, "levels": []},
+        "codes: ignored holds -1, expected ids": {"type": "lexical", "in_features": 32, "ignored": [0, -1]},
+        "codes: 1,001 tokens are ignored": {"type": "lexical", "in_features": 32, "ignored": [1] * 1001},
+        "codes: out_features = 0, expected 1": {"type": "multi_vector", "in_features": 32, "out_features": 0},
+    }
+    for message, fields in wrong.items():
+        listing.write_text(json.dumps({"codes": fields}))
+        with pytest.raises(CallError, match=message):
+            heads.read(folders.read(source))

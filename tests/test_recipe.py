@@ -54,6 +54,9 @@ WRONG = {
     "head_learning_rate": (float("inf"), "expected a finite number"),
     "max_characters": (0, "expected 1 or more"),
     "iters": (0, "expected 1 or more"),
+    "epochs": (10**40, "expected numbers up to 2,147,483,647"),
+    "learning_rate ": (10**40, "expected numbers up to 2,147,483,647"),
+    "matryoshka ": ((2**31,), "expected numbers up to 2,147,483,647"),
     "symmetric": (1, "expected true or false"),
     "chunk_tokens": (True, "expected a whole number or nothing"),
 }
@@ -62,6 +65,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_settings_say_what_was_expected(name: str):
     value, message = WRONG[name]
+    name = name.strip()
     with pytest.raises(CallError, match=rf"(?s){name}.*{message}"):
         Recipe(**{name: value})
 

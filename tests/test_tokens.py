@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny import TEXTS, tiny_folder
 
+from mlx_metaembed import disk, tokens
 from mlx_metaembed import folder as folders
-from mlx_metaembed import tokens
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.tokens import Tokenizer
 
@@ -18,6 +18,24 @@ def test_special_tokens_and_the_cut(tiny: Path):
     short, long = tokenizer(["open a", TEXTS[4]])
     assert short[0] == 2 and short[-1] == 3 and len(short) == 4
     assert len(long) == 6 and long[-1] == 3
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_template_with_the_text_twice_is_refused(tiny: Path, tmp_path: Path, within: bool):
+    source = Path(shutil.copytree(tiny, tmp_path / "source"))
+    content = disk.read_json(source / "tokenizer.json")
+    content["post_processor"]["single"] *= 30
+    if within:
+        content["post_processor"] = {"type": "Sequence", "processors": [content["post_processor"]]}
+    disk.write_json(source / "tokenizer.json", content)
+    with pytest.raises(CallError, match="puts every text 30 times between its special tokens; expected once"):
+        Tokenizer(folders.read(source))
+
+
+def test_a_tokenizer_larger_than_any_is_not_read(tiny: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(disk, "MOST_TOKENIZER_BYTES", 10)
+    with pytest.raises(CallError, match="bytes, expected at most 10"):
+        Tokenizer(folders.read(tiny))
 
 
 def test_lower_case_where_declared(tmp_path: Path):

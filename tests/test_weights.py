@@ -133,3 +133,61 @@ def test_compare_lists_missing_wrong_and_unknown() -> None:
         "  - b: shape (3, 2), the configuration says (2, 3)",
         "  - d (9,): not part of this architecture",
     ]
+
+
+F32 = {"dtype": "F32", "shape": [2]}
+IN_A_ROW = {"a": F32 | {"data_offsets": [0, 8]}, "b": F32 | {"data_offsets": [8, 16]}}
+CONTRADICTIONS = {
+    "overlap": (
+        {"a": F32 | {"data_offsets": [0, 8]}, "b": F32 | {"data_offsets": [4, 12]}},
+        "b: its first 4 bytes belong to a as well",
+    ),
+    "same bytes": (
+        {"a": F32 | {"data_offsets": [0, 8]}, "b": F32 | {"data_offsets": [0, 8]}},
+        "b: its first 8 bytes belong to a as well",
+    ),
+    "inside another": (
+        {"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "b": F32 | {"data_offsets": [4, 12]}},
+        "b: its first 8 bytes belong to a as well",
+    ),
+    "hole": (
+        {"a": F32 | {"data_offsets": [0, 8]}, "b": F32 | {"data_offsets": [12, 20]}},
+        "b: 4 bytes that belong to no tensor lie before it",
+    ),
+    "hole at the start": (
+        {"a": F32 | {"data_offsets": [8, 16]}},
+        "a: 8 bytes that belong to no tensor lie before it",
+    ),
+    "metadata of numbers": (IN_A_ROW | {"__metadata__": {"step": 3}}, "__metadata__: expected words by name"),
+    "metadata of a list": (IN_A_ROW | {"__metadata__": ["pt"]}, "__metadata__: expected words by name"),
+    "a shape of text": ({"a": {"dtype": "F32", "shape": "", "data_offsets": [0, 4]}}, "a: expected a dtype, a shape"),
+    "a length past counting": (
+        {"a": {"dtype": "F32", "shape": [0, 2**40], "data_offsets": [0, 0]}},
+        "a: expected a dtype, a shape",
+    ),
+    "dimensions without end": (
+        {"a": {"dtype": "F32", "shape": [1] * 70, "data_offsets": [0, 4]}},
+        "a: expected a dtype, a shape",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONTRADICTIONS)
+def test_bytes_of_two_tensors_or_of_none_are_named(tmp_path: Path, case: str) -> None:
+    entries, message = CONTRADICTIONS[case]
+    size = max(entry["data_offsets"][1] for entry in entries.values() if "data_offsets" in entry)
+    with pytest.raises(CallError, match="contradicts itself") as error:
+        weights.header(safetensors(tmp_path / "w", entries, bytes(size)))
+    assert message in str(error.value)
+
+
+def test_tensors_may_lie_in_any_order_and_be_empty(tmp_path: Path) -> None:
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [8, 8]}
+    entries = {"b": IN_A_ROW["b"], "empty": empty, "a": IN_A_ROW["a"]}
+    assert list(weights.header(safetensors(tmp_path / "w", entries, bytes(16)))) == ["b", "empty", "a"]
+
+
+def test_a_header_larger_than_any_checkpoint_has_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "MOST_HEADER_BYTES", 64)
+    with pytest.raises(CallError, match="has a header of 143 bytes, expected at most 64"):
+        weights.header(safetensors(tmp_path / "w", IN_A_ROW | {"__metadata__": {}}, bytes(16)))

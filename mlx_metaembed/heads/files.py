@@ -63,6 +63,8 @@ def listed(folder: ModelFolder) -> dict[str, Head]:
             )
         except TypeError as error:
             wrong.append(f"{name}: {error}")
+            continue
+        wrong += [f"{name}: {line}" for line in heads[name].faults()]
     for name, head in heads.items():
         what, width = ("token states", folder.hidden_size) if head.on_tokens else ("vectors", folder.dimensions)
         if head.in_features != width:

@@ -11,6 +11,9 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.quantizers import fsq, fsq_digits, fsq_values
 from mlx_metaembed.xp import Array, namespace
 
+MOST_LEVELS = MOST_DIGITS = 2**16
+"""More than any code has, and what float32 tells apart with room to spare."""
+
 
 @dataclass(frozen=True)
 class Fsq:
@@ -20,6 +23,13 @@ class Fsq:
     on_tokens: ClassVar[bool] = False
     in_features: int
     levels: tuple[int, ...]
+
+    def faults(self) -> list[str]:
+        """What no code can have."""
+        if not 1 <= len(self.levels) <= MOST_DIGITS:
+            return [f"{len(self.levels)} levels, expected 1 to {MOST_DIGITS:,}"]
+        wrong = [level for level in self.levels if not 2 <= level <= MOST_LEVELS]
+        return [f"levels hold {wrong[0]}, expected 2 to {MOST_LEVELS:,} each"] if wrong else []
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {
@@ -54,7 +64,11 @@ class Fsq:
 def parse_levels(text: str) -> tuple[int, ...]:
     """`"4x64"` (64 digits of 4 levels) or `"8,8,8,5"` as levels. Raises CallError for anything else."""
     level, times, count = text.partition("x")
-    parts = [level] * int(count) if times and count.strip().isdigit() else text.split(",")
-    if not parts or not all(part.strip().isdigit() and int(part) >= 2 for part in parts):
-        raise CallError(f"fsq = {text!r}: expected levels of 2 or more, like 4x64 (64 digits of 4 levels) or 8,8,8,5")
-    return tuple(int(part) for part in parts)
+    parts = [level, count] if times else [*text.split(","), "1"]
+    *one, many = (int(part) if part.strip().isdecimal() and len(part) < 10 else 0 for part in parts)
+    levels = tuple(one) * min(many, MOST_DIGITS + 1)
+    if Fsq(0, levels).faults():
+        raise CallError(
+            f"fsq = {text!r:.80}: expected levels of 2 to {MOST_LEVELS:,}, like 4x64 (64 digits of 4 levels) or 8,8,8,5"
+        )
+    return levels

@@ -8,6 +8,9 @@ import numpy as np
 
 from mlx_metaembed.xp import Array, namespace, relu
 
+MOST_IGNORED = 1_000
+"""Each costs a comparison with every id."""
+
 
 @dataclass(frozen=True)
 class Lexical:
@@ -17,6 +20,13 @@ class Lexical:
     on_tokens: ClassVar[bool] = True
     in_features: int
     ignored: tuple[int, ...]
+
+    def faults(self) -> list[str]:
+        """What no tokenizer can have."""
+        if len(self.ignored) > MOST_IGNORED:
+            return [f"{len(self.ignored):,} tokens are ignored, expected at most {MOST_IGNORED:,}"]
+        wrong = [id for id in self.ignored if not 0 <= id < 2**31]
+        return [f"ignored holds {wrong[0]}, expected ids of tokens"] if wrong else []
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {"linear.weight": (1, self.in_features), "linear.bias": (1,)}

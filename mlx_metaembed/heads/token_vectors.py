@@ -25,6 +25,10 @@ class MultiVector:
     in_features: int
     out_features: int
 
+    def faults(self) -> list[str]:
+        """What no vector can have."""
+        return [] if self.out_features >= 1 else [f"out_features = {self.out_features}, expected 1 or more"]
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {"linear.weight": (self.out_features, self.in_features), "linear.bias": (self.out_features,)}
 

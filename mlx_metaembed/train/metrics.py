@@ -12,14 +12,14 @@ def path_in(out: Path) -> Path:
 
 
 def read(path: Path) -> list[dict]:
-    """The rows up to the first that is no row: a last one may be half-written by a run that was killed."""
+    """The rows up to the first that is no row: a run that was killed may leave the last one half-written."""
     rows = []
     for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(row, dict):
+            if not all(isinstance(row[name], int | float) for name in ("step", "elapsed_s")):
+                break
+        except (ValueError, RecursionError, TypeError, KeyError):
             break
         rows.append(row)
     return rows
