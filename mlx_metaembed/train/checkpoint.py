@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import adapters, disk, locate, mlm, weights
+from mlx_metaembed import adapters, card, disk, locate, mlm, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
@@ -22,7 +22,6 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ADAPTER, SIDE, ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.locate import HUB_ID
 from mlx_metaembed.parameters import TRUNK, under
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train.lossscale import LossScale
@@ -48,12 +47,13 @@ def save(
     position: Position,
     masters: Mapping[str, np.ndarray],
     state: Mapping[str, np.ndarray],
+    readme: str,
 ) -> Path:
     """Write checkpoint-<step> into the run's folder, then remove the older ones. JobError where the disk is full."""
     path = out / f"checkpoint-{position.step}"
     if not path.is_dir():
         with disk.replacing(path) as partial:
-            _write(partial, folder, recipe, adapter, heads, position, masters, state)
+            _write(partial, folder, recipe, adapter, heads, position, masters, state, readme)
             metrics = out / SIDE / "metrics.jsonl"
             if metrics.is_file():
                 shutil.copyfile(metrics, partial / SIDE / "metrics.jsonl")
@@ -120,13 +120,18 @@ def unfinished(out: Path) -> bool:
 
 
 def base_name(recipe: Recipe) -> str:
-    """What an adapter calls its base: a folder by its full path, a hub id as it is; of an adapter, its own base."""
-    named, found = recipe.model, locate.resolve(recipe.model)
+    """What an adapter calls its base: a folder by its path from the run's, a hub id or an installed encoder by name.
+
+    Of an adapter that is trained on, its own base.
+    """
+    named, found = recipe.model, locate.resolve(recipe.model, weights=False)
     if (found / ADAPTER).is_file():
         named = folders.base_name(found)
-        found = locate.resolve(named)
-    by_id = not Path(named).expanduser().is_dir() and HUB_ID.fullmatch(named)
-    return named if by_id else str(found.resolve())
+        found = locate.resolve(named, weights=False)
+    if not Path(named).expanduser().is_dir():
+        return named
+    path = os.path.relpath(found.resolve(), Path(recipe.out).resolve())
+    return path if path.startswith(".") else os.path.join(".", path)  # noqa: PTH118 - pathlib drops the dot
 
 
 def _write(
@@ -138,6 +143,7 @@ def _write(
     position: Position,
     masters: Mapping[str, np.ndarray],
     state: Mapping[str, np.ndarray],
+    readme: str,
 ) -> None:
     config = {name: value for name, value in folder.config.items() if name not in ("dtype", "torch_dtype")}
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
@@ -160,5 +166,7 @@ def _write(
     others, arrays = head_files.read(folder)
     head_files.write(others | dict(heads), arrays | under(masters, "heads."), partial)
     recipes.write(recipe, partial / SIDE / "recipe.toml")
+    card.papers(folder, partial)
+    (partial / card.README).write_text(readme, encoding="utf-8")
     said = {"step": str(position.step), "data": position.data, "loss_scale": json.dumps(asdict(position.scale))}
     weights.write(partial / SIDE / "state.safetensors", state, metadata=said)

@@ -21,6 +21,7 @@ from mlx_metaembed.train import checkpoint, metrics
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
 from mlx_metaembed.train.optimizer import Optimizer
+from mlx_metaembed.train.readme import readme
 from mlx_metaembed.train.setup import Parts, prepare
 
 OWN = 2**28
@@ -201,9 +202,19 @@ class _Loop:
         masters, state = parts.engine.save()
         # The checkpoint that a resumed run began from goes once there is a newer one.
         source = replace(parts.folder, path=self.saved, trunk_folder="") if self.saved else parts.folder
+        base = checkpoint.base_name(self.recipe) if parts.adapter else None
+        text = readme(
+            parts.folder,
+            source,
+            self.recipe,
+            rows=len(parts.columns),
+            base=base,
+            metrics=metrics.read(metrics.path_in(parts.out)),
+            engine=f"{parts.engine.name} on {parts.engine.device}, {parts.dtype}",
+        )
         try:
             self.saved = checkpoint.save(
-                parts.out, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
+                parts.out, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state, text
             )
         except JobError as error:
             raise JobError(f"{error} {self._kept()} When that is mended: {_resume(parts.out)}") from error

@@ -21,6 +21,13 @@ def read(path: Path) -> list[dict]:
     return rows
 
 
+def ends(rows: list[dict], key: str = "loss") -> tuple[float, float] | None:
+    """The means of a quantity over the first tenth of the rows and over the last; None where fewer than two have it."""
+    found = [row[key] for row in rows if isinstance(row.get(key), float)]
+    some = max(len(found) // 10, 1)
+    return (sum(found[:some]) / some, sum(found[-some:]) / some) if len(found) > 1 else None
+
+
 def keep_until(path: Path, step: int) -> float:
     """Drop the rows after a step, which will be run again; the seconds that the run had taken by then."""
     kept = [row for row in read(path) if row["step"] <= step]
