@@ -52,7 +52,7 @@ def resolve(model: str | Path, *, weights: bool = True) -> Path:
     )
 
 
-def beside(adapter: Path, named: str) -> str:
+def base_of(adapter: Path, named: str) -> str:
     """A base's name as an adapter's folder has it: a path like ../base is from that folder, all else as it is."""
     # A checkpoint's files become its run's, and name the base as seen from there.
     run = adapter.parent if adapter.name.startswith("checkpoint-") else adapter

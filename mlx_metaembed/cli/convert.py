@@ -6,6 +6,7 @@ import click
 
 from mlx_metaembed.cli.options import engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, table
+from mlx_metaembed.progress import Progress
 
 
 @click.command("convert")
@@ -37,7 +38,8 @@ def command(
     from mlx_metaembed.convert import convert
     from mlx_metaembed.disk import bytes_on_disk
 
-    folder = convert(source, out, dtype=dtype, base=base, note=note)
+    with Progress(None, "converting"):
+        folder = convert(source, out, dtype=dtype, base=base, note=note)
     result = {
         "out": str(out),
         "model_type": folder.model_type,
@@ -54,7 +56,8 @@ def command(
     if check:
         from mlx_metaembed.convert import check as checking
 
-        rows, said = checking.check(out, reference=checking.reference_for(source, dtype), engine=engine)
+        with Progress(None, "comparing with the reference"):
+            rows, said = checking.check(out, reference=checking.reference_for(source, dtype), engine=engine)
         result |= {"check": rows, "reference": said}
         shown = [
             row

@@ -1,16 +1,16 @@
-"""How a verb hands over its result: an answer or a table on stdout, notes and progress on stderr."""
+"""How a verb hands over its result: an answer or a table on stdout, notes on stderr."""
 
 import json
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
 import click
+
+from mlx_metaembed import progress
 
 
 def note(text: str) -> None:
     """A line for people, on stderr."""
-    click.echo(text, err=True)
+    progress.write(text)
 
 
 def answer(result: dict, as_json: bool, lines: Sequence[str]) -> None:
@@ -40,10 +40,3 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
-
-
-def progress(length: int, label: str, **settings: object) -> AbstractContextManager:
-    """A progress bar with time left on stderr; silent where stderr is no terminal."""
-    return click.progressbar(
-        length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), show_eta=True, **settings
-    )

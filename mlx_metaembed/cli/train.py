@@ -3,15 +3,16 @@
 import signal
 import typing
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import click
 
 from mlx_metaembed.cli.options import json_option, widths
-from mlx_metaembed.cli.output import answer, note, progress
+from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.progress import Stages
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
@@ -63,9 +64,9 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     given = {name: value for name, value in options.items() if value is not None}
     settings = (read_recipe(recipe) if recipe else {}) | given
     chosen = _resumed(settings) if resume else Recipe(**settings)
-    bars = _Bars()
-    with closing(bars), _signals() as stopped:
-        watch = Watch(note=note, prepared=bars.prepared, step=bars.step, stopped=stopped)
+    stages = Stages()
+    with closing(stages), _signals() as stopped:
+        watch = Watch(note=note, prepared=stages.prepared, step=stages.step, stopped=stopped)
         result = train(chosen, resume=resume, watch=watch)
     answer(
         asdict(result),
@@ -102,39 +103,6 @@ def _resumed(given: dict) -> Recipe:
     if "out" not in given:
         raise CallError("--resume needs --out, the folder of the run to continue")
     return replace(Recipe(**settings(Path(given["out"]))), **given)
-
-
-class _Bars:
-    """Progress bars, one after another: tokenising; then training with loss, tokens a second, peak and time left."""
-
-    def __init__(self):
-        self._bar, self._label = None, ""
-
-    def prepared(self, what: str, texts: int, of: int) -> None:
-        self._show(what, of).update(texts)
-
-    def step(self, row: dict) -> None:
-        fresh = self._label != "training"
-        bar = self._show("training", row["steps"], item_show_func=_words)
-        bar.update(row["step"] if fresh else 1, row)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-
-    def _show(self, label: str, length: int, **settings: object) -> AbstractContextManager:
-        if label != self._label:
-            self.close()
-            self._label, self._bar = label, progress(length, label, **settings)
-            self._bar.__enter__()
-        return self._bar
-
-
-def _words(row: dict | None) -> str | None:
-    if row is None:
-        return None
-    peak, planned = format_size(row["peak_memory_bytes"]), format_size(row["planned_memory_bytes"])
-    return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak} (planned {planned})"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mlx_metaembed.duration import duration
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.report import plots, tables, tradeoff, units
 from mlx_metaembed.report.markup import tag, text
@@ -116,7 +117,7 @@ def _tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Map
     if times:
         steps = f"{len(series(metrics, 'elapsed_s')):,} steps logged"
         note = f"peak memory {units.size(max(peaks))}" if peaks else steps
-        found.append(_tile("Training time", text(units.seconds(max(times))), text(note)))
+        found.append(_tile("Training time", text(duration(max(times))), text(note)))
     return tag("dl", *found, class_="tiles") if found else ""
 
 

@@ -7,6 +7,8 @@ import math
 import re
 from numbers import Integral, Real
 
+from mlx_metaembed.duration import duration
+
 DASH = "–"
 _LARGEST = 1e100
 
@@ -52,17 +54,6 @@ def exponent(value: float) -> str:
     return _minus(f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}")
 
 
-def seconds(count: float) -> str:
-    """A time: 3.4 s, 42 s, 2 min 17 s, 1 h 2 min."""
-    if count < 59.5:
-        return f"{count:.0f} s" if count >= 9.95 else f"{significant(round(count, 1))} s"
-    minutes, rest = divmod(round(count), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(round(count / 60), 60)
-    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
-
-
 def share(value: float) -> str:
     """0.043 as 4.3 %."""
     return f"{significant(100 * value)} %"
@@ -90,7 +81,7 @@ def value(key: str, found: object) -> str:
     if "bytes" in key.split("_"):
         return size(number)
     if key.endswith(("_s", "_seconds")):
-        return seconds(number)
+        return duration(number)
     if key.endswith("share") or key == "padding":
         return share(number)
     return f"{int(found):,}" if isinstance(found, Integral) else significant(number)

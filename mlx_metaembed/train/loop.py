@@ -8,6 +8,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -15,8 +16,10 @@ from pathlib import Path
 from mlx_metaembed import batches, footprint
 from mlx_metaembed.batches import Batch
 from mlx_metaembed.errors import JobError
+from mlx_metaembed.progress import Stages
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.sizes import format_size
+from mlx_metaembed.train import by_width as by_widths
 from mlx_metaembed.train import checkpoint, metrics
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
@@ -60,12 +63,15 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
     """Run a recipe to its end; `resume` continues the unfinished run in `recipe.out` to the same weights.
 
     Raises CallError for a wrong recipe, model or data, and nothing is written; JobError where the run fails or is
-    stopped: the last checkpoint stays, and the message says how to go on.
+    stopped: the last checkpoint stays, and the message says how to go on. Without a `watch` its progress is shown on
+    stderr.
     """
-    watch = watch or Watch()
+    stages = Stages() if watch is None else None
+    watch = watch or Watch(prepared=stages.prepared, step=stages.step)
     try:
-        parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared)
-        return _Loop(parts, watch).run()
+        with closing(stages) if stages else nullcontext():
+            parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared)
+            return _Loop(parts, watch).run()
     except OSError as error:
         begun = f". When that is mended: {_resume(recipe.out)}" if checkpoint.unfinished(Path(recipe.out)) else ""
         raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}{begun}") from error
@@ -145,7 +151,7 @@ class _Loop:
     def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
         """One update from a group of batches, and its row of metrics."""
         parts, recipe, scale = self.parts, self.recipe, self.position.scale
-        at, tokens, losses = time.perf_counter(), 0, []
+        at, tokens, losses, by_width = time.perf_counter(), 0, [], {}
         optimizer = Optimizer(recipe, step=step, steps=parts.steps)
         for number, make in enumerate(group):
             batch = make()
@@ -153,7 +159,11 @@ class _Loop:
             tokens += int(parts.store.lengths[batch.texts].sum())
             self.padded += padded
             self.shapes |= {chunk.ids.shape for chunk in batch.chunks}
-            losses.append(self._gradient(batch, padded, seed=(recipe.seed, step, number)) / scale.factor)
+            shown: list = []
+            seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
+            losses.append(self._gradient(batch, padded, seen, seed=(recipe.seed, step, number)) / scale.factor)
+            for vectors in shown:
+                by_width = by_widths.losses(recipe, parts.heads, parts.engine, batch, vectors)
         loss = sum(losses) / len(losses)
         if not math.isfinite(loss):
             raise JobError(self._diverged(step, f"the loss is {loss}"))
@@ -169,6 +179,7 @@ class _Loop:
             "steps": parts.steps,
             "epoch": round(step * recipe.grad_accumulation_steps / self._batches_an_epoch, 4),
             "loss": loss,
+            **by_width,
             "learning_rate": optimizer.learning_rate,
             "grad_norm": norm if finite else None,
             "tokens_per_second": tokens / (time.perf_counter() - at),
@@ -178,11 +189,14 @@ class _Loop:
             "padding": batches.padding_share(self.real, self.padded),
         }
 
-    def _gradient(self, batch: Batch, padded: int, *, seed: Sequence[int]) -> float:
-        """Add a batch's gradient to the engine's sums and give its loss, times the loss scale."""
+    def _gradient(self, batch: Batch, padded: int, seen: Callable | None, *, seed: Sequence[int]) -> float:
+        """Give a batch's loss, times the loss scale, and add its gradient to the engine's sums; `seen` gets the
+        vectors."""
         parts = self.parts
         frozen = parts.folder if parts.vectors is not None else None
         scored = objective(self.recipe, parts.heads, parts.engine, batch, self.position.scale.factor, pooled=frozen)
+        if seen:
+            scored = by_widths.watched(scored, frozen, seen)
         if parts.vectors is not None:
             return parts.engine.grads(scored, parts.engine.array(parts.vectors[batch.texts]))[0]
         return gradient(parts.engine, batch, scored, seed=seed, cached=self._cached(padded, len(batch.chunks)))
