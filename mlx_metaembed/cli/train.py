@@ -1,21 +1,28 @@
 """`metaembed train`: every field of the recipe is an option; an option wins over the TOML file."""
 
+import shlex
 import signal
 import typing
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlx_metaembed.cli.options import json_option, widths
 from mlx_metaembed.cli.output import answer, note
+from mlx_metaembed.duration import duration
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.products import product
 from mlx_metaembed.progress import Stages
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
+
+if TYPE_CHECKING:
+    from mlx_metaembed.train import Result
 
 
 def recipe_options(command: click.Command) -> click.Command:
@@ -68,17 +75,39 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     with closing(stages), _signals() as stopped:
         watch = Watch(note=note, prepared=stages.prepared, step=stages.step, stopped=stopped)
         result = train(chosen, resume=resume, watch=watch)
-    answer(
-        asdict(result),
-        as_json,
-        [
-            f"{result.steps} steps in {result.seconds:.1f} s on {result.engine} ({result.device}, {result.dtype})",
-            f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
-            f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}, "
-            f"planned {format_size(result.planned_memory_bytes)}",
-            f"model: {result.out}",
-        ],
-    )
+    answer(asdict(result) | {"next": _next(chosen)}, as_json, _lines(result, chosen))
+
+
+def _lines(result: "Result", recipe: Recipe) -> list[str]:
+    """What came out, and what to do with it."""
+    name = product(f"{result.engine} on {result.device}")
+    lines = [f"{result.steps:,} steps on {result.rows:,} rows in {duration(result.seconds)}, {name}, {result.dtype}"]
+    if result.loss_first is not None and result.steps > 1:
+        fell = f"{result.loss_first:.4g} in the first tenth of the steps, {result.loss_last:.4g} in the last"
+        lines.append(f"loss: {fell}" + ("" if result.loss_last < result.loss_first else "; it did not fall"))
+    lines += [
+        f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
+        f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}, "
+        f"planned {format_size(result.planned_memory_bytes)}",
+        f"model: {result.out}",
+        *([f"page: {result.report}"] if result.report else []),
+        "next:",
+        *(f"  {command}" for command in _next(recipe)),
+    ]
+    return lines
+
+
+def _next(recipe: Recipe) -> list[str]:
+    """The commands that a finished run is for."""
+    out = shlex.quote(recipe.out)
+    beside = shlex.quote(str(Path(recipe.out).with_name(f"{Path(recipe.out).name}-4bit")))
+    index = shlex.quote(str(Path(recipe.out).with_name(f"{Path(recipe.out).name}.index")))
+    return [
+        f"metaembed report {out} --eval held-out.jsonl    # before and after, on the page",
+        f"metaembed eval {out} --data held-out.jsonl",
+        f"metaembed export {out} {beside} --to mlx --bits 4",
+        f"metaembed index {out} texts.txt {index}",
+    ]
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:

@@ -8,8 +8,11 @@ import re
 from numbers import Integral, Real
 
 from mlx_metaembed.duration import duration
+from mlx_metaembed.products import product
 
 DASH = "–"
+NAMED = {"engine", "device", "optimizer", "loss", "trained", "arithmetic"}
+"""Values that are products' names, which are written as their owners write them."""
 _LARGEST = 1e100
 
 
@@ -77,7 +80,7 @@ def value(key: str, found: object) -> str:
     """A named value by the unit its name ends in: `_bytes`, `_s`, `_share` (and `padding`), else plain."""
     number = finite(found)
     if number is None:
-        return DASH if found is None else str(found)
+        return DASH if found is None else product(str(found)) if key in NAMED else str(found)
     if "bytes" in key.split("_"):
         return size(number)
     if key.endswith(("_s", "_seconds")):
@@ -95,6 +98,11 @@ def label(key: str) -> str:
         "map": "MAP",
         "bytes_per_vector": "Bytes a vector",
         "bytes_on_disk": "On disk",
+        "kept_spearman": "Kept Spearman",
+        "kept_r10": "Kept R10",
+        "kept_ndcg": "Kept nDCG",
+        "macro_f1": "Macro F1",
+        "mlx": "MLX",
     }
     if key in known:
         return known[key]

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 
@@ -43,11 +43,16 @@ class Watch:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: steps, the last loss (nats), seconds, padding share of the computed tokens, peak bytes."""
+    """A finished run: rows of data, steps, the last loss (nats), its means over the first and the last tenth of the
+    steps, seconds, padding share of the computed tokens, peak bytes, and the path of its page.
+    """
 
     out: str
+    rows: int
     steps: int
     loss: float | None
+    loss_first: float | None
+    loss_last: float | None
     seconds: float
     padding: float
     shapes: int
@@ -57,6 +62,7 @@ class Result:
     engine: str
     device: str
     dtype: str
+    report: str | None = None
 
 
 def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> Result:
@@ -71,10 +77,19 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
     try:
         with closing(stages) if stages else nullcontext():
             parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared)
-            return _Loop(parts, watch).run()
+            result = _Loop(parts, watch).run()
     except OSError as error:
         begun = f". When that is mended: {_resume(recipe.out)}" if checkpoint.unfinished(Path(recipe.out)) else ""
         raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}{begun}") from error
+    return _reported(result, watch.note)
+
+
+def _reported(result: Result, note: Callable[[str], None]) -> Result:
+    """The result, kept beside the model with the run's page; a page that can't be written fails no run."""
+    from mlx_metaembed import report
+
+    page = report.of_result(Path(result.out), asdict(result), note)
+    return replace(result, report=page and str(page))
 
 
 def _resume(out: str | Path) -> str:
@@ -118,10 +133,14 @@ class _Loop:
         for store in (*parts.out.glob("tokens-*"), *parts.out.glob("pooled-*")):
             shutil.rmtree(store)
         checkpoint.finish(parts.out, self.saved)
+        first, last = metrics.ends(metrics.read(log)) or (row["loss"], row["loss"])
         return Result(
             out=str(parts.out),
+            rows=len(parts.columns),
             steps=parts.steps,
             loss=row["loss"],
+            loss_first=first,
+            loss_last=last,
             seconds=time.perf_counter() - began,
             padding=batches.padding_share(self.real, self.padded),
             shapes=len(self.shapes),
