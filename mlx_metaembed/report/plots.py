@@ -10,7 +10,7 @@ from mlx_metaembed.report import units
 from mlx_metaembed.report.axes import Frame, Scale, decimal, grid, picture, ticks
 from mlx_metaembed.report.key import key, swatch
 from mlx_metaembed.report.markup import tag, text
-from mlx_metaembed.report.series import Points, series, smooth, thin, values
+from mlx_metaembed.report.series import Points, ends, series, smooth, thin, values
 
 WIDE, NARROW, PANEL = Frame(980, 300), Frame(420, 270, left=44), Frame(460, 170, left=58)
 SERIES = 6
@@ -25,13 +25,10 @@ def loss(metrics: Sequence[Mapping[str, object]]) -> str:
     if not raw:
         return ""
     smoothed = smooth(raw, _reach(raw)) if len(raw) >= SMOOTHED_FROM else None
-    shown = values(smoothed or raw)
     gaps = len(raw) - len(values(raw))
-    note = (
-        f"{units.significant(shown[0])} → {units.significant(shown[-1])}"
-        if len(shown) > 1
-        else units.significant(shown[0])
-    )
+    first, last = ends(raw)
+    note = f"{units.significant(first)} in the first tenth of the steps, {units.significant(last)} in the last"
+    note = note if len(values(raw)) > 1 else units.significant(last)
     note += f" · {gaps:,} without a finite loss" if gaps else ""
     legend = key([(swatch("raw"), "each step"), (swatch("curve"), "smoothed")]) if smoothed else ""
     pictures = [

@@ -83,7 +83,8 @@ ul.key svg{width:18px;height:14px;flex:none}
 font-size:.9rem}
 .facts dt{font-size:.8rem;color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere}
 footer{margin-top:3rem;font-size:.8rem;color:var(--soft)}
-@media (max-width:40rem){main{padding:1.5rem 1rem 2rem}h1{font-size:1.5rem}h2{margin-top:2.25rem}.wide{display:none}
+@media (max-width:40rem){table{font-size:.8rem}th,td{padding:.36rem .28rem}.facts{grid-template-columns:1fr 1fr}
+main{padding:1.5rem 1rem 2rem}h1{font-size:1.5rem}h2{margin-top:2.25rem}.wide{display:none}
 .narrow{display:block}.panels{grid-template-columns:1fr}}
 @media print{@page{margin:14mm}body{font-size:10.5pt}main{max-width:none;padding:0}h2{break-after:avoid}
 figure,.tiles div,li,tr,.facts div{break-inside:avoid}.tiles div,pre{border:1px solid var(--line)}

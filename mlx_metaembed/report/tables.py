@@ -75,8 +75,8 @@ def name(entry: Entry) -> str:
 
 
 def _headline(entries: Sequence[Entry], key: str) -> str:
-    """A measure at the first entry that has it, with its change."""
-    for entry in entries:
+    """A measure at the first entry that has it, with its change; of what is kept at the last: the first keeps all."""
+    for entry in reversed(entries) if key.startswith("kept_") else entries:
         before, after = entry.number("before", key), entry.number("after", key)
         if before is not None and after is not None:
             return f"{units.quality(after)}, {units.change(before, after)[0]} at {name(entry)}"

@@ -6,7 +6,7 @@ from mlx_metaembed.duration import duration
 from mlx_metaembed.report import units
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import Entry
-from mlx_metaembed.report.series import series, values
+from mlx_metaembed.report.series import ends, series, values
 from mlx_metaembed.report.tables import SIGNS
 
 
@@ -28,10 +28,9 @@ def tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Mapp
         name = f"{entry.label} dimensions" if entry.is_width else entry.label
         note = f"{name}, {units.quality(entry.number('after', measure))}: {units.significant(whole / size)}× shorter"
         found.append(_tile(f"Shortest as good as {full.label} untrained", text(units.size(size)), text(note)))
-    losses = values(series(metrics, "loss"))
-    if not found and len(losses) > 1:
-        tenth = max(len(losses) // 10, 1)
-        first, last = sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
+    losses = series(metrics, "loss")
+    if not found and len(values(losses)) > 1:
+        first, last = ends(losses)
         note = f"from {units.significant(first)} in the first tenth"
         found.append(_tile("Loss, last tenth of the steps", units.significant(last), text(note)))
     times, peaks = values(series(metrics, "elapsed_s")), values(series(metrics, "peak_memory_bytes"))

@@ -87,6 +87,8 @@ def value(key: str, found: object) -> str:
         return duration(number)
     if key.endswith("share") or key == "padding":
         return share(number)
+    if key.endswith("learning_rate"):
+        return exponent(number)
     return f"{int(found):,}" if isinstance(found, Integral) else significant(number)
 
 
