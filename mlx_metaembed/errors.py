@@ -6,7 +6,6 @@ A message says what was found, what was expected and what to do next; all the fa
 import difflib
 from collections.abc import Iterable
 
-
 LONGEST_FAULT = 500
 """Characters of one fault that are shown: a name or a value in it can be a whole file."""
 

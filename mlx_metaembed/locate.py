@@ -52,6 +52,13 @@ def resolve(model: str | Path, *, weights: bool = True) -> Path:
     )
 
 
+def base_of(adapter: Path, named: str) -> str:
+    """A base's name as an adapter's folder has it: a path like ../base is from that folder, all else as it is."""
+    # A checkpoint's files become its run's, and name the base as seen from there.
+    run = adapter.parent if adapter.name.startswith("checkpoint-") else adapter
+    return str((run / named).resolve()) if named.startswith(".") and (run / named).is_dir() else named
+
+
 def installed(name: str) -> Path | None:
     """The model folder inside the distribution `name`, spelled with - or _; None where there is none."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):

@@ -150,19 +150,20 @@ def write(recipe: Recipe, path: Path) -> None:
     for each in fields(Recipe):
         value = getattr(recipe, each.name)
         if value is not None:
-            lines.append(f"{each.name} = {_toml(value)}")
+            lines.append(f"{each.name} = {toml(value)}")
     with disk.replacing_file(path) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _toml(value: object) -> str:
+def toml(value: object) -> str:
+    """A setting's value as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for one character.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml(item) for item in value) + "]"
     return repr(value)
 
 

@@ -214,6 +214,6 @@ def test_an_engine_that_is_not_installed_names_its_extra(tiny: Path):
     assert done.returncode == 0 and "auto: torch is not installed" in done.stderr
 
 
-def test_progress_is_silent_where_stderr_is_no_terminal(tiny: Path, pairs: Path, tmp_path: Path):
+def test_a_short_run_shows_no_progress_where_stderr_is_no_terminal(tiny: Path, pairs: Path, tmp_path: Path):
     done = run("train", "--model", tiny, "--data", pairs, "--out", tmp_path / "out", "--iters", "2", "--engine", "mlx")
     assert "training" not in done.stderr and "\r" not in done.stderr

@@ -139,7 +139,7 @@ def test_what_is_not_computed_is_refused(peft_library: str, tmp_path: Path, sett
 
 
 def test_sentence_transformers_loads_the_folder_of_a_run(
-    peft_library: str, sentence_transformers: str, engine_name: str, pairs: Path, tmp_path: Path
+    peft_library: str, sentence_transformers: str, engine_name: str, pairs: Path, tmp_path: Path, monkeypatch
 ):
     # LoRA alone: of DoRA, transformers' own loader drops the magnitudes, of PEFT's files too (docs/training.md).
     from sentence_transformers import SentenceTransformer
@@ -151,7 +151,10 @@ def test_sentence_transformers_loads_the_folder_of_a_run(
     settings = {"train": "lora", "iters": 3, "batch_size": 8, "learning_rate": 1e-2, "warmup_ratio": 0.0}
     train(Recipe(model=str(tiny), data=str(pairs), out=str(out), engine=engine_name, dtype="float32", **settings))
     wanted = embedder.load(out, engine=engine_name, dtype="float32").encode(TEXTS)
-    np.testing.assert_allclose(SentenceTransformer(str(out), device="cpu").encode(TEXTS), wanted, atol=2e-5)
+    # The base is named by its path from the run; transformers takes a path from where it runs.
+    monkeypatch.chdir(out)
+    np.testing.assert_allclose(SentenceTransformer(".", device="cpu").encode(TEXTS), wanted, atol=2e-5)
+    monkeypatch.chdir(tmp_path.parent)
     beside = SentenceTransformer(str(tiny), device="cpu")
     assert np.abs(beside.encode(TEXTS) - wanted).max() > 1e-3
     beside.load_adapter(str(out))

@@ -26,6 +26,15 @@ ROWS = [
 ANSWERS = [
     {"query": "copy a tree", "hits": [{"score": 0.7123, "id": "shutil.copytree", "text": "def copytree(a, b): ..."}]}
 ]
+BESIDE = [
+    {
+        "query": "copy a tree",
+        "before": [{"score": 0.5, "id": "17", "text": "def copy(a): ..."}],
+        "after": [{"score": 0.75, "id": "3", "text": "def copytree(a, b): ...", "right": True}],
+        "right_before": 22,
+        "right_after": 1,
+    }
+]
 
 
 class Page(HTMLParser):
@@ -88,52 +97,90 @@ def test_page_is_well_formed_and_needs_nothing_else():
     assert not re.search(r"https?:|//|url\(|@import|src=|href=|\bon\w+=", content)
     identities = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(identities) == len(set(identities))
-    named = " ".join(svg["aria-labelledby"] for svg in page.all("svg")).split()
+    pictures = [svg for svg in page.all("svg") if svg.get("aria-hidden") != "true"]
+    named = " ".join(svg["aria-labelledby"] for svg in pictures).split()
     assert sorted(named) == sorted(identities)
-    assert len(page.all("svg")) == 2 + 2 + 4
+    assert len(pictures) == 2 + 2 + 4
     assert content.count('content="default-src &#x27;none&#x27;') + content.count("content=\"default-src 'none'") == 1
 
 
-def test_every_row_stands_in_the_table_with_its_difference():
+def test_every_row_stands_in_the_table_with_what_came_out_first():
     page = Page(report.page(title="A run", rows=ROWS))
-    lines = {line[0]: line[1:] for line in page.lines}
-    assert lines["384 dimensions"] == ["1,536 B", "0.643", "0.741", "+0.098", "384", "90.9 MB"]
-    assert lines["48 dimensions"] == ["192 B", "0.462", "0.689", "+0.227", "48", "–"]
-    assert lines["binary"] == ["48 B", "0.571", "0.541", "−0.030", "384", "–"]
-    assert lines["fsq"] == ["15 B", "–", "0.634", "–", "40", "–"]
-    assert lines["mlx-4bit"] == ["1,536 B", "–", "–", "–", "384", "13 MB"]
+    assert page.lines[0] == ["Vector", "Bytes", "After", "Change", "Before"]
+    lines = {line[0]: line[1:] for line in page.lines[1:6]}
+    assert lines["384 dimensions"] == ["1,536 B", "0.741", "+0.098", "0.643"]
+    assert lines["48 dimensions"] == ["192 B", "0.689", "+0.227", "0.462"]
+    assert lines["binary"] == ["48 B", "0.541", "−0.030", "0.571"]
+    assert lines["fsq"] == ["15 B", "0.634", "–", "–"]
+    assert lines["mlx-4bit"] == ["1,536 B", "–", "–", "–"]
     names = {name for attributes in page.all("th") for name in attributes.get("title", "").split(", ")}
     assert names >= {row["name"] for row in ROWS}
     signs = [attributes["class"] for attributes in page.all("td") if attributes.get("class") in ("good", "bad")]
     assert signs == ["good", "good", "bad"]
 
 
-def test_a_row_without_a_stage_spans_the_stages_and_a_name_that_comes_twice_keeps_both():
+def test_other_measures_and_sizes_are_folded_and_no_table_is_wider_than_a_phone():
+    rows = [row | {"recall@10": 0.5, "kept_r10": 0.25, "encode_s": 1.5, "texts": 9} for row in ROWS]
+    page = Page(report.page(title="A run", rows=rows))
+    folds = [data for tag, data in page.texts if tag == "b"]
+    assert folds[-3:-1] == ["Kept R10", "Sizes and counts"] or {"recall@10", "Kept R10", "Sizes and counts"} <= set(
+        folds
+    )
+    assert "0.500, 0.000 at 384 dimensions" in page.text("span")
+    assert len(page.all("table")) == 5 and max(map(len, page.lines)) == 5
+    assert ["Vector", "Dimensions", "On disk", "Encode"] in page.lines and ["Vector", "Texts"] in page.lines
+
+
+def test_a_row_without_a_stage_has_its_value_where_others_have_what_came_out():
     rows = [*ROWS[:1], {"name": "bm25", "ndcg@10": 0.5}, {"name": "before@384", "ndcg@10": 0.25}]
     page = Page(report.page(title="A run", rows=rows))
-    assert [line[0] for line in page.lines[2:]] == ["384 dimensions", "bm25", "384 dimensions"]
-    assert page.lines[3] == ["bm25", "–", "0.500", "–", "–"]
-    assert [cell for cell in page.all("td") if cell.get("class") == "one"] == [{"colspan": "3", "class": "one"}]
+    assert [line[0] for line in page.lines[1:4]] == ["384 dimensions", "bm25", "384 dimensions"]
+    assert page.lines[2] == ["bm25", "–", "0.500", "–", "–"]
 
 
-def test_without_stages_each_measure_is_one_column():
+def test_without_stages_a_measure_is_one_column():
     page = Page(report.page(title="An evaluation", rows=[{"name": "384", "spearman": 0.875, "texts": 1000}]))
-    assert page.lines == [["Vector", "Spearman", "Texts"], ["384 dimensions", "0.875", "1,000"]]
+    assert page.lines[:2] == [["Vector", "Spearman"], ["384 dimensions", "0.875"]]
+    assert page.lines[2:] == [["Vector", "Texts"], ["384 dimensions", "1,000"]]
 
 
 def test_the_quality_comes_first_and_other_columns_are_no_quality():
     rows = [{"name": "after@8", "bytes_per_vector": 8, "encode_s": 1.5, "recall@10": 0.5, "ndcg@10": 0.25, "texts": 9}]
     page = Page(report.page(title="A run", rows=[*rows, {**rows[0], "name": "after@int8"}]))
-    assert page.lines[0] == ["Vector", "Bytes a vector", "nDCG@10", "recall@10", "Encode", "Texts"]
-    assert page.lines[2] == ["8 dimensions", "8 B", "–", "0.250", "–", "–", "0.500", "–", "1.5 s", "9"]
+    assert page.lines[1] == ["8 dimensions", "8 B", "0.250", "–", "–"]
+    assert page.lines[4] == ["8 dimensions", "0.500", "–", "–"]
+    first, second = page.text("caption")
+    assert first == ": how near the top the right answers stand. More is better."
+    assert second == ": share of the right answers among the first ones. More is better."
     assert "nDCG@10 by bytes a vector" in page.text("b")
+
+
+def test_answers_stand_before_beside_after_by_their_texts():
+    page = Page(report.page(title="A run", answers=BESIDE))
+    assert page.text("h3") == ["Before training", "After training"]
+    assert page.text("code") == ["def copy(a): ...", "def copytree(a, b): ..."]
+    assert page.text("em") == ["right answer"] and "22nd → 1st" in page.text("span")
+    # The number of a row says nothing.
+    assert not {"17", "3"} & set(page.text("b"))
+
+
+def test_each_set_of_data_has_its_own_results():
+    found = [{"data": name, "note": "3 queries", "rows": ROWS, "answers": BESIDE} for name in ("one.jsonl", "two.csv")]
+    content = report.page(title="A run", evaluations=found, hint="metaembed report")
+    page = Page(content)
+    headings = ["Results on one.jsonl", "Answers from one.jsonl", "Results on two.csv", "Answers from two.csv"]
+    assert page.text("h2") == headings and "metaembed report" not in content
+    identities = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(identities) == len(set(identities)) == 8
+    unmeasured = Page(report.page(title="A run", hint="metaembed report RUN --eval <held-out>"))
+    assert unmeasured.text("code") == ["metaembed report RUN --eval <held-out>"]
 
 
 def test_tiles_say_what_came_out():
     page = Page(report.page(title="A run", rows=ROWS, metrics=metrics(30)))
     assert page.text("dd")[:5] == [
-        "0.643 → 0.741",
-        " by training",
+        "0.741",
+        " by training, from 0.643",
         "192 B",
         "48 dimensions, 0.689: 8× shorter",
         "1 min",
@@ -168,9 +215,9 @@ def test_of_an_answer_the_first_lines_are_shown():
         report.page(title="A run", answers=[{"query": "q", "hits": hits}, {"query": "nothing found", "hits": []}])
     )
     shown = page.text("code")
-    assert shown[0].splitlines() == [f"line {number}" for number in range(1, 15)]
-    assert page.text("i") == ["\n… 26 more lines"]
-    assert shown[1] == "x" * 159 + "…"
+    assert shown[0].splitlines() == [f"line {number}" for number in range(1, 10)]
+    assert page.text("i") == ["\n… 31 more lines"]
+    assert shown[1] == "x" * 139 + "…"
     assert page.text("b") == ["q", "long", "wide", "nothing found"]
     assert "no hits" in page.text("span")
 
@@ -214,7 +261,7 @@ def test_hostile_numbers_break_nothing(hostile: object):
 def test_numpy_numbers_are_numbers():
     rows = [{"name": "after@8", "bytes_per_vector": np.int64(32), "ndcg@10": np.float32(0.625)}]
     page = Page(report.page(title="A run", rows=rows, metrics=[{"step": np.int64(1), "loss": np.float32(2.5)}]))
-    assert page.lines[2] == ["8 dimensions", "32 B", "–", "0.625", "–"]
+    assert page.lines[1] == ["8 dimensions", "32 B", "0.625", "–", "–"]
     assert "2.5" in page.text("span")
 
 

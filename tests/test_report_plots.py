@@ -39,7 +39,7 @@ def test_one_point_is_a_dot_in_the_middle():
 
 def test_a_limit_is_drawn_where_it_is_and_belongs_to_the_range():
     # The axis goes from 0 to 10, so the limit lies on its top.
-    assert '<path d="M50,20.0H150" class="limit">' in drawn([(0, 1.0), (10, 2.0)], zero=True, limit=10.0)
+    assert '<path d="M50,20.0H150" class="limit">' in drawn([(0, 1.0), (10, 2.0)], zero=True, limits=[(10.0, "limit")])
 
 
 def test_an_axis_from_zero_has_nothing_below():
@@ -52,16 +52,31 @@ def test_loss_is_raw_and_smoothed_and_says_what_is_missing():
     few = plots.loss([{"step": step, "loss": float(step)} for step in range(5)])
     assert few.count("<svg") == 2 and few.count('class="curve"') == 2 and 'class="raw"' not in few
     many = plots.loss([{"step": step, "loss": math.inf if step == 9 else 2.0} for step in range(30)])
-    assert many.count('class="raw"') == many.count('class="curve"') == 2
+    # Each stands in both pictures and in the key.
+    assert many.count('class="raw"') == many.count('class="curve"') == 3
     assert "1 without a finite loss" in many
 
 
 def test_panels_show_what_was_measured():
     rows = [{"step": step, "grad_norm": 1.0, "peak_memory_bytes": 2e9} for step in range(3)]
-    shown = plots.panels(rows, 8e9)
+    shown = plots.panels(rows, 3e9, 1.5e9)
     assert re.findall("<b>(.*?)</b>", shown) == ["Gradient norm", "Peak memory"]
-    assert "2 GB of 8 GB allowed" in shown and shown.count('class="limit"') == 1
+    assert "2 GB measured, 1.5 GB planned, 3 GB allowed" in shown
+    # Each in the picture and in its key.
+    assert shown.count('class="limit"') == shown.count('class="planned"') == 2
+    assert re.findall("</svg>([a-z]+)</li>", shown) == ["measured", "planned", "allowed"]
+    # A line far above all that was held would press the curve to the ground.
+    far = plots.panels(rows, 8e9)
+    assert "2 GB measured, 8 GB allowed" in far and 'class="limit"' not in far and "<li>" not in far
     assert plots.panels([]) == ""
+
+
+def test_the_loss_by_width_has_a_line_and_a_key_for_each():
+    rows = [{"step": step, "loss": 3.0, "loss@384": 1.0, "loss@codes": 2.0} for step in range(1, 21)]
+    shown = plots.by_width(rows)
+    assert re.findall("</svg>([a-z0-9]+)</li>", shown) == ["384", "codes"]
+    assert shown.count('class="curve s1"') == shown.count('class="curve s2"') == 3
+    assert plots.by_width([{"step": 1, "loss": 3.0}]) == ""
 
 
 def test_series_are_by_step_and_the_later_row_of_a_step_counts():
@@ -150,7 +165,7 @@ def test_quality_points_stand_where_their_numbers_say():
         {"name": "after@zero", "bytes_per_vector": 0, "ndcg@10": 0.6},
         {"name": "after@less", "bytes_per_vector": -8, "ndcg@10": 0.6},
     ]
-    svg = tradeoff.quality(pair(rows), "ndcg@10").partition("</svg>")[0]
+    svg = tradeoff.quality(pair(rows), "ndcg@10").partition("</ul>")[2].partition("</svg>")[0]
     frame = tradeoff.WIDE
     across = Scale(16 / 1.3, 1024 * 1.3, frame.left, frame.width - frame.right, log=True)
     up = Scale(0.5, 0.75, frame.height - frame.bottom, frame.top)
@@ -173,7 +188,7 @@ def test_quality_of_one_point_is_no_plot_and_of_one_size_has_an_axis():
     rows = [{"name": "before@8", "bytes_per_vector": 1500, "ndcg@10": 0.5}, {"name": "after@8"}]
     assert tradeoff.quality(pair(rows), "ndcg@10") == ""
     same = tradeoff.quality(pair([rows[0], {**rows[0], "name": "after@8"}]), "ndcg@10")
-    assert same.count("<svg") == 2 and ">1,024</text>" in same
+    assert same.count('role="img"') == 2 and ">1,024</text>" in same
 
 
 def test_labels_keep_clear_of_each_other_of_marks_and_of_the_edge():
@@ -203,9 +218,26 @@ def test_marks_that_lie_on_each_other_share_a_label():
     ]
     rows.reverse()
     rows.append({"name": "after@fsq", "bytes_per_vector": 15, "ndcg@10": 0.6})
-    svg = tradeoff.quality(pair(rows), "ndcg@10").partition("</svg>")[0]
+    svg = tradeoff.quality(pair(rows), "ndcg@10").partition("</ul>")[2].partition("</svg>")[0]
     labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*class="name">(.*?)<', svg)
     stack = [(float(x), float(y)) for x, y, name in labels if name in names]
     assert [name for *_, name in labels if name in names] == list(names)
     assert len({x for x, _ in stack}) == 1
     assert [y - stack[0][1] for _, y in stack] == pytest.approx([0, 14, 28])
+
+
+def test_marks_have_a_key_and_a_code_one_mark_at_all_its_widths():
+    rows = [
+        {"name": f"{stage}@{name}", "bytes_per_vector": size, "ndcg@10": value}
+        for stage, value in (("before", 0.5), ("after", 0.6))
+        for name, size in (("384", 1536), ("int8@384", 384), ("int8@96", 96), ("binary@384", 48))
+    ]
+    shown = tradeoff.quality(pair(rows), "ndcg@10")
+    legend, _, plot = shown.partition("</ul>")
+    meanings = ["before training (hollow)", "after training (filled)", "float32", "int8", "binary"]
+    assert re.findall("</svg>([^<]+)</li>", legend) == [*meanings, "full width before training"]
+    wide = plot.partition("</svg>")[0]
+    shapes = dict(re.findall(r"<title>after@(\S+): [^<]*</title><(\w+ d=\S+|circle)", wide))
+    assert shapes["int8@384"] == shapes["int8@96"] != shapes["binary@384"]
+    # The key says what a mark is; its name beside it is the width alone.
+    assert sorted(re.findall('class="name">(.*?)<', wide)) == ["384", "384", "384", "96"]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from mlx_metaembed.duration import duration
 from mlx_metaembed.report import units
 from mlx_metaembed.report.markup import tag, text
 
@@ -42,7 +43,7 @@ def test_bytes(count: float, written: str):
     ],
 )
 def test_seconds(count: float, written: str):
-    assert units.seconds(count) == written
+    assert duration(count) == written
 
 
 @pytest.mark.parametrize(

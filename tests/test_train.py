@@ -64,6 +64,7 @@ def test_it_learns_and_leaves_a_model_folder(engine_name: str, tiny: Path, pairs
     assert sorted(path.name for path in out.iterdir()) == [
         "1_Pooling",
         "2_Normalize",
+        "README.md",
         "config.json",
         "config_sentence_transformers.json",
         "metaembed",

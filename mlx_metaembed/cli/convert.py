@@ -6,6 +6,7 @@ import click
 
 from mlx_metaembed.cli.options import engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, table
+from mlx_metaembed.progress import Progress
 
 
 @click.command("convert")
@@ -70,7 +71,8 @@ def command(
         checking.require(rows)
 
     inspect = {"inspect": compare} if check else {}
-    folder = convert(source, out, dtype=dtype, base=base, engine=engine, note=note, **inspect)
+    with Progress(None, "converting"):
+        folder = convert(source, out, dtype=dtype, base=base, engine=engine, note=note, **inspect)
     result = {
         "out": str(out),
         "model_type": folder.model_type,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from mlx_metaembed.cli.options import columns_options, engine_option, json_option
-from mlx_metaembed.cli.output import answer, note, notes, progress
+from mlx_metaembed.cli.output import answer, note, notes
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,7 @@ def command(
     if on_tokens and dims:
         raise CallError(f"The head {head!r} has its own width; a width of {dims} can't be cut from it")
     note(f"engine: {embedder.engine.name} on {embedder.engine.device} ({embedder.engine.reason})")
-    with progress(len(found), "encoding") as bar:
+    with Progress(len(found), "encoding") as bar:
         settings = {"head": head, "progress": bar.update}
         if as_images:
             made = _vectors(embedder, head, embedder.encode_images(found, truncate_dim=dims, **settings))

@@ -9,7 +9,8 @@ from mlx_metaembed.cli.options import (
     json_option,
     max_seq_length_option,
 )
-from mlx_metaembed.cli.output import answer, note, notes, progress, table
+from mlx_metaembed.cli.output import answer, note, notes, table
+from mlx_metaembed.progress import Progress
 
 EPILOG = """\b
 Example:
@@ -67,7 +68,7 @@ def command(
     names = tuple(dict.fromkeys(part.strip() for code in codes for part in code.split(",")))
     check_request(loaded, dims or (), names)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
-    with progress(texts_to_encode(rows), "Encode") as bar:
+    with Progress(texts_to_encode(rows), "encoding") as bar:
         lines = measure_model(loaded, rows, dims, names, progress=bar.update)
     about = {"model": model, "data": data, "task": task(rows), "engine": loaded.engine.name}
     held = ", ".join(f"{count:,} {what}" for what, count in counts(rows).items())

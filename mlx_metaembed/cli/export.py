@@ -7,6 +7,7 @@ import click
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.progress import Progress
 
 
 @click.command("export")
@@ -66,7 +67,8 @@ def command(
         notes.append(text)
         note(text)
 
-    written = export(found, out, dtype=dtype, note=hear, **settings)
+    with Progress(None, "exporting"):
+        written = export(found, out, dtype=dtype, note=hear, **settings)
     size = bytes_on_disk(Path(out))
     result = {
         "out": str(out),

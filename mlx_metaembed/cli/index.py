@@ -6,7 +6,8 @@ import click
 
 from mlx_metaembed import disk
 from mlx_metaembed.cli.options import columns_options, engine_option, json_option, max_seq_length_option
-from mlx_metaembed.cli.output import answer, note, notes, progress
+from mlx_metaembed.cli.output import answer, note, notes
+from mlx_metaembed.progress import Progress
 
 EPILOG = """\b
 Example:
@@ -67,12 +68,12 @@ def command(
     if dims and dims > declared.dimensions:
         raise CallError(f"--dims {dims}: the model gives {declared.dimensions} dimensions; expected 1 to that")
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
-    with progress(len(texts), "Encode") as bar:
+    with Progress(len(texts), "encoding") as bar:
         unit = loaded.compares_by_cosine
         vectors = loaded.encode(
             texts, prompt_name="document", truncate_dim=dims, normalize_embeddings=unit, progress=bar.update
         )
-    with progress(len(texts), "Index") as bar:
+    with Progress(len(texts), "indexing") as bar:
         about = index.build(
             vectors,
             texts,

@@ -1,19 +1,18 @@
-"""How a verb hands over its result: an answer or a table on stdout, notes and progress on stderr."""
+"""How a verb hands over its result: an answer or a table on stdout, notes on stderr."""
 
 import json
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
 import click
 
+from mlx_metaembed import progress
 from mlx_metaembed.cli.signals import discard_output
 from mlx_metaembed.errors import JobError
 
 
 def note(text: str) -> None:
     """A line for people, on stderr."""
-    click.echo(text, err=True)
+    progress.write(text)
 
 
 def notes(texts: Sequence[str]) -> None:
@@ -55,10 +54,3 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
-
-
-def progress(length: int, label: str, **settings: object) -> AbstractContextManager:
-    """A progress bar with time left on stderr; silent where stderr is no terminal."""
-    return click.progressbar(
-        length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), show_eta=True, **settings
-    )

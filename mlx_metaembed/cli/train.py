@@ -1,20 +1,28 @@
 """`metaembed train`: every field of the recipe is an option; an option wins over the TOML file."""
 
+import shlex
 import sys
 import typing
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlx_metaembed.cli import signals
 from mlx_metaembed.cli.options import json_option, widths
-from mlx_metaembed.cli.output import answer, note, progress
+from mlx_metaembed.cli.output import answer, note
+from mlx_metaembed.duration import duration
 from mlx_metaembed.errors import CallError, StoppedError
+from mlx_metaembed.products import product
+from mlx_metaembed.progress import Stages
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
+
+if TYPE_CHECKING:
+    from mlx_metaembed.train import Result
 
 
 def recipe_options(command: click.Command) -> click.Command:
@@ -64,10 +72,10 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     given = {name: value for name, value in options.items() if value is not None}
     settings = (read_recipe(recipe) if recipe else {}) | given
     chosen = _resumed(settings) if resume else Recipe(**settings)
-    bars, stop = _Bars(), _Stop()
+    stages, stop = Stages(), _Stop()
     try:
-        with closing(bars), signals.handled(stop.handle):
-            watch = Watch(note=note, prepared=bars.prepared, step=bars.step, stopped=stop)
+        with closing(stages), signals.handled(stop.handle):
+            watch = Watch(note=note, prepared=stages.prepared, step=stages.step, stopped=stop)
             result = train(chosen, resume=resume, watch=watch)
     except StoppedError as error:
         note(f"metaembed: {error}")
@@ -76,17 +84,39 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
         if unfinished(Path(chosen.out)):
             note(f"The run in {chosen.out} was begun. Go on with: {resume_command(chosen.out)}")
         raise
-    answer(
-        asdict(result),
-        as_json,
-        [
-            f"{result.steps} steps in {result.seconds:.1f} s on {result.engine} ({result.device}, {result.dtype})",
-            f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
-            f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}, "
-            f"planned {format_size(result.planned_memory_bytes)}",
-            f"model: {result.out}",
-        ],
-    )
+    answer(asdict(result) | {"next": _next(chosen)}, as_json, _lines(result, chosen))
+
+
+def _lines(result: "Result", recipe: Recipe) -> list[str]:
+    """What came out, and what to do with it."""
+    name = product(f"{result.engine} on {result.device}")
+    lines = [f"{result.steps:,} steps on {result.rows:,} rows in {duration(result.seconds)}, {name}, {result.dtype}"]
+    if result.loss_first is not None and result.steps > 1:
+        fell = f"{result.loss_first:.4g} in the first tenth of the steps, {result.loss_last:.4g} in the last"
+        lines.append(f"loss: {fell}" + ("" if result.loss_last < result.loss_first else "; it did not fall"))
+    lines += [
+        f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
+        f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}, "
+        f"planned {format_size(result.planned_memory_bytes)}",
+        f"model: {result.out}",
+        *([f"page: {result.report}"] if result.report else []),
+        "next:",
+        *(f"  {command}" for command in _next(recipe)),
+    ]
+    return lines
+
+
+def _next(recipe: Recipe) -> list[str]:
+    """The commands that a finished run is for."""
+    out = shlex.quote(recipe.out)
+    beside = shlex.quote(str(Path(recipe.out).with_name(f"{Path(recipe.out).name}-4bit")))
+    index = shlex.quote(str(Path(recipe.out).with_name(f"{Path(recipe.out).name}.index")))
+    return [
+        f"metaembed report {out} --eval held-out.jsonl    # before and after, on the page",
+        f"metaembed eval {out} --data held-out.jsonl",
+        f"metaembed export {out} {beside} --to mlx --bits 4",
+        f"metaembed index {out} texts.txt {index}",
+    ]
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
@@ -111,39 +141,6 @@ def _resumed(given: dict) -> Recipe:
     if "out" not in given:
         raise CallError("--resume needs --out, the folder of the run to continue")
     return replace(Recipe(**settings(Path(given["out"]))), **given)
-
-
-class _Bars:
-    """Progress bars, one after another: tokenising; then training with loss, tokens a second, peak and time left."""
-
-    def __init__(self):
-        self._bar, self._label = None, ""
-
-    def prepared(self, what: str, texts: int, of: int) -> None:
-        self._show(what, of).update(texts)
-
-    def step(self, row: dict) -> None:
-        fresh = self._label != "training"
-        bar = self._show("training", row["steps"], item_show_func=_words)
-        bar.update(row["step"] if fresh else 1, row)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-
-    def _show(self, label: str, length: int, **settings: object) -> AbstractContextManager:
-        if label != self._label:
-            self.close()
-            self._label, self._bar = label, progress(length, label, **settings)
-            self._bar.__enter__()
-        return self._bar
-
-
-def _words(row: dict | None) -> str | None:
-    if row is None:
-        return None
-    peak, planned = format_size(row["peak_memory_bytes"]), format_size(row["planned_memory_bytes"])
-    return f"loss {row['loss']:.4f}  {row['tokens_per_second']:,.0f} tokens/s  peak {peak} (planned {planned})"
 
 
 class _Stop:

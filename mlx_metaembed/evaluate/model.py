@@ -35,18 +35,19 @@ def measure_model(
     dims: Sequence[int] | None = None,
     codes: Sequence[str] = (),
     progress: Progress = _silent,
+    sides: Sides | None = None,
 ) -> list[dict]:
     """One dict per width (`"384"`), code and width (`"int8@384"`) and code head (its name).
 
     Each has name, dimensions, bytes_per_vector and the task's measures; retrieval adds what is kept of the full-width
     float32 vectors: kept_spearman, kept_r10, kept_ndcg. `dims` None is the full width; `progress` hears of each step
-    how many of the `texts_to_encode` are done. Raises CallError before anything is encoded where a width or code is
-    not there.
+    how many of the `texts_to_encode` are done; `sides` are what `encode` gave before. Raises CallError before anything
+    is encoded where a width or code is not there.
     """
     widths = tuple(dims or (embedder.dimensions,))
     check_request(embedder, widths, codes)
     rows = rows.retrieval() if isinstance(rows, Pairs) else rows
-    sides = encode(embedder, rows, progress=progress)
+    sides = encode(embedder, rows, progress=progress) if sides is None else sides
     # Vectors that the folder leaves at their own length are cut as they are: their length is part of the score.
     settings = {"similarity": embedder.folder.similarity_fn_name, "renormalize": embedder.compares_by_cosine}
     measure = _measure(rows, at_width(*sides, embedder.dimensions, **settings))

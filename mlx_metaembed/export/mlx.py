@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, mlm
+from mlx_metaembed import card, disk, mlm
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint, names
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 from mlx_metaembed.quantized import BITS
+from mlx_metaembed.usage import WHAT, of_kit
 from mlx_metaembed.weights import Tensor, read_tensor
 
 GROUP_SIZES = (32, 64, 128)
@@ -29,24 +28,6 @@ WHOLE = (
 )
 """Parts of a name whose matrices stay as they are."""
 TAGS = ("mlx", "sentence-similarity", "feature-extraction")
-USAGE = """
-A text embedder for MLX, its weights quantized to {bits} bits in groups of {group_size}.
-
-## Usage
-
-```python
-from mlx_metaembed import load
-
-{lines}
-```
-"""
-TEXTS = '["How do I sort a list?", "sorted() returns a new list."]'
-LINES = {
-    None: 'vectors = load("{name}").encode({texts}, normalize_embeddings=True)\nprint(vectors @ vectors.T)',
-    SPLADE: 'model = load("{name}")\nprint(model.decode(model.encode_sparse({texts}), 10))',
-    MULTI_VECTOR: 'print(load("{name}").encode_token_vectors({texts}))',
-}
-"""The use of what a folder gives, by the head that it ends in."""
 
 
 def export(
@@ -92,11 +73,19 @@ def export(
     packed = _packed(tensors, chosen, bits, group_size)
     with disk.replacing(out) as partial:
         checkpoint.write(replace(folder, config=config), packed, partial, dtype=dtype, note=note)
-        checkpoint.papers(folder, partial)
-        lines = LINES[folder.head].format(name=out.name, texts=TEXTS)
-        body = USAGE.format(bits=bits, group_size=group_size, lines=lines)
-        text = card(folder, library="mlx", tags=TAGS, title=out.name, body=body)
-        (partial / "README.md").write_text(text, encoding="utf-8")
+        card.papers(folder, partial)
+        said = (
+            f"A text embedder for MLX, its weights quantized to {bits} bits in groups of {group_size}: it maps texts to"
+        )
+        text = card.card(
+            folder,
+            library="mlx",
+            tags=TAGS,
+            title=out.name,
+            body=f"{said} {WHAT[folder.head]}.\n\n## Usage\n\n{of_kit(folder, out.name)}",
+            base=card.base_model(model.path, model.path),
+        )
+        (partial / card.README).write_text(text, encoding="utf-8")
     return folders.read(out)
 
 

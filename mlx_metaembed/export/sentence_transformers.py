@@ -5,39 +5,13 @@ What a run leaves (recipe, metrics, state) stays behind; code heads come along i
 
 from pathlib import Path
 
-from mlx_metaembed import disk, tasks
+from mlx_metaembed import card, disk, tasks
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.export.card import card
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
-
-TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction")
-USAGE = """
-A sentence-transformers model: it maps texts to {what}, so that texts of like meaning {how}.
-
-## Usage
-
-```python
-from sentence_transformers import {encoder}
-
-model = {encoder}("{name}")
-vectors = model.encode(["How do I sort a list?", "sorted() returns a new list."])
-print(model.similarity(vectors, vectors))
-```
-"""
-WORDS = {
-    None: {"encoder": "SentenceTransformer", "what": "vectors", "how": "lie close"},
-    SPLADE: {"encoder": "SparseEncoder", "what": "weights of words (SPLADE)", "how": "share words"},
-    MULTI_VECTOR: {
-        "encoder": "MultiVectorEncoder",
-        "what": "a vector for every token (ColBERT)",
-        "how": "have tokens that lie close",
-    },
-}
-"""What the card says, by the head that the folder ends in."""
+from mlx_metaembed.usage import WHAT, usage
 
 
 def export(
@@ -71,13 +45,12 @@ def export(
         note("transformers' own nomic_bert has no experts: other tools need the hub's code (trust_remote_code=True)")
     with disk.replacing(out) as partial:
         checkpoint.write(folder, tensors, partial, dtype=dtype, note=note)
-        checkpoint.papers(folder, partial)
-        text = card(
+        card.papers(folder, partial)
+        text = card.card(
             folder,
-            library="sentence-transformers",
-            tags=TAGS,
             title=out.name,
-            body=USAGE.format(name=out.name, **WORDS[folder.head]),
+            body=f"A sentence-transformers model: it maps texts to {WHAT[folder.head]}.\n\n{usage(folder, out.name)}",
+            base=card.base_model(model.path, model.path),
         )
-        (partial / "README.md").write_text(text, encoding="utf-8")
+        (partial / card.README).write_text(text, encoding="utf-8")
     return folders.read(out)

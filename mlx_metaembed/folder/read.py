@@ -44,7 +44,7 @@ def base_name(adapter: Path) -> str:
             f"{adapter / ADAPTER} names no base_model_name_or_path. Say which model it changes (a folder, a hub id or "
             f"a wheel): metaembed convert {adapter} OUT --base BASE"
         )
-    return named
+    return locate.base_of(adapter, named)
 
 
 def _adapted(path: Path, other: str | Path | None) -> ModelFolder:

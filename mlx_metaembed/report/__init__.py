@@ -1,8 +1,10 @@
 """One self-contained HTML page for a run: `report.write(path, title=, rows=, metrics=, facts=, answers=)`.
 
-The plots are SVG made here, in plain Python; the page has no script and fetches nothing.
+`report.of_run(RUN)` makes it from what a run leaves. The plots are SVG made here, in plain Python; the page has no
+script and fetches nothing.
 """
 
 from mlx_metaembed.report.html import page, write
+from mlx_metaembed.report.run import evaluations, keep, of_result, of_run, require_run
 
-__all__ = ["page", "write"]
+__all__ = ["evaluations", "keep", "of_result", "of_run", "page", "require_run", "write"]

@@ -8,60 +8,64 @@ from pathlib import Path
 
 from mlx_metaembed import disk
 from mlx_metaembed.report import plots, tables, tradeoff, units
+from mlx_metaembed.report.answers import Answer
+from mlx_metaembed.report.answers import answers as list_answers
 from mlx_metaembed.report.markup import tag, text
-from mlx_metaembed.report.results import Entry, Row, measures, pair
-from mlx_metaembed.report.series import series, values
+from mlx_metaembed.report.results import Row, measures, pair
 from mlx_metaembed.report.style import CSS
+from mlx_metaembed.report.tiles import tiles
 
-CODE_LINES, CODE_COLUMNS = 14, 160
-"""What is shown of an answer's text."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser is told to fetch nothing and to run nothing, whatever the texts hold."""
 
 
-def write(
-    path: str | Path,
-    *,
-    title: str,
-    rows: Sequence[Row] = (),
-    metrics: Sequence[Mapping[str, object]] = (),
-    facts: Mapping[str, object] | None = None,
-    answers: Sequence[Mapping[str, object]] = (),
-) -> Path:
-    """Write the page of a run; a page that stood at `path` is replaced in one step. Returns the path.
+def write(path: str | Path, **parts: object) -> Path:
+    """Write the page of a run, of the parts that `page` takes; a page that stood at `path` is replaced in one step.
 
-    `rows`: the results, `{"name": "before@384", "dimensions", "bytes_per_vector", "bytes_on_disk", "ndcg@10", ...}`;
-    `metrics`: the rows of metrics.jsonl; `facts`: shown as a list, with units by the key's ending (`_bytes`, `_s`,
-    `_share`), `memory_budget_bytes` also as a line in its plot;
-    `answers`: `{"query", "hits": [{"score", "id", "text"}]}`.
-    Any of them may be empty and any key missing. Raises JobError where the file can't be written.
+    Returns the path. Raises JobError where the file can't be written.
     """
     path = Path(path)
-    content = page(title=title, rows=rows, metrics=metrics, facts=facts, answers=answers)
     with disk.replacing_file(path) as partial:
-        partial.write_text(content, encoding="utf-8")
+        partial.write_text(page(**parts), encoding="utf-8")
     return path
 
 
 def page(
     *,
     title: str,
+    lede: str = "",
+    hint: str = "",
     rows: Sequence[Row] = (),
     metrics: Sequence[Mapping[str, object]] = (),
     facts: Mapping[str, object] | None = None,
-    answers: Sequence[Mapping[str, object]] = (),
+    answers: Sequence[Answer] = (),
+    evaluations: Sequence[Mapping[str, object]] = (),
 ) -> str:
-    """The page as a string; arguments as of `write`. A part that has nothing to show is left out."""
+    """The page as a string. Any part may be empty and any key missing; what has nothing to show is left out.
+
+    `rows`: the results, `{"name": "before@384", "dimensions", "bytes_per_vector", "bytes_on_disk", "ndcg@10", ...}`;
+    `answers`: questions with what was found, see `report.answers`; `evaluations` are more of both, by data:
+    `{"data", "note", "rows", "answers"}`. `metrics`: the rows of metrics.jsonl; `facts`: shown as a list, with units
+    by the key's ending (`_bytes`, `_s`, `_share`), `memory_budget_bytes` and `planned_memory_bytes` also as lines in
+    their plot. `hint` is a command to type, where there are no results.
+    """
     facts = facts or {}
-    entries, shown = pair(rows), measures(rows)
-    lede = " · ".join(units.value(key, facts[key]) for key in ("model", "data") if facts.get(key) is not None)
-    plot = tradeoff.quality(entries, shown[0]) if shown else ""
-    training = plots.loss(metrics) + plots.panels(metrics, units.finite(facts.get("memory_budget_bytes")))
+    results = [{"rows": rows, "answers": answers}] if rows or answers else []
+    results += evaluations
+    found = next((each["rows"] for each in results if each.get("rows")), ())
+    entries, shown = pair(found), measures(found)
+    lede = lede or " · ".join(units.value(key, facts[key]) for key in ("model", "data") if facts.get(key) is not None)
+    limits = (units.finite(facts.get(key)) for key in ("memory_budget_bytes", "planned_memory_bytes"))
+    training = plots.loss(metrics) + plots.by_width(metrics) + plots.panels(metrics, *limits)
     parts = [
-        tag("header", tag("h1", text(title)), tag("p", text(lede)) if lede else "", _tiles(entries, shown, metrics)),
-        _section("Results", plot, tables.results(rows)),
+        tag("header", tag("h1", text(title)), tag("p", text(lede)) if lede else "", tiles(entries, shown, metrics)),
+        _section(
+            "Results", tag("p", "Not measured yet. With data that was held out:"), tag("pre", tag("code", text(hint)))
+        )
+        if hint and not results
+        else "",
+        *(_results(each, f"r{place}") for place, each in enumerate(results)),
         _section("Training", training),
-        _section("Answers", *map(_answer, answers)),
         _section("The run", _facts(facts)),
         tag("footer", "Written by mlx-metaembed. Bytes are decimal: 1 MB is 1,000,000 bytes."),
     ]
@@ -75,53 +79,22 @@ def page(
     )
 
 
+def _results(found: Mapping[str, object], identity: str) -> str:
+    """One set of data: its plot, its tables, its answers."""
+    rows = found.get("rows") or ()
+    entries, shown = pair(rows), measures(rows)
+    name, note = found.get("data"), found.get("note")
+    plot = tradeoff.quality(entries, shown[0], identity) if shown else ""
+    said = tag("p", text(note)) if note else ""
+    heading = f"Results on {name}" if name else "Results"
+    shown_answers = list_answers(found.get("answers") or ())
+    return _section(heading, said if plot or rows else "", tables.results(rows), plot) + _section(
+        f"Answers from {name}" if name else "Answers", shown_answers
+    )
+
+
 def _section(heading: str, *parts: str) -> str:
     return tag("section", tag("h2", text(heading)), *parts) if any(parts) else ""
-
-
-def _tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Mapping[str, object]]) -> str:
-    """The run in up to three figures: quality at full width, the shortest vector that is as good, time and memory."""
-    found = []
-    measure = shown[0] if shown else ""
-    widths = [entry for entry in entries if entry.is_width and entry.number("before", measure) is not None]
-    full = max(widths, key=lambda entry: int(entry.label), default=None)
-    if full and (after := full.number("after", measure)) is not None:
-        before = full.number("before", measure)
-        written, sign = units.change(before, after)
-        figure = f"{units.quality(before)} → {units.quality(after)}"
-        name = f"{units.label(measure)} at {full.label} dimensions"
-        found.append(_tile(name, text(figure), tag("span", written, class_=tables.SIGNS[sign]) + " by training"))
-    if full and (least := _least(entries, measure, full)):
-        size, entry = least
-        whole = full.number("before", "bytes_per_vector")
-        name = f"{entry.label} dimensions" if entry.is_width else entry.label
-        note = f"{name}, {units.quality(entry.number('after', measure))}: {units.significant(whole / size)}× shorter"
-        found.append(_tile(f"Shortest as good as {full.label} untrained", text(units.size(size)), text(note)))
-    times, peaks = values(series(metrics, "elapsed_s")), values(series(metrics, "peak_memory_bytes"))
-    if times:
-        steps = f"{len(series(metrics, 'elapsed_s')):,} steps logged"
-        note = f"peak memory {units.size(max(peaks))}" if peaks else steps
-        found.append(_tile("Training time", text(units.seconds(max(times))), text(note)))
-    return tag("dl", *found, class_="tiles") if found else ""
-
-
-def _tile(name: str, figure: str, note: str) -> str:
-    return tag("div", tag("dt", text(name)), tag("dd", figure, class_="figure"), tag("dd", note, class_="note"))
-
-
-def _least(entries: Sequence[Entry], measure: str, full: Entry) -> tuple[float, Entry] | None:
-    """The fewest bytes a vector, shorter than the full one, that do after training what the full one did before."""
-    whole, bar = full.number("before", "bytes_per_vector"), full.number("before", measure)
-    good = [
-        (size, place, entry)
-        for place, entry in enumerate(entries)
-        if (size := entry.number("after", "bytes_per_vector"))
-        and whole
-        and 0 < size < whole
-        and (value := entry.number("after", measure)) is not None
-        and value >= bar
-    ]
-    return (min(good)[0], min(good)[2]) if good else None
 
 
 def _facts(facts: Mapping[str, object]) -> str:
@@ -130,28 +103,3 @@ def _facts(facts: Mapping[str, object]) -> str:
         for key, value in facts.items()
     ]
     return tag("dl", *pairs, class_="facts") if pairs else ""
-
-
-def _answer(answer: Mapping[str, object]) -> str:
-    """A question that opens to its hits."""
-    hits = list(answer.get("hits") or ())
-    first = tag("span", text(hits[0].get("id", ""))) if hits else tag("span", "no hits")
-    listed = tag("ol", *map(_hit, hits)) if hits else ""
-    return tag("details", tag("summary", tag("b", text(answer.get("query", ""))), first), listed)
-
-
-def _hit(hit: Mapping[str, object]) -> str:
-    score = units.finite(hit.get("score"))
-    head = tag("span", units.DASH if score is None else units.quality(score)) + tag("b", text(hit.get("id", "")))
-    return tag("li", tag("div", head, class_="hit"), tag("pre", tag("code", _excerpt(str(hit.get("text") or "")))))
-
-
-def _excerpt(code: str) -> str:
-    """The first lines, long ones cut, and how much is left out."""
-    lines = code.strip("\n").splitlines()
-    cut = [line if len(line) <= CODE_COLUMNS else line[: CODE_COLUMNS - 1] + "…" for line in lines[:CODE_LINES]]
-    while cut and not cut[-1].strip():
-        cut.pop()
-    rest = len(lines) - len(cut)
-    more = tag("i", f"\n… {rest:,} more line{'s' if rest > 1 else ''}") if rest > 0 else ""
-    return text("\n".join(cut)) + more

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlx_metaembed.report import units
 from mlx_metaembed.report.axes import Frame, Scale, decimal, grid, picture, ticks
+from mlx_metaembed.report.key import key, swatch
 from mlx_metaembed.report.markup import tag, text
-from mlx_metaembed.report.series import Points, series, smooth, thin, values
+from mlx_metaembed.report.series import Points, ends, series, smooth, thin, values
 
 WIDE, NARROW, PANEL = Frame(980, 300), Frame(420, 270, left=44), Frame(460, 170, left=58)
+SERIES = 6
+"""Colours of lines in one plot."""
 SMOOTHED_FROM = 12
 """Points from which on a smoothed curve says more than the raw one."""
 
@@ -22,59 +25,88 @@ def loss(metrics: Sequence[Mapping[str, object]]) -> str:
     if not raw:
         return ""
     smoothed = smooth(raw, _reach(raw)) if len(raw) >= SMOOTHED_FROM else None
-    shown = values(smoothed or raw)
     gaps = len(raw) - len(values(raw))
-    note = (
-        f"{units.significant(shown[0])} → {units.significant(shown[-1])}"
-        if len(shown) > 1
-        else units.significant(shown[0])
-    )
+    first, last = ends(raw)
+    note = f"{units.significant(first)} in the first tenth of the steps, {units.significant(last)} in the last"
+    note = note if len(values(raw)) > 1 else units.significant(last)
     note += f" · {gaps:,} without a finite loss" if gaps else ""
-    if smoothed:
-        note += " · each step faint, smoothed bold"
+    legend = key([(swatch("raw"), "each step"), (swatch("curve"), "smoothed")]) if smoothed else ""
     pictures = [
         curve(raw, frame=frame, title="Loss over the steps", smoothed=smoothed, shape=shape, identity=f"loss-{shape}")
         for frame, shape in ((WIDE, "wide"), (NARROW, "narrow"))
     ]
-    return figure("Loss", note, *pictures)
+    return figure("Loss", note, legend, *pictures)
 
 
-def panels(metrics: Sequence[Mapping[str, object]], budget: float | None = None) -> str:
+def by_width(metrics: Sequence[Mapping[str, object]]) -> str:
+    """The loss at each width and of each code head, each a line of its own, as a `<figure>`; nothing for none."""
+    names = list(dict.fromkeys(name for row in metrics for name in row if name.startswith("loss@")))
+    found = {name.removeprefix("loss@"): points for name in names if (points := series(metrics, name))}
+    if not found:
+        return ""
+    lines = [
+        (smooth(points, _reach(points)) if len(points) >= SMOOTHED_FROM else points, f"curve s{at % SERIES + 1}")
+        for at, points in enumerate(found.values())
+    ]
+    first = next(iter(found.values()))
+    pictures = [
+        curve(
+            first, frame=frame, title="Loss by width", lines=lines, shape=shape, identity=f"widths-{shape}", zero=True
+        )
+        for frame, shape in ((WIDE, "wide"), (NARROW, "narrow"))
+    ]
+    legend = key([(swatch(kind), name) for (_, kind), name in zip(lines, found, strict=True)])
+    note = "smoothed" if len(first) >= SMOOTHED_FROM else ""
+    return figure("Loss by width", note, legend, *pictures)
+
+
+def panels(metrics: Sequence[Mapping[str, object]], budget: float | None = None, planned: float | None = None) -> str:
     """Learning rate, gradient norm, tokens a second and peak memory, each where it was measured.
 
-    `budget` (bytes) is drawn as a line in the memory's panel.
+    `planned` and `budget` (bytes) are lines in the memory's panel; a budget far above the rest is said alone.
     """
     drawn = []
-    for key, name, write, zero in (
-        ("learning_rate", "Learning rate", units.exponent, True),
-        ("grad_norm", "Gradient norm", None, True),
-        ("tokens_per_second", "Tokens a second", None, True),
-        ("peak_memory_bytes", "Peak memory", units.size, True),
+    for name, heading, write in (
+        ("learning_rate", "Learning rate", units.exponent),
+        ("grad_norm", "Gradient norm", None),
+        ("tokens_per_second", "Tokens a second", None),
+        ("peak_memory_bytes", "Peak memory", units.size),
     ):
-        points = series(metrics, key)
+        points = series(metrics, name)
         if not points:
             continue
         found = values(points)
+        limits = _limits(max(found), budget, planned) if name == "peak_memory_bytes" else []
         note = {
             "learning_rate": f"highest {units.exponent(max(found))}",
             "tokens_per_second": f"median {units.significant(sorted(found)[len(found) // 2])}",
-            "peak_memory_bytes": units.size(max(found)),
-        }.get(key, f"last {units.significant(found[-1])}")
-        noisy = key in ("grad_norm", "tokens_per_second") and len(points) >= SMOOTHED_FROM
-        limit = budget if key == "peak_memory_bytes" else None
+            "peak_memory_bytes": f"{units.size(max(found))} measured",
+        }.get(name, f"last {units.significant(found[-1])}")
+        if name == "peak_memory_bytes":
+            said = ((planned, "planned"), (budget, "allowed"))
+            note = ", ".join([note, *(f"{units.size(size)} {word}" for size, word in said if size)])
+        noisy = name in ("grad_norm", "tokens_per_second") and len(points) >= SMOOTHED_FROM
         drawing = curve(
             points,
             frame=PANEL,
-            title=f"{name} over the steps",
+            title=f"{heading} over the steps",
             smoothed=smooth(points, _reach(points)) if noisy else None,
             write=write,
-            zero=zero,
-            limit=limit,
-            identity=f"panel-{key.replace('_', '-')}",
+            zero=True,
+            limits=[(size, kind) for size, kind, _ in limits],
+            identity=f"panel-{name.replace('_', '-')}",
         )
-        note += f" of {units.size(limit)} allowed" if limit else ""
-        drawn.append(figure(name, note, drawing))
+        legend = [(swatch("curve"), "measured"), *((swatch(kind), word) for _, kind, word in limits)] if limits else []
+        drawn.append(figure(heading, note, key(legend), drawing))
     return tag("div", *drawn, class_="panels") if drawn else ""
+
+
+def _limits(most: float, budget: float | None, planned: float | None) -> list[tuple[float, str, str]]:
+    """The lines of the memory's panel: bytes, class and meaning."""
+    lines = [(planned, "planned", "planned")] if planned else []
+    if budget and budget <= 2 * max(most, planned or 0.0):
+        lines.append((budget, "limit", "allowed"))
+    return lines
 
 
 def figure(name: str, note: str, *pictures: str) -> str:
@@ -91,12 +123,16 @@ def curve(
     smoothed: Points | None = None,
     write: Callable[[float], str] | None = None,
     zero: bool = False,
-    limit: float | None = None,
+    limits: Sequence[tuple[float, str]] = (),
+    lines: Sequence[tuple[Points, str]] = (),
     shape: str = "panel",
 ) -> str:
-    """One quantity over the steps as `<svg>`; `zero` starts the axis there, `limit` is a dashed line to stay under."""
-    found = values(points)
-    reach = [*found, *([limit] if limit else []), *([0.0] if zero else [])]
+    """One quantity over the steps as `<svg>`, or the `lines` instead, each with its class.
+
+    `zero` starts the axis there; `limits` are values with a class, drawn across.
+    """
+    found = [value for some, _ in lines for value in values(some)] or values(points)
+    reach = [*found, *(limit for limit, _ in limits), *([0.0] if zero else [])]
     upward = ticks(min(reach), max(reach), max(2, frame.height // 55))
     if zero and min(reach) == 0:
         upward = [step for step in upward if step >= 0]
@@ -106,14 +142,16 @@ def curve(
     steps = ticks(start, stop, frame.width // 80, whole=True)
     across = frame.across(start, stop)
     up = frame.up(upward[0], upward[-1])
-    lines = [(points, "raw"), (smoothed, "curve")] if smoothed else [(points, "curve")]
+    lines = lines or ([(points, "raw"), (smoothed, "curve")] if smoothed else [(points, "curve")])
     children = [
         grid(frame, up, upward, write or decimal(upward)),
         grid(frame, across, [step for step in steps if across.low <= step <= across.high], decimal(steps), name="step"),
         *(line(thin(some, 2 * frame.width), across, up, kind) for some, kind in lines),
     ]
-    if limit:
-        children.append(tag("path", d=f"M{frame.left},{up(limit):.1f}H{frame.width - frame.right}", class_="limit"))
+    children += [
+        tag("path", d=f"M{frame.left},{up(limit):.1f}H{frame.width - frame.right}", class_=kind)
+        for limit, kind in limits
+    ]
     description = (
         f"{len(found):,} values from step {first:,.0f} to {last:,.0f}: first {units.significant(found[0])}, "
         f"least {units.significant(min(found))}, greatest {units.significant(max(found))}, "

@@ -32,6 +32,13 @@ def values(points: Points) -> list[float]:
     return [value for _, value in points if math.isfinite(value)]
 
 
+def ends(points: Points) -> tuple[float, float]:
+    """The means of the finite values over the first tenth of them and over the last."""
+    found = values(points)
+    some = max(len(found) // 10, 1)
+    return sum(found[:some]) / some, sum(found[-some:]) / some
+
+
 def smooth(points: Points, reach: int) -> Points:
     """Each value as the straight line through it and `reach` neighbours on both sides has it: no lag, fair at the ends.
 

@@ -1,6 +1,7 @@
-"""The results table: a line for each vector, before and after side by side, and their difference.
+"""The results tables: what came out after training, by how much that changed, and what was there before.
 
-A line with one stage shows its one value. Without any stage at all each measure is one plain column.
+The first measure stands open; every other one is folded into a line that says its figures at full width. A table has
+few enough columns for a phone.
 """
 
 from collections.abc import Sequence
@@ -10,72 +11,114 @@ from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import STAGES, Entry, Row, measures, others, pair
 
 SIGNS = {1: "good", -1: "bad", 0: "none"}
+COLUMNS = 3
+"""Facts in one table; more of them stand in several."""
 MEANINGS = {
     "ndcg": "how near the top the right answers stand",
     "recall": "share of the right answers among the first ones",
     "mrr": "one over the rank of the first right answer",
     "map": "mean precision at each right answer",
     "accuracy": "share of right decisions",
+    "macro_f1": "F1 score, each label counting alike",
     "spearman": "agreement of the order of similarities with people's",
+    "pearson": "agreement of the similarities with people's",
+    "kept_spearman": "agreement of the cosines with those of the full-width vectors",
+    "kept_r10": "share of the full-width vectors' ten nearest that is found",
+    "kept_ndcg": "nDCG as a share of the full-width vectors'",
 }
 
 
 def results(rows: Sequence[Row]) -> str:
-    """The rows as a `<table>` that scrolls sideways where it must; nothing for no rows."""
+    """The rows as tables, the first measure's open and the others folded; nothing for no rows."""
     if not rows:
         return ""
-    entries, shown, extra = pair(rows), measures(rows), others(rows)
+    entries, shown = pair(rows), measures(rows)
+    facts = [key for key in ("dimensions", "bytes_on_disk", *others(rows)) if any(key in row for row in rows)]
+    parts = [measured(entries, key, bytes_too=True) for key in shown[:1]]
+    parts += [fold(units.label(key), _headline(entries, key), measured(entries, key)) for key in shown[1:]]
+    listed = [_facts(entries, facts[first : first + COLUMNS]) for first in range(0, len(facts), COLUMNS)]
+    if listed and shown:
+        parts.append(fold("Sizes and counts", ", ".join(units.label(key) for key in facts), *listed))
+    return "".join(parts if shown else listed)
+
+
+def measured(entries: Sequence[Entry], key: str, *, bytes_too: bool = False) -> str:
+    """One measure of every entry as a `<table>`: after, change, before; one column where nothing was trained."""
     staged = any(stage in entry.stages for entry in entries for stage in STAGES)
-    first, last = ("bytes_per_vector",), (*extra, "dimensions", "bytes_on_disk")
-    facts, facts_after = ([key for key in keys if any(key in row for row in rows)] for keys in (first, last))
+    sized = bytes_too and any("bytes_per_vector" in row for entry in entries for row in entry.stages.values())
+    heads = [
+        "Vector",
+        *(["Bytes"] if sized else []),
+        *(["After", "Change", "Before"] if staged else [units.label(key)]),
+    ]
     lines = [
         tag(
             "tr",
-            tag("th", text(_name(entry)), scope="row", title=entry.names),
-            *(_fact(entry, key) for key in facts),
-            *("".join(_measure(entry, key, staged)) for key in shown),
-            *(_fact(entry, key) for key in facts_after),
+            tag("th", text(name(entry)), scope="row", title=entry.names),
+            _fact(entry, "bytes_per_vector") if sized else "",
+            *_cells(entry, key, staged),
         )
         for entry in entries
     ]
-    table = tag("table", _head(facts, shown, facts_after, staged), tag("tbody", *lines))
-    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label="Results")
-    return scroll + _meanings(shown)
+    return _table(_caption(key), heads, lines)
 
 
-def _name(entry: Entry) -> str:
+def fold(heading: str, note: str, *parts: str) -> str:
+    """Parts behind a line that opens them."""
+    summary = tag("summary", tag("b", text(heading)), tag("span", text(note)))
+    return tag("details", summary, tag("div", *parts, class_="folded"), class_="fold")
+
+
+def name(entry: Entry) -> str:
+    """What a line of a table is called."""
     return f"{entry.label} dimensions" if entry.is_width else entry.label
 
 
-def _head(facts: Sequence[str], shown: Sequence[str], facts_after: Sequence[str], staged: bool) -> str:
-    down = 2 if staged and shown else None
-    fact = [tag("th", text(units.label(key)), scope="col", rowspan=down) for key in facts]
-    fact_after = [tag("th", text(units.label(key)), scope="col", rowspan=down) for key in facts_after]
-    first = tag("th", "Vector", scope="col", rowspan=down)
-    if not down:
-        measure = [tag("th", text(units.label(key)), scope="col") for key in shown]
-        return tag("thead", tag("tr", first, *fact, *measure, *fact_after))
-    groups = [tag("th", text(units.label(key)), scope="colgroup", colspan=3) for key in shown]
-    parts = [("before", "open"), ("after", None), ("change", None)]
-    under = [tag("th", word, scope="col", class_=kind) for _ in shown for word, kind in parts]
-    return tag("thead", tag("tr", first, *fact, *groups, *fact_after), tag("tr", *under))
+def _headline(entries: Sequence[Entry], key: str) -> str:
+    """A measure at the first entry that has it, with its change; of what is kept at the last: the first keeps all."""
+    for entry in reversed(entries) if key.startswith("kept_") else entries:
+        before, after = entry.number("before", key), entry.number("after", key)
+        if before is not None and after is not None:
+            return f"{units.quality(after)}, {units.change(before, after)[0]} at {name(entry)}"
+        found = next((value for stage in entry.stages if (value := entry.number(stage, key)) is not None), None)
+        if found is not None:
+            return f"{units.quality(found)} at {name(entry)}"
+    return ""
 
 
-def _measure(entry: Entry, key: str, staged: bool) -> list[str]:
-    """A measure's cells: before, after, change; one over all three for an entry that stands alone."""
-    alone = entry.number("alone", key)
-    if "alone" in entry.stages:
-        return [tag("td", _shown(alone), colspan=3 if staged else None, class_="one" if staged else None)]
-    before, after = entry.number("before", key), entry.number("after", key)
-    cells = [tag("td", _shown(before), class_="open"), tag("td", _shown(after))]
+def _caption(key: str) -> str:
+    meaning = MEANINGS.get(key.partition("@")[0])
+    said = f": {meaning}. More is better." if meaning else ""
+    return tag("caption", tag("b", text(units.label(key))), text(said))
+
+
+def _table(caption: str, heads: Sequence[str], lines: Sequence[str]) -> str:
+    head = tag("thead", tag("tr", *(tag("th", text(word), scope="col") for word in heads)))
+    return tag("table", caption, head, tag("tbody", *lines))
+
+
+def _cells(entry: Entry, key: str, staged: bool) -> list[str]:
+    """A measure's cells; an entry that stands alone has its value where others have what came out."""
+    alone, before, after = (entry.number(stage, key) for stage in ("alone", "before", "after"))
+    shown = alone if "alone" in entry.stages else after
+    first = tag("td", _shown(shown), class_="after")
+    if not staged:
+        return [first]
     if before is None or after is None:
-        return [*cells, tag("td", units.DASH, class_="none")]
+        return [first, tag("td", units.DASH, class_="none"), tag("td", _shown(before), class_="was")]
     written, sign = units.change(before, after)
-    return [*cells, tag("td", written, class_=SIGNS[sign])]
+    return [first, tag("td", written, class_=SIGNS[sign]), tag("td", _shown(before), class_="was")]
 
 
 def _shown(value: float | None) -> str:
     return units.DASH if value is None else units.quality(value)
+
+
+def _facts(entries: Sequence[Entry], keys: Sequence[str]) -> str:
+    lines = [
+        tag("tr", tag("th", text(name(entry)), scope="row"), *(_fact(entry, key) for key in keys)) for entry in entries
+    ]
+    return _table("", ["Vector", *(units.label(key) for key in keys)], lines)
 
 
 def _fact(entry: Entry, key: str) -> str:
@@ -83,10 +126,3 @@ def _fact(entry: Entry, key: str) -> str:
     found = [units.value(key, row[key]) for row in entry.stages.values() if row.get(key) is not None]
     written = " → ".join(dict.fromkeys(found)) or units.DASH
     return tag("td", text(written))
-
-
-def _meanings(shown: Sequence[str]) -> str:
-    """What the measures mean, in one line under the table."""
-    found = dict.fromkeys(key.partition("@")[0] for key in shown)
-    known = [f"{units.label(name + '@')[:-1]}: {MEANINGS[name]}" for name in found if name in MEANINGS]
-    return tag("p", text("; ".join(known) + ". More is better."), class_="measures") if known else ""

@@ -1,7 +1,7 @@
 """Quality against bytes a vector, before and after: what a shorter vector costs and what training gave back.
 
-Plain widths are circles on a line; each code has a mark of its own, hollow before and solid after. Names stand beside
-the marks, once for both stages; marks that lie on each other share one label.
+Plain widths are circles on a line; each kind of code has a mark of its own, hollow before and filled after, and the key
+says which. Names stand beside the marks, once for both stages; marks that lie on each other share one label.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,13 @@ from itertools import pairwise
 
 from mlx_metaembed.report import units
 from mlx_metaembed.report.axes import Frame, Scale, decimal, grid, picture, powers_of_two, ticks
+from mlx_metaembed.report.key import key, swatch
 from mlx_metaembed.report.labels import LINE, NEAR, Label, place
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.plots import figure
 from mlx_metaembed.report.results import STAGES, Entry
 
-WIDE, NARROW = Frame(980, 420, right=24, top=34), Frame(420, 380, left=40, right=14, top=34)
+WIDE, NARROW = Frame(980, 400, right=24, top=14), Frame(420, 360, left=40, right=14, top=14)
 CODE_MARKS = ("M0,-6L6,0L0,6L-6,0Z", "M-5,-5H5V5H-5Z", "M0,-6L6,5H-6Z", "M0,6L6,-5H-6Z", "M-6,-3L0,-6L6,-3V3L0,6L-6,3Z")
 """Diamond, square, triangles, hexagon, around (0, 0)."""
 KINDS = (*STAGES, "alone")
@@ -25,8 +26,11 @@ Point = tuple[Entry, str, float, float]
 """An entry, its stage, bytes a vector, quality."""
 
 
-def quality(entries: Sequence[Entry], measure: str) -> str:
-    """The plot as a `<figure>`, wide and narrow; nothing where fewer than two rows have both numbers."""
+def quality(entries: Sequence[Entry], measure: str, identity: str = "quality") -> str:
+    """The plot as a `<figure>`, wide and narrow; nothing where fewer than two rows have both numbers.
+
+    `identity` begins the names of its parts, which are one page's own.
+    """
     points = [
         (entry, stage, size, value)
         for entry in entries
@@ -37,16 +41,11 @@ def quality(entries: Sequence[Entry], measure: str) -> str:
     ]
     if len(points) < 2:
         return ""
-    note = "circles: plain widths"
-    if not all(point[0].is_width for point in points):
-        note += " · other marks: codes and exports"
-    if _bar(points) is not None:
-        note += " · dotted: full width before training"
-    shown = [_plot(points, measure, frame, shape) for frame, shape in ((WIDE, "wide"), (NARROW, "narrow"))]
-    return figure(f"{units.label(measure)} by bytes a vector", note, *shown)
+    shown = [_plot(points, measure, frame, shape, identity) for frame, shape in ((WIDE, "wide"), (NARROW, "narrow"))]
+    return figure(f"{units.label(measure)} by bytes a vector", "up and to the left is better", _key(points), *shown)
 
 
-def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str) -> str:
+def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str, identity: str) -> str:
     sizes, values = [point[2] for point in points], [point[3] for point in points]
     # One size alone still gets a few powers of two around it.
     room = 1.3 if max(sizes) > 4 * min(sizes) else 3.0
@@ -59,8 +58,8 @@ def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str) -> st
     bar = _bar(points)
     if bar is not None:
         segments.append((frame.left, up(bar), frame.width - frame.right, up(bar)))
-    codes = list(dict.fromkeys(entry.label for entry, *_ in points if not entry.is_width))
-    marks = [_mark(point, measure, across, up, codes) for point in sorted(points, key=lambda one: one[0].is_width)]
+    kinds = _kinds(points)
+    marks = [_mark(point, measure, across, up, kinds) for point in sorted(points, key=lambda one: one[0].is_width)]
     joins = [
         tag("path", d="M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in line), class_=f"{stage} join")
         for stage, line in lines.items()
@@ -76,7 +75,6 @@ def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str) -> st
         frame,
         grid(frame, up, upward, decimal(upward)),
         grid(frame, across, across_steps, lambda step: f"{step:,.0f}", name="bytes a vector, log scale"),
-        _legend(points, frame),
         _reference(bar, frame, up),
         *joins,
         *(_label(name) for name in names),
@@ -84,7 +82,7 @@ def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str) -> st
         title=f"{units.label(measure)} against bytes a vector",
         description="; ".join(_said(point, measure) for point in points),
         shape=shape,
-        identity=f"quality-{shape}",
+        identity=f"{identity}-{shape}",
     )
 
 
@@ -94,15 +92,25 @@ def _widths(points: Sequence[Point], stage: str, across: Scale, up: Scale) -> li
     return [(across(size), up(value)) for size, value in found]
 
 
-def _mark(point: Point, measure: str, across: Scale, up: Scale, codes: Sequence[str]) -> str:
+def _mark(point: Point, measure: str, across: Scale, up: Scale, kinds: Sequence[str]) -> str:
     entry, stage, size, value = point
-    drawn = (
-        tag("circle", r=4.5)
-        if entry.is_width
-        else tag("path", d=CODE_MARKS[codes.index(entry.label) % len(CODE_MARKS)])
-    )
+    drawn = _drawn(_kind(entry), kinds)
     where = f"translate({across(size):.1f},{up(value):.1f})"
     return tag("g", tag("title", text(_said(point, measure))), drawn, transform=where, class_=stage)
+
+
+def _kind(entry: Entry) -> str:
+    """What a vector is stored as: int8@192 and int8@96 are of one kind, and plain widths of the kind ""."""
+    return "" if entry.is_width else entry.label.partition("@")[0]
+
+
+def _kinds(points: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(kind for entry, *_ in points if (kind := _kind(entry))))
+
+
+def _drawn(kind: str, kinds: Sequence[str]) -> str:
+    """The mark of a kind, around (0, 0)."""
+    return tag("path", d=CODE_MARKS[kinds.index(kind) % len(CODE_MARKS)]) if kind else tag("circle", r=4.5)
 
 
 def _said(point: Point, measure: str) -> str:
@@ -121,11 +129,17 @@ def _names(points: Sequence[Point], across: Scale, up: Scale) -> list[tuple[floa
         x, y = across(size), up(value)
         for group in found:
             if abs(x - group[0][0]) <= CLOSE[0] and abs(y - group[0][1]) <= CLOSE[1]:
-                group.append((x, y, entry.label))
+                group.append((x, y, _short(entry)))
                 break
         else:
-            found.append([(x, y, entry.label)])
+            found.append([(x, y, _short(entry))])
     return [(*group[0][:2], tuple(name for *_, name in sorted(group, key=lambda one: one[1]))) for group in found]
+
+
+def _short(entry: Entry) -> str:
+    """A mark's name beside it: the width alone, where the mark and the key say the rest."""
+    _, _, width = entry.label.partition("@")
+    return width if width.isdecimal() and not entry.is_width else entry.label
 
 
 def _label(name: Label) -> str:
@@ -141,18 +155,20 @@ def _label(name: Label) -> str:
     return "".join(lines)
 
 
-def _legend(points: Sequence[Point], frame: Frame) -> str:
-    """What hollow and solid mean, above the axes; nothing where there is only one stage."""
+def _key(points: Sequence[Point]) -> str:
+    """What colours and marks mean."""
+    kinds = _kinds(points)
+    entries = []
+    if any(point[0].is_width for point in points):
+        entries.append((tag("g", _drawn("", kinds), class_="plain"), "float32"))
+    entries += [(tag("g", _drawn(kind, kinds), class_="plain"), kind) for kind in kinds]
+    words = {"before": "before training (hollow)", "after": "after training (filled)"}
     stages = [stage for stage in STAGES if any(point[1] == stage for point in points)]
-    if len(stages) < 2:
-        return ""
-    keys = []
-    for at, stage in enumerate(stages):
-        x = frame.left + 6 + 130 * at
-        keys.append(tag("g", tag("circle", cx=x, cy=10, r=4.5), class_=stage))
-        words = {"before": "before training", "after": "after training"}[stage]
-        keys.append(tag("text", text(words), x=x + 11, y=14, class_="key"))
-    return "".join(keys)
+    if len(stages) > 1:
+        entries = [(tag("g", tag("circle", r=4.5), class_=stage), words[stage]) for stage in stages] + entries
+    if _bar(points) is not None:
+        entries.append((swatch("reference"), "full width before training"))
+    return key(entries)
 
 
 def _bar(points: Sequence[Point]) -> float | None:

@@ -7,7 +7,12 @@ import math
 import re
 from numbers import Integral, Real
 
+from mlx_metaembed.duration import duration
+from mlx_metaembed.products import product
+
 DASH = "–"
+NAMED = {"engine", "device", "optimizer", "loss", "trained", "arithmetic"}
+"""Values that are products' names, which are written as their owners write them."""
 _LARGEST = 1e100
 
 
@@ -52,17 +57,6 @@ def exponent(value: float) -> str:
     return _minus(f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}")
 
 
-def seconds(count: float) -> str:
-    """A time: 3.4 s, 42 s, 2 min 17 s, 1 h 2 min."""
-    if count < 59.5:
-        return f"{count:.0f} s" if count >= 9.95 else f"{significant(round(count, 1))} s"
-    minutes, rest = divmod(round(count), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(round(count / 60), 60)
-    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
-
-
 def share(value: float) -> str:
     """0.043 as 4.3 %."""
     return f"{significant(100 * value)} %"
@@ -86,13 +80,15 @@ def value(key: str, found: object) -> str:
     """A named value by the unit its name ends in: `_bytes`, `_s`, `_share` (and `padding`), else plain."""
     number = finite(found)
     if number is None:
-        return DASH if found is None else str(found)
+        return DASH if found is None else product(str(found)) if key in NAMED else str(found)
     if "bytes" in key.split("_"):
         return size(number)
     if key.endswith(("_s", "_seconds")):
-        return seconds(number)
+        return duration(number)
     if key.endswith("share") or key == "padding":
         return share(number)
+    if key.endswith("learning_rate"):
+        return exponent(number)
     return f"{int(found):,}" if isinstance(found, Integral) else significant(number)
 
 
@@ -104,6 +100,11 @@ def label(key: str) -> str:
         "map": "MAP",
         "bytes_per_vector": "Bytes a vector",
         "bytes_on_disk": "On disk",
+        "kept_spearman": "Kept Spearman",
+        "kept_r10": "Kept R10",
+        "kept_ndcg": "Kept nDCG",
+        "macro_f1": "Macro F1",
+        "mlx": "MLX",
     }
     if key in known:
         return known[key]

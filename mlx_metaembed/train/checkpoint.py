@@ -5,6 +5,7 @@ run wrote it: a run removes its own, and nothing else that has such a name.
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import adapters, checksums, disk, locate, mlm, weights
+from mlx_metaembed import adapters, card, checksums, disk, locate, mlm, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
@@ -22,7 +23,6 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ADAPTER, SIDE, ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.locate import HUB_ID
 from mlx_metaembed.parameters import TRUNK, under
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train.claim import resume_command
@@ -50,6 +50,7 @@ def save(
     position: Position,
     masters: Mapping[str, np.ndarray],
     state: Mapping[str, np.ndarray],
+    readme: str,
 ) -> Path:
     """The folder checkpoint-<step>, written into the folder of the run with this id; the oldest ones then go.
 
@@ -63,7 +64,7 @@ def save(
         path = out / f"checkpoint-{position.step}"
         path = path.with_name(f"{path.name}-{run}") if path.exists() or path.is_symlink() else path
         with disk.replacing(path) as partial:
-            _write(partial, folder, recipe, adapter, heads, position, masters, state)
+            _write(partial, folder, recipe, adapter, heads, position, masters, state, readme)
             if (out / METRICS).is_file():
                 shutil.copyfile(out / METRICS, partial / METRICS)
             checksums.write(partial, partial / CHECKSUMS, {"run": run, "step": position.step})
@@ -165,13 +166,18 @@ def _stated(path: Path) -> int | None:
 
 
 def base_name(recipe: Recipe) -> str:
-    """What an adapter calls its base: a folder by its full path, a hub id as it is; of an adapter, its own base."""
-    named, found = recipe.model, locate.resolve(recipe.model)
+    """What an adapter calls its base: a folder by its path from the run's, a hub id or an installed encoder by name.
+
+    Of an adapter that is trained on, its own base.
+    """
+    named, found = recipe.model, locate.resolve(recipe.model, weights=False)
     if (found / ADAPTER).is_file():
         named = folders.base_name(found)
-        found = locate.resolve(named)
-    by_id = not Path(named).expanduser().is_dir() and HUB_ID.fullmatch(named)
-    return named if by_id else str(found.resolve())
+        found = locate.resolve(named, weights=False)
+    if not Path(named).expanduser().is_dir():
+        return named
+    path = os.path.relpath(found.resolve(), Path(recipe.out).resolve())
+    return path if path.startswith(".") else os.path.join(".", path)
 
 
 def _write(
@@ -183,6 +189,7 @@ def _write(
     position: Position,
     masters: Mapping[str, np.ndarray],
     state: Mapping[str, np.ndarray],
+    readme: str,
 ) -> None:
     config = {name: value for name, value in folder.config.items() if name not in ("dtype", "torch_dtype")}
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
@@ -205,6 +212,8 @@ def _write(
     others, arrays = head_files.read(folder)
     head_files.write(others | dict(heads), arrays | under(masters, "heads."), partial)
     recipes.write(recipe, partial / SIDE / "recipe.toml")
+    card.papers(folder, partial)
+    (partial / card.README).write_text(readme, encoding="utf-8")
     said = {
         "step": str(position.step),
         "data": position.data,

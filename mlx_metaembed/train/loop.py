@@ -6,6 +6,7 @@ The order is a function of the seed and the step alone, so a run that was killed
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from itertools import count, islice
 from pathlib import Path
@@ -14,14 +15,17 @@ from mlx_metaembed import batches, disk, footprint
 from mlx_metaembed.batches import Batch
 from mlx_metaembed.errors import JobError, StoppedError
 from mlx_metaembed.folder import SIDE
+from mlx_metaembed.progress import Stages
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.sizes import format_size
+from mlx_metaembed.train import by_width as by_widths
 from mlx_metaembed.train import checkpoint, claim, finish, metrics
 from mlx_metaembed.train.claim import resume_command
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.lock import Lock
 from mlx_metaembed.train.objective import objective
 from mlx_metaembed.train.optimizer import Optimizer
+from mlx_metaembed.train.readme import readme
 from mlx_metaembed.train.setup import Parts, prepare
 from mlx_metaembed.train.watch import Result, Watch
 
@@ -34,24 +38,40 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
 
     Raises CallError for a wrong recipe, model or data, or a folder in which another process runs, and nothing is
     written; JobError where the run fails, StoppedError where the watch ends it: the last checkpoint stays, and the
-    message says how to go on.
+    message says how to go on. Without a `watch` its progress is shown on stderr.
     """
-    watch, out = watch or Watch(), Path(recipe.out)
+    stages = Stages() if watch is None else None
+    watch, out = watch or Watch(prepared=stages.prepared, step=stages.step), Path(recipe.out)
     try:
-        with Lock(out / SIDE, watch.note) as lock:
-            if resume and recipe.out:
-                claim.require_unfinished(out)
-                lock.acquire()
-                if (done := finish.resumed(out, lock)) is not None:
-                    return Result(**done)
-            parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared)
-            loop = _Loop(parts, watch)
-            result = loop.run()
-            finish.finish(out, loop.saved, lock, stores=parts.stores, result=asdict(result))
-            return result
+        with closing(stages) if stages else nullcontext(), Lock(out / SIDE, watch.note) as lock:
+            result = _run(recipe, resume, lock, watch)
     except OSError as error:
         begun = f". When that is mended: {resume_command(out)}" if recipe.out and claim.unfinished(out) else ""
         raise JobError(f"The run in {recipe.out} could not go on: {disk.cause(error)}{begun}") from error
+    return _reported(result, watch.note)
+
+
+def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Watch) -> Result:
+    """The steps, and the folder made a model; of a run that was interrupted in that, what was left to do."""
+    out = Path(recipe.out)
+    if resume and recipe.out:
+        claim.require_unfinished(out)
+        lock.acquire()
+        if (done := finish.resumed(out, lock)) is not None:
+            return Result(**done)
+    parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared)
+    loop = _Loop(parts, watch)
+    result = loop.run()
+    finish.finish(out, loop.saved, lock, stores=parts.stores, result=asdict(result))
+    return result
+
+
+def _reported(result: Result, note: Callable[[str], None]) -> Result:
+    """The result, kept beside the model with the run's page; a page that can't be written fails no run."""
+    from mlx_metaembed import report
+
+    page = report.of_result(Path(result.out), asdict(result), note)
+    return replace(result, report=page and str(page))
 
 
 class _Loop:
@@ -90,10 +110,14 @@ class _Loop:
                     f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}"
                 )
         self._save()
+        first, last = metrics.ends(metrics.read(log)) or (row["loss"], row["loss"])
         return Result(
             out=str(parts.out),
+            rows=len(parts.columns),
             steps=parts.steps,
             loss=row["loss"],
+            loss_first=first,
+            loss_last=last,
             seconds=time.perf_counter() - began,
             padding=batches.padding_share(self.real, self.padded),
             shapes=len(self.shapes),
@@ -123,7 +147,7 @@ class _Loop:
     def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
         """One update from a group of batches, and its row of metrics."""
         parts, recipe, scale = self.parts, self.recipe, self.position.scale
-        at, tokens, losses = time.perf_counter(), 0, []
+        at, tokens, losses, by_width = time.perf_counter(), 0, [], {}
         optimizer = Optimizer(recipe, step=step, steps=parts.steps)
         for number, make in enumerate(group):
             batch = make()
@@ -131,7 +155,11 @@ class _Loop:
             tokens += int(parts.store.lengths[batch.texts].sum())
             self.padded += padded
             self.shapes |= {chunk.ids.shape for chunk in batch.chunks}
-            losses.append(self._gradient(batch, padded, seed=(recipe.seed, step, number)) / scale.factor)
+            shown: list = []
+            seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
+            losses.append(self._gradient(batch, padded, seen, seed=(recipe.seed, step, number)) / scale.factor)
+            for vectors in shown:
+                by_width = by_widths.losses(recipe, parts.heads, parts.engine, batch, vectors)
         loss = sum(losses) / len(losses)
         if not math.isfinite(loss):
             raise JobError(self._diverged(step, f"the loss is {loss}"))
@@ -147,6 +175,7 @@ class _Loop:
             "steps": parts.steps,
             "epoch": round(step * recipe.grad_accumulation_steps / self._batches_an_epoch, 4),
             "loss": loss,
+            **by_width,
             "learning_rate": optimizer.learning_rate,
             "grad_norm": norm if finite else None,
             "tokens_per_second": tokens / (time.perf_counter() - at),
@@ -156,11 +185,14 @@ class _Loop:
             "padding": batches.padding_share(self.real, self.padded),
         }
 
-    def _gradient(self, batch: Batch, padded: int, *, seed: Sequence[int]) -> float:
-        """Add a batch's gradient to the engine's sums and give its loss, times the loss scale."""
+    def _gradient(self, batch: Batch, padded: int, seen: Callable | None, *, seed: Sequence[int]) -> float:
+        """Give a batch's loss, times the loss scale, and add its gradient to the engine's sums; `seen` gets the
+        vectors."""
         parts = self.parts
         frozen = parts.folder if parts.vectors is not None else None
         scored = objective(self.recipe, parts.heads, parts.engine, batch, self.position.scale.factor, pooled=frozen)
+        if seen:
+            scored = by_widths.watched(scored, frozen, seen)
         if parts.vectors is not None:
             return parts.engine.grads(scored, parts.engine.array(parts.vectors[batch.texts]))[0]
         return gradient(parts.engine, batch, scored, seed=seed, cached=self._cached(padded, len(batch.chunks)))
@@ -180,9 +212,28 @@ class _Loop:
         masters, state = parts.engine.save()
         # The checkpoint that a resumed run began from goes once there is a newer one.
         source = replace(parts.folder, path=self.saved, trunk_folder="") if self.saved else parts.folder
+        base = checkpoint.base_name(self.recipe) if parts.adapter else None
+        text = readme(
+            parts.folder,
+            source,
+            self.recipe,
+            rows=len(parts.columns),
+            base=base,
+            metrics=metrics.read(metrics.path_in(parts.out)),
+            engine=f"{parts.engine.name} on {parts.engine.device}, {parts.dtype}",
+        )
         try:
             self.saved = checkpoint.save(
-                parts.out, parts.run, source, self.recipe, parts.adapter, parts.heads, self.position, masters, state
+                parts.out,
+                parts.run,
+                source,
+                self.recipe,
+                parts.adapter,
+                parts.heads,
+                self.position,
+                masters,
+                state,
+                text,
             )
         except JobError as error:
             raise JobError(f"{error} {self._kept()} When that is mended: {resume_command(parts.out)}") from error

@@ -36,6 +36,13 @@ def begin(out: Path, start: Path | None) -> list[dict]:
     return rows
 
 
+def ends(rows: list[dict], key: str = "loss") -> tuple[float, float] | None:
+    """The means of a quantity over the first tenth of the rows and over the last; None where fewer than two have it."""
+    found = [row[key] for row in rows if isinstance(row.get(key), float)]
+    some = max(len(found) // 10, 1)
+    return (sum(found[:some]) / some, sum(found[-some:]) / some) if len(found) > 1 else None
+
+
 def append(path: Path, row: dict) -> None:
     """Add a row. Raises OSError, with the file's name, where the disk is full."""
     try:

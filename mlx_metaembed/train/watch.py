@@ -16,11 +16,16 @@ class Watch:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: steps, the last loss (nats), seconds, padding share of the computed tokens, peak bytes."""
+    """A finished run: rows of data, steps, the last loss (nats), its means over the first and the last tenth of the
+    steps, seconds, padding share of the computed tokens, peak bytes, and the path of its page.
+    """
 
     out: str
+    rows: int
     steps: int
     loss: float | None
+    loss_first: float | None
+    loss_last: float | None
     seconds: float
     padding: float
     shapes: int
@@ -30,3 +35,4 @@ class Result:
     engine: str
     device: str
     dtype: str
+    report: str | None = None

@@ -1,0 +1,117 @@
+"""`metaembed report`: the page of a run, with what it and its base do on held-out data."""
+
+from pathlib import Path
+
+import click
+
+from mlx_metaembed.cli.options import dims_option, engine_option, json_option, max_seq_length_option
+from mlx_metaembed.cli.output import answer, note
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.progress import Progress
+
+EPILOG = """\b
+Examples:
+  metaembed report runs/mine --eval held-out.jsonl
+  metaembed report runs/mine --eval beir/scifact --eval sts.csv --output page.html
+"""
+
+
+@click.command("report", epilog=EPILOG)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--eval",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Data that was held out, as `metaembed eval` reads it: the run and its base are measured on it. Repeatable.",
+)
+@dims_option("Widths to measure at, like 384,96. Default: those that the run trained.")
+@click.option("--base", help="The base, where it is no longer where the run began.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write the page. Default: RUN/report.html.")
+@click.option(
+    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
+)
+@max_seq_length_option
+@engine_option
+@json_option
+def command(
+    run: Path,
+    files: tuple[str, ...],
+    dims: tuple[int, ...] | None,
+    base: str | None,
+    output: Path | None,
+    max_characters: int,
+    max_seq_length: int | None,
+    engine: str,
+    as_json: bool,
+) -> None:
+    """Write RUN's page, RUN/report.html: what was trained, how it went, and what came of it.
+
+    With --eval the base and the run are measured side by side, and what was found is kept with the run, so that later
+    pages show it too. The page is one file that needs nothing else.
+    """
+    from mlx_metaembed import report
+
+    report.require_run(run)
+    if files:
+        found = measured(run, files, dims, base, max_characters, max_seq_length, engine)
+        report.keep(run, found)
+    elif dims or base:
+        raise CallError(f"{'--dims' if dims else '--base'} belongs to --eval FILE, which measures")
+    page = report.of_run(run, out=output)
+    kept = report.evaluations(run)
+    result = {"report": str(page), "evaluations": kept}
+    lines = [f"{page}: {', '.join(each['data'] for each in kept) or 'no evaluation yet; add --eval FILE'}"]
+    answer(result, as_json, lines)
+
+
+def measured(
+    run: Path,
+    files: tuple[str, ...],
+    dims: tuple[int, ...] | None,
+    base: str | None,
+    max_characters: int,
+    max_seq_length: int | None,
+    engine: str,
+) -> list[dict]:
+    """The base and the run on each of the files. Raises CallError before anything is measured where one can't be."""
+    from mlx_metaembed import data as reader
+    from mlx_metaembed import embedder, locate
+    from mlx_metaembed import folder as folders
+    from mlx_metaembed.evaluate.compared import compared
+    from mlx_metaembed.evaluate.model import texts_to_encode
+    from mlx_metaembed.train.checkpoint import settings
+
+    recipe, width = settings(run), folders.read(run).dimensions
+    if wrong := [str(each) for each in dims or () if each > width]:
+        raise CallError(f"Width {', '.join(wrong)}: the run gives {width} dimensions; expected at most that")
+    rows = [reader.read(file, max_characters=max_characters) for file in files]
+    length = max_seq_length or recipe.get("max_seq_length")
+    named = base or recipe["model"]
+    try:
+        locate.resolve(named, weights=False)
+    except CallError as error:
+        if base:
+            raise
+        note(f"Without before: the base can't be found; name it with --base. {error}")
+        named = None
+
+    def load(model: str | Path) -> embedder.Embedder:
+        loaded = embedder.load(model, engine=engine, max_seq_length=length)
+        loaded.require_dense()
+        return loaded
+
+    found = []
+    for file, each in zip(files, rows, strict=True):
+        with Progress(texts_to_encode(each) * (2 if named else 1), f"measuring on {Path(file).name}") as bar:
+            found.append(
+                compared(
+                    (lambda: load(named)) if named else None,
+                    lambda: load(run),
+                    each,
+                    widths=dims or recipe.get("matryoshka") or (),
+                    data=file,
+                    progress=bar.update,
+                )
+            )
+    return found

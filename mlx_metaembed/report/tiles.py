@@ -1,0 +1,60 @@
+"""The run in up to three figures, at the top of its page."""
+
+from collections.abc import Mapping, Sequence
+
+from mlx_metaembed.duration import duration
+from mlx_metaembed.report import units
+from mlx_metaembed.report.markup import tag, text
+from mlx_metaembed.report.results import Entry
+from mlx_metaembed.report.series import ends, series, values
+from mlx_metaembed.report.tables import SIGNS
+
+
+def tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Mapping[str, object]]) -> str:
+    """The run in up to three figures: quality at full width, the shortest vector that is as good, time and memory."""
+    found = []
+    measure = shown[0] if shown else ""
+    widths = [entry for entry in entries if entry.is_width and entry.number("before", measure) is not None]
+    full = max(widths, key=lambda entry: int(entry.label), default=None)
+    if full and (after := full.number("after", measure)) is not None:
+        before = full.number("before", measure)
+        written, sign = units.change(before, after)
+        name = f"{units.label(measure)} at {full.label} dimensions"
+        note = tag("span", written, class_=SIGNS[sign]) + f" by training, from {units.quality(before)}"
+        found.append(_tile(name, units.quality(after), note))
+    if full and (least := _least(entries, measure, full)):
+        size, entry = least
+        whole = full.number("before", "bytes_per_vector")
+        name = f"{entry.label} dimensions" if entry.is_width else entry.label
+        note = f"{name}, {units.quality(entry.number('after', measure))}: {units.significant(whole / size)}× shorter"
+        found.append(_tile(f"Shortest as good as {full.label} untrained", text(units.size(size)), text(note)))
+    losses = series(metrics, "loss")
+    if not found and len(values(losses)) > 1:
+        first, last = ends(losses)
+        note = f"from {units.significant(first)} in the first tenth"
+        found.append(_tile("Loss, last tenth of the steps", units.significant(last), text(note)))
+    times, peaks = values(series(metrics, "elapsed_s")), values(series(metrics, "peak_memory_bytes"))
+    if times:
+        steps = f"{len(series(metrics, 'elapsed_s')):,} steps logged"
+        note = f"peak memory {units.size(max(peaks))}" if peaks else steps
+        found.append(_tile("Training time", text(duration(max(times))), text(note)))
+    return tag("dl", *found, class_="tiles") if found else ""
+
+
+def _tile(name: str, figure: str, note: str) -> str:
+    return tag("div", tag("dt", text(name)), tag("dd", figure, class_="figure"), tag("dd", note, class_="note"))
+
+
+def _least(entries: Sequence[Entry], measure: str, full: Entry) -> tuple[float, Entry] | None:
+    """The fewest bytes a vector, shorter than the full one, that do after training what the full one did before."""
+    whole, bar = full.number("before", "bytes_per_vector"), full.number("before", measure)
+    good = [
+        (size, place, entry)
+        for place, entry in enumerate(entries)
+        if (size := entry.number("after", "bytes_per_vector"))
+        and whole
+        and 0 < size < whole
+        and (value := entry.number("after", measure)) is not None
+        and value >= bar
+    ]
+    return (min(good)[0], min(good)[2]) if good else None
