@@ -99,7 +99,7 @@ class Engine(Protocol):
         """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: no change."""
 
     def save(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
-        """The float32 masters by full name, and the optimizer's state as `<name>.<number>`."""
+        """The float32 masters by full name, and the optimizer's state as `<name>.<number>`, until the next update."""
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back the optimizer's state that `save` gave, on either engine."""

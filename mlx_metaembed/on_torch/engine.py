@@ -43,7 +43,8 @@ class TorchEngine:
         self.bfloat16 = has_cuda() and torch.cuda.get_device_capability() >= (8, 0)
 
     def array(self, values: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(values, device=self._device)
+        # A copy: masters and moments are changed in place, and must share no memory with an array of the caller's.
+        return torch.tensor(values, device=self._device)
 
     def numpy(self, array: torch.Tensor) -> np.ndarray:
         array = array.detach().cpu()
@@ -78,7 +79,7 @@ class TorchEngine:
             self._trunk.to(self._device)
             stored = {TRUNK + lora.plain_name(name): parameter for name, parameter in self._trunk.named_parameters()}
         trained = {name for name in stored if train and name not in frozen}
-        others = {name: self.array(values.astype(np.float32)) for name, values in arrays.items()}
+        others = {name: self.array(values).float() for name, values in arrays.items()}
         # Half-precision training keeps float32 masters beside the working copy of what trains.
         self._masters = {name: stored[name].detach().clone() if half else stored[name] for name in trained}
         self._masters |= {name: tensor for name, tensor in others.items() if train and name not in frozen}
@@ -164,7 +165,7 @@ class TorchEngine:
         self._state = {}
         for full in sorted(state):
             name = full.rpartition(".")[0]
-            self._state.setdefault(name, []).append(self.array(state[full].copy()))
+            self._state.setdefault(name, []).append(self.array(state[full]))
 
     def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
         if self._device.type == "cpu":
