@@ -1,4 +1,4 @@
-"""Runs that were stopped and resumed end with the same bits as whole ones, whatever trains and by whichever optimizer."""
+"""Runs that were stopped and resumed end with the bits of whole ones, whatever trains and by whichever optimizer."""
 
 import json
 from dataclasses import replace
