@@ -1,7 +1,8 @@
 """The engine on torch: NVIDIA GPUs, any processor. Encoders are transformers' own."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import EllipsisType
 
 import numpy as np
@@ -167,13 +168,22 @@ class TorchEngine:
             name = full.rpartition(".")[0]
             self._state.setdefault(name, []).append(self.array(state[full]))
 
-    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
+    @contextmanager
+    def limited(self, limit: int, *, planned: int) -> Iterator[None]:
+        with torch.random.fork_rng():
+            if self._device.type == "cuda":
+                total = torch.cuda.get_device_properties(0).total_memory
+                torch.cuda.set_per_process_memory_fraction(min(limit / total, 1.0))
+            try:
+                yield
+            finally:
+                if self._device.type == "cuda":
+                    torch.cuda.set_per_process_memory_fraction(1.0)
+
+    def memory(self, *, reset: bool = False) -> int:
         if self._device.type == "cpu":
             return footprint.peak(reset=reset)
         peak = torch.cuda.max_memory_allocated()
-        if limit is not None:
-            total = torch.cuda.get_device_properties(0).total_memory
-            torch.cuda.set_per_process_memory_fraction(min(limit / total, 1.0))
         if reset:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
