@@ -1,7 +1,7 @@
 """The code head: a learned projection, then finite scalar quantization. arXiv:2309.15505."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -58,3 +58,8 @@ def parse_levels(text: str) -> tuple[int, ...]:
     if not parts or not all(part.strip().isdigit() and int(part) >= 2 for part in parts):
         raise CallError(f"fsq = {text!r}: expected levels of 2 or more, like 4x64 (64 digits of 4 levels) or 8,8,8,5")
     return tuple(int(part) for part in parts)
+
+
+def level_words(levels: Sequence[int]) -> str:
+    """Levels as `parse_levels` takes them: `4x64`, or `8,8,8,5`."""
+    return f"{levels[0]}x{len(levels)}" if len(set(levels)) == 1 else ",".join(map(str, levels))

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -63,8 +64,9 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
     """
     watch = watch or Watch()
     try:
-        parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared)
-        return _Loop(parts, watch).run()
+        with ExitStack() as until:
+            parts = prepare(recipe, resume=resume, note=watch.note, advance=watch.prepared, until=until)
+            return _Loop(parts, watch).run()
     except OSError as error:
         begun = f". When that is mended: {_resume(recipe.out)}" if checkpoint.unfinished(Path(recipe.out)) else ""
         raise JobError(f"The run in {recipe.out} could not go on: {error.strerror or error}{begun}") from error
@@ -145,7 +147,7 @@ class _Loop:
         """One update from a group of batches, and its row of metrics."""
         parts, recipe, scale = self.parts, self.recipe, self.position.scale
         at, tokens, losses = time.perf_counter(), 0, []
-        optimizer = Optimizer(recipe, step=step, steps=parts.steps)
+        optimizer = Optimizer(recipe, step=step, steps=parts.steps, heads=parts.at_head_rate)
         for number, make in enumerate(group):
             batch = make()
             padded = sum(chunk.ids.size for chunk in batch.chunks)
@@ -238,10 +240,12 @@ class _Loop:
         )
 
     def _diverged(self, step: int, what: str) -> str:
+        recipe = self.recipe
+        rate = recipe.head_learning_rate if recipe.train == "heads" else recipe.learning_rate
+        temperature = f"a temperature that is too low ({recipe.temperature:g}), " if recipe.loss == "info_nce" else ""
         return (
-            f"Step {step}: {what}. Likely causes: a learning rate that is too high ({self.recipe.learning_rate:g}), "
-            f"a temperature that is too low ({self.recipe.temperature:g}), or {self.parts.dtype} overflowing "
-            f"(try --dtype float32). {self._kept()}"
+            f"Step {step}: {what}. Likely causes: a learning rate that is too high ({rate:g}), {temperature}"
+            f"or {self.parts.dtype} overflowing (try --dtype float32). {self._kept()}"
         )
 
     def _kept(self) -> str:

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe import Recipe, default
 from mlx_metaembed.tokens import Store, Tokenizer
 from mlx_metaembed.train import checkpoint, learning, pooled
 from mlx_metaembed.train.checkpoint import Position
@@ -42,6 +43,7 @@ class Parts:
     dtype: str
     adapter: Adapter | None
     heads: Mapping[str, Head]
+    at_head_rate: tuple[str, ...]
     plan: Plan
     columns: Columns
     store: Store
@@ -55,11 +57,16 @@ class Parts:
 
 
 def prepare(
-    recipe: Recipe, *, resume: bool, note: Callable[[str], None], advance: Callable[[str, int, int], None]
+    recipe: Recipe,
+    *,
+    resume: bool,
+    note: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
+    until: ExitStack,
 ) -> Parts:
     """Read, check and load everything a run needs; then claim its folder and tokenise into it.
 
-    Raises CallError for whatever does not fit.
+    The engine's limits on memory stay until the stack `until` is closed. Raises CallError for whatever does not fit.
     """
     recipe = _checked(recipe, resume)
     out = Path(recipe.out)
@@ -83,6 +90,11 @@ def prepare(
     note(f"dtype: {dtype} ({why})")
     # A resumed run keeps its arithmetic, on whatever device it goes on.
     recipe = replace(recipe, dtype=dtype)
+    if recipe.train == "heads" and recipe.learning_rate != default("learning_rate"):
+        note(
+            f"learning_rate = {recipe.learning_rate:g} is the trunk's, which does not train; what does learns at "
+            f"head_learning_rate = {recipe.head_learning_rate:g}"
+        )
     planned = fitting(
         Job(
             recipe,
@@ -111,7 +123,8 @@ def prepare(
         )
     # An engine that an earlier run left lies in a cycle, and would be counted.
     gc.collect()
-    engine.memory(limit=recipe.memory_bytes, planned=planned.total, reset=True)
+    until.enter_context(engine.limited(recipe.memory_bytes, planned=planned.total))
+    engine.memory(reset=True)
     held = footprint.now()
     store = vectors = None
 
@@ -152,6 +165,7 @@ def prepare(
         dtype=dtype,
         adapter=adapter,
         heads=heads,
+        at_head_rate=learning.at_head_rate(recipe, folder),
         plan=planned,
         columns=numbered.columns,
         store=store or stored(),
