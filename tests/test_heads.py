@@ -55,3 +55,14 @@ def test_written_heads_are_read_back(tiny: Path, tmp_path: Path):
     weights.write(tmp_path / "metaembed" / "heads.safetensors", {})
     with pytest.raises(CallError, match="missing"):
         heads.read(folders.read(tmp_path))
+
+
+@pytest.mark.parametrize("level", [2, 3, 4, 5, 8, 16])
+def test_a_new_head_spreads_texts_over_its_codes(level: int):
+    """Bits a digit carries before anything is trained, of random unit vectors: near the most that it can."""
+    head = Fsq(384, (level,) * 64)
+    x = np.random.default_rng(0).standard_normal((2000, 384)).astype(np.float32)
+    digits = head.digits(head(head.initial(1), x / np.linalg.norm(x, axis=1, keepdims=True)))
+    for column in digits.T:
+        shares = np.bincount(column, minlength=level) / len(column)
+        assert -(shares * np.log2(np.maximum(shares, 1e-12))).sum() > 0.93 * np.log2(level)
