@@ -78,7 +78,7 @@ class TorchEngine:
             if checkpointing:
                 encoder.checkpoint(self._trunk)
             self._trunk.to(self._device)
-            stored = {TRUNK + lora.plain_name(name): parameter for name, parameter in self._trunk.named_parameters()}
+            stored = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()}
         trained = {name for name in stored if train and name not in frozen}
         others = {name: self.array(values).float() for name, values in arrays.items()}
         # Half-precision training keeps float32 masters beside the working copy of what trains.
