@@ -64,6 +64,18 @@ def test_output_and_gradients_are_those_of_the_changed_matrix(torch_engine: str,
 
 
 @pytest.mark.parametrize("dora", [False, True])
+def test_a_half_trunk_has_a_half_adapter(torch_engine: str, dora: bool):
+    import torch
+
+    from mlx_metaembed.on_torch import lora
+
+    trunk = torch.nn.ModuleDict({"layer": torch.nn.Linear(4, 6, dtype=torch.bfloat16)})
+    lora.attach(trunk, adapter(dora))
+    assert {each.dtype for each in trunk.parameters()} == {torch.bfloat16}
+    assert trunk["layer"](torch.ones(1, 3, 4, dtype=torch.bfloat16)).shape == (1, 3, 6)
+
+
+@pytest.mark.parametrize("dora", [False, True])
 def test_a_pass_keeps_its_input_and_nothing_of_the_outputs_size(torch_engine: str, dora: bool):
     import torch
 

@@ -24,15 +24,18 @@ def attach(trunk: torch.nn.Module, adapter: Adapter) -> None:
     if wrong := [path for path in adapter.modules if path not in layers]:
         raise faults("The adapter was made for another model; this one has no such linear layers:", wrong)
     for path in adapter.modules:
-        holder = holders[path]
+        holder, dtype = holders[path], layers[path][0][0].weight.dtype
         for part in ("lora_A", "lora_B"):
             holder.add_module(part, torch.nn.Module())
-            getattr(holder, part).weight = torch.nn.Parameter(torch.tensor(adapter.arrays[f"{path}.{part}.weight"]))
+            getattr(holder, part).weight = _parameter(adapter, f"{path}.{part}.weight", dtype)
         if adapter.dora:
-            magnitude = torch.tensor(adapter.arrays[f"{path}.lora_magnitude_vector"])
-            holder.lora_magnitude_vector = torch.nn.Parameter(magnitude)
+            holder.lora_magnitude_vector = _parameter(adapter, f"{path}.lora_magnitude_vector", dtype)
         for layer in layers[path]:
             layer[0].forward = _Forward(holder, *layer, adapter)
+
+
+def _parameter(adapter: Adapter, name: str, dtype: torch.dtype) -> torch.nn.Parameter:
+    return torch.nn.Parameter(torch.tensor(adapter.arrays[name], dtype=dtype))
 
 
 def _layers(trunk: torch.nn.Module) -> dict[str, list[Layer]]:

@@ -23,7 +23,7 @@ from mlx_metaembed.train import checkpoint, learning, pooled
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lossscale import LossScale
 from mlx_metaembed.train.numbered import number
-from mlx_metaembed.train.plan import Job, Plan, Target, fitting
+from mlx_metaembed.train.plan import Job, Plan, Target, fitting, measured
 from mlx_metaembed.train.plan.choices import CHANGED
 
 FREE_ON_RESUME = {"out", "engine", "memory", "save_every", "steps_per_report", "chunk_tokens", "checkpointing"}
@@ -95,14 +95,16 @@ def prepare(
             f"learning_rate = {recipe.learning_rate:g} is the trunk's, which does not train; what does learns at "
             f"head_learning_rate = {recipe.head_learning_rate:g}"
         )
+    lengths = measured(pairs, folder, tokenizer)
     planned = fitting(
         Job(
             recipe,
             source,
             Target.of(engine.name, engine.device),
             dtype,
-            length=tokenizer.max_seq_length,
+            length=lengths.longest,
             columns=2 + pairs.most_negatives,
+            lengths=lengths,
         ),
         budget=recipe.memory_bytes,
         note=note,
@@ -173,7 +175,7 @@ def prepare(
         pad_id=tokenizer.pad_id,
         position=position,
         start=start,
-        steps=_steps(recipe, len(numbered.columns)),
+        steps=steps(recipe, len(numbered.columns)),
         footprint=held,
     )
 
@@ -216,7 +218,8 @@ def _pairs(recipe: Recipe) -> Pairs:
     return pairs
 
 
-def _steps(recipe: Recipe, count: int) -> int:
+def steps(recipe: Recipe, count: int) -> int:
+    """Updates of a run on so many rows."""
     if recipe.iters:
         return recipe.iters
     return max(batches.steps_per_epoch(count, recipe.batch_size) * recipe.epochs // recipe.grad_accumulation_steps, 1)
