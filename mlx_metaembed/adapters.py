@@ -113,8 +113,8 @@ def fused(adapter: Adapter, path: str, weight: np.ndarray) -> np.ndarray:
 
 
 def with_arrays(adapter: Adapter, arrays: Mapping[str, np.ndarray]) -> Adapter:
-    """The adapter with other weights, as after training."""
-    return replace(adapter, arrays={name: arrays[name] for name in adapter.names})
+    """The adapter with other weights, as after training; those of a frozen one, which are not given, stay."""
+    return replace(adapter, arrays={name: arrays.get(name, adapter.arrays[name]) for name in adapter.names})
 
 
 def read(

@@ -56,11 +56,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Columns:
-    """Rows as text numbers into a store: anchors, positives int64 [R]; negatives int64 [R, N], -1 for none."""
+    """Rows as text numbers into a store: anchors, positives int64 [R]; negatives int64 [R, N], -1 for none.
+
+    `same` int64 [texts] is one number for all entries of the store with one text, whatever prompts they carry; None
+    where no two have.
+    """
 
     anchors: np.ndarray
     positives: np.ndarray
     negatives: np.ndarray
+    same: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -69,6 +74,10 @@ class Columns:
         """Tokens of each row, all its texts together."""
         count = np.append(lengths, 0)
         return count[self.anchors] + count[self.positives] + count[self.negatives].sum(axis=1)
+
+    def plain(self, numbers: np.ndarray) -> np.ndarray:
+        """Text numbers that are equal where the texts are, with or without a prompt; -1 stays."""
+        return numbers if self.same is None else np.append(self.same, -1)[numbers]
 
 
 def epoch(row_tokens: np.ndarray, batch_size: int, *, seed: int, number: int) -> list[np.ndarray]:
@@ -116,7 +125,7 @@ def _assembled(
         anchors=at[anchors],
         positives=at[positives],
         negatives=at[negatives] if count else None,
-        mask=candidates_mask(anchors, positives, negatives),
+        mask=candidates_mask(*(columns.plain(each) for each in (anchors, positives, negatives))),
     )
 
 

@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -99,16 +100,19 @@ class Engine(Protocol):
         """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: no change."""
 
     def save(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
-        """The float32 masters by full name, and the optimizer's state as `<name>.<number>`."""
+        """The float32 masters by full name, and the optimizer's state as `<name>.<number>`, until the next update."""
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back the optimizer's state that `save` gave, on either engine."""
 
-    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
-        """The peak since the last reset, in bytes; `limit` is what the allocator may hold, `planned` what it will.
+    def limited(self, limit: int, *, planned: int) -> AbstractContextManager[None]:
+        """A context in which the allocator holds at most `limit` bytes, and its cache a share of what is `planned`.
 
-        A cache that grows with every new shape is kept to a share of what is planned.
+        At its end the process has its own limits and its random state back.
         """
+
+    def memory(self, *, reset: bool = False) -> int:
+        """The peak since the last reset, in bytes."""
 
 
 def installed(name: str) -> bool:

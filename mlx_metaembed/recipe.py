@@ -8,7 +8,7 @@ import math
 import tomllib
 import types
 import typing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from mlx_metaembed import disk
@@ -20,6 +20,22 @@ from mlx_metaembed.sizes import parse_size
 
 LARGEST = 2**31 - 1
 """No whole number of a recipe is larger: seeds, sizes and counts are int32 for the engines."""
+TRUNK = ("full", "lora", "dora")
+BELONGS = {
+    **dict.fromkeys(
+        ("temperature", "symmetric", "false_negative_margin", "false_negative_ratio"), ("loss", ("info_nce",))
+    ),
+    **dict.fromkeys(("distance", "margin", "soft_margin"), ("loss", ("triplet",))),
+    **dict.fromkeys(("lora_rank", "lora_alpha"), ("train", ("lora", "dora"))),
+    **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
+    **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
+    "freeze_embeddings": ("train", ("full",)),
+    "matryoshka_weights": ("matryoshka", ()),
+}
+"""Settings that mean something only beside another one: its name, and the values of it, or any that is set.
+
+`fsq_weight` and `head_learning_rate` depend on the model as well (see train/learning.py).
+"""
 
 
 def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:
@@ -79,7 +95,7 @@ class Recipe:
         "adamw", "AdamW, AdamW with 8-bit moments, or Adafactor.", ("adamw", "adamw_8bit", "adafactor")
     )
     learning_rate: float = setting(2e-5, "Peak learning rate of the trunk.")
-    head_learning_rate: float = setting(1e-3, "Peak learning rate of heads.")
+    head_learning_rate: float = setting(1e-3, "Peak learning rate of heads and of a Dense module that is added.")
     lr_schedule: str = setting("linear", "Decay after the warm-up.", ("linear", "cosine", "constant"))
     warmup_ratio: float = setting(0.1, "Share of the steps over which the learning rate rises.")
     weight_decay: float = setting(0.01, "Decay of matrices; biases and norms have none.")
@@ -116,6 +132,21 @@ class Recipe:
     @property
     def memory_bytes(self) -> int:
         return parse_size(self.memory)
+
+
+def changed(recipe: Recipe, **settings: object) -> Recipe:
+    """The recipe with other settings; those that mean nothing beside them go back to their defaults."""
+    names = [
+        name
+        for name, (owner, values) in BELONGS.items()
+        if owner in settings and name not in settings and settings[owner] not in values
+    ]
+    return replace(recipe, **settings, **{name: default(name) for name in names})
+
+
+def default(name: str) -> typing.Any:
+    """What a setting is where nothing else is said."""
+    return Recipe.__dataclass_fields__[name].default
 
 
 def read(path: str | Path) -> dict:
@@ -213,14 +244,17 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
     for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
-    if recipe.train == "heads" and (recipe.num_layers or recipe.target_modules):
-        yield "train = 'heads' leaves the trunk as it is; num_layers and target_modules choose parts of it to train"
+    yield from _foreign(recipe)
     if recipe.checkpointing == "on" and recipe.dropout:
         yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
     if any(width < 1 for width in recipe.matryoshka):
         yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"
     weights = recipe.matryoshka_weights
-    if weights and (len(weights) != len(recipe.matryoshka) or not all(weight >= 0 for weight in weights)):
+    if (
+        weights
+        and recipe.matryoshka
+        and (len(weights) != len(recipe.matryoshka) or not all(weight >= 0 for weight in weights))
+    ):
         yield (
             f"matryoshka_weights = {list(weights)}: expected a number of 0 or more for each of the "
             f"{len(recipe.matryoshka)} widths"
@@ -235,6 +269,20 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
 
 def _items(value: object) -> tuple:
     return value if isinstance(value, tuple) else ()
+
+
+def _foreign(recipe: Recipe) -> typing.Iterator[str]:
+    """Settings that would be ignored, since they belong to another loss or to what does not train."""
+    for name, (owner, values) in BELONGS.items():
+        value, beside = getattr(recipe, name), getattr(recipe, owner)
+        # What is off does nothing anyway.
+        if value in (default(name), "off") or (beside in values if values else beside):
+            continue
+        if values:
+            chosen = " or ".join(repr(each) for each in values)
+            yield f"{name} = {toml(value)} belongs to {owner} = {chosen}, and here {owner} is {beside!r}"
+        else:
+            yield f"{name} = {toml(value)} belongs to {owner}, which is not set"
 
 
 def _fits(value: object, hint: object) -> bool:

@@ -37,7 +37,7 @@ def loaded(
     dropout: float = 0.0,
     fsq: bool = False,
     train: bool = True,
-    checkpointing: bool = False,
+    **settings: object,
 ):
     """An engine with a model, and one batch of nine rows in three chunks."""
     folder = folders.read(path)
@@ -45,8 +45,7 @@ def loaded(
     head = {"codes": Fsq(folder.dimensions, (4,) * 8)} if fsq else {}
     own = {f"codes.{name}": array for name, array in head["codes"].initial(0).items()} if fsq else {}
     arrays = behind_trunk(folder, own)
-    settings = {"dropout": dropout, "train": train, "checkpointing": checkpointing}
-    engine.load(folder, dtype=dtype, heads=head, arrays=arrays, **settings)
+    engine.load(folder, dtype=dtype, heads=head, arrays=arrays, dropout=dropout, train=train, **settings)
     count = len(tasks.names(folder.config))
     # Every adapter, and none, among the texts.
     rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None
@@ -123,6 +122,55 @@ def test_the_gradient_is_the_slope_of_the_loss(engine_name: str, tiny: Path):
     assert norm == pytest.approx(np.sqrt(sum((g**2).sum() for g in descent.taken.values())), rel=1e-5)
     assert before - after == pytest.approx(1e-3 * norm**2, rel=0.1)
     assert set(descent.taken) == {f"trunk.{name}" for name in folders.read(tiny).trunk()}
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_is_frozen_behind_the_trunk_stays(engine_name: str, tiny: Path, tmp_path: Path, cached: bool):
+    path = tiny_folder(tmp_path / "m", dense=(DenseModule("2_Dense", 32, 16),))
+    frozen = ("heads.codes.projection.weight", "dense.2_Dense.linear.weight", "trunk.embeddings.LayerNorm.bias")
+    engine, head, batch = loaded(engine_name, path, fsq=True, frozen=frozen)
+    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=cached)
+    descent = Descent(engine, 1e-3)
+    engine.update(descent, divide=1, max_norm=0)
+    assert not set(frozen) & set(descent.taken)
+    assert {"heads.codes.projection.bias", "dense.2_Dense.linear.bias"} < set(descent.taken)
+    assert set(engine.save()[0]) == set(descent.taken)
+
+
+def test_frozen_heads_without_a_trunk_stay(engine_name: str, tiny: Path):
+    engine, head, batch = loaded(engine_name, tiny, fsq=True, trunk=False, frozen=("heads.codes.projection.bias",))
+    vectors = engine.array(np.random.default_rng(0).standard_normal((18, 32)).astype(np.float32))
+    engine.grads(objective(Recipe(), head, engine, replace(batch, chunks=())), vectors)
+    descent = Descent(engine, 1e-3)
+    engine.update(descent, divide=1, max_norm=0)
+    assert set(descent.taken) == {"heads.codes.projection.weight"}
+
+
+def test_the_process_has_its_own_limits_and_random_state_back(mlx_engine: str):
+    import mlx.core as mx
+
+    def limits() -> tuple[int, int]:
+        found = mx.set_memory_limit(10**9), mx.set_cache_limit(10**8)
+        mx.set_memory_limit(found[0])
+        mx.set_cache_limit(found[1])
+        return found
+
+    engine = engines.choose(mlx_engine)
+    before, drawn = limits(), mx.random.state[0].tolist()
+    with pytest.raises(ValueError, match="stop"), engine.limited(3 * 10**9, planned=10**9):
+        assert limits() == (3 * 10**9, 25 * 10**7)
+        mx.random.seed(7)
+        raise ValueError("stop")
+    assert limits() == before and mx.random.state[0].tolist() == drawn
+
+
+def test_a_run_on_torch_leaves_the_random_state(torch_engine: str):
+    import torch
+
+    engine, before = engines.choose(torch_engine), torch.get_rng_state()
+    with engine.limited(10**9, planned=10**8):
+        torch.manual_seed(3)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_clipping_scales_to_the_norm(engine_name: str, tiny: Path):

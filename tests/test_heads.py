@@ -74,3 +74,14 @@ def test_what_no_head_can_have_is_named(tiny: Path, tmp_path: Path):
         listing.write_text(json.dumps({"codes": fields}))
         with pytest.raises(CallError, match=message):
             heads.read(folders.read(source))
+
+
+@pytest.mark.parametrize("level", [2, 3, 4, 5, 8, 16])
+def test_a_new_head_spreads_texts_over_its_codes(level: int):
+    """Bits a digit carries before anything is trained, of random unit vectors: near the most that it can."""
+    head = Fsq(384, (level,) * 64)
+    x = np.random.default_rng(0).standard_normal((2000, 384)).astype(np.float32)
+    digits = head.digits(head(head.initial(1), x / np.linalg.norm(x, axis=1, keepdims=True)))
+    for column in digits.T:
+        shares = np.bincount(column, minlength=level) / len(column)
+        assert -(shares * np.log2(np.maximum(shares, 1e-12))).sum() > 0.93 * np.log2(level)

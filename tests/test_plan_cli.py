@@ -105,6 +105,46 @@ def test_of_the_hub_only_what_the_plan_needs_is_fetched(tiny: Path, tmp_path: Pa
     assert planned("team/tiny", HF_HUB_OFFLINE="1") == planned(tiny)
 
 
+def test_the_whole_run_is_timed_where_its_steps_are_known(tiny: Path, pairs: Path):
+    words = ("--model", tiny, "--batch", "8", "--chip", "M2", "--json")
+    alone = json.loads(run("plan", *words).stdout)
+    assert (alone["steps"], alone["seconds_a_run"], alone["lengths"]) == (None, None, "full")
+    given = json.loads(run("plan", *words, "--iters", "7").stdout)
+    assert given["steps"] == 7 and given["seconds_a_run"]["M2"] == pytest.approx(7 * given["seconds_a_step"]["M2"])
+    # Forty rows in batches of eight, three times, two of them an update.
+    found = run("plan", *words, "--data", pairs, "--epochs", "3", "--grad-accumulation-steps", "2")
+    assert json.loads(found.stdout)["steps"] == 7
+    shown = run("plan", *words[:-1], "--data", pairs).stdout.splitlines()[-1]
+    assert shown.startswith("the run, 5 steps, takes at least ")
+    rows = times({"M2": 1.0, "M3": 2.0}, "float16", ["M3"], 7200)
+    assert [row.split()[1:] for row in rows[2:]] == [
+        ["1.0", "s", "2.0", "h", "published"],
+        ["2.0", "s", "4.0", "h", "reckoned"],
+    ]
+
+
+def test_full_texts_are_assumed_aloud_and_the_datas_own_taken(tiny: Path, pairs: Path, tmp_path: Path):
+    words = ("--model", tiny, "--batch", "8", "--chip", "M2")
+    said = "every text is taken to have 32 tokens, the most that it may have; --data FILE plans for"
+    assert said in run("plan", *words).stderr
+    short = tmp_path / "short.jsonl"
+    short.write_text("".join(f'{{"anchor": "sort {n}", "positive": "open a {n}"}}\n' for n in range(20)))
+    done = run("plan", *words, "--data", short)
+    assert said not in done.stderr
+    # [CLS] sort 1 [SEP] and [CLS] open a 1 [SEP], padded to 4 and to the longest, 5.
+    assert "batch: 16 texts of up to 5 tokens, 72 tokens together and 72 in the fullest, by one graph" in done.stdout
+    short, full = (json.loads(run("plan", *words, *more, "--json").stdout) for more in (("--data", short), ()))
+    assert short["total"] < full["total"] and short["usual_batch_tokens"] == 72 and full["batch_tokens"] == 16 * 32
+
+
+def test_a_common_encoder_is_planned_without_a_hub(tmp_path: Path):
+    words = ("plan", "--model", "bge-small-en-v1.5", "--batch", "256", "--length", "512", "--chip", "M2", "--json")
+    done = run(*words, env=environment("http://127.0.0.1:1", tmp_path))
+    assert "BAAI/bge-small-en-v1.5: its shape as the kit knows it" in done.stderr
+    # The trunk without its pooler.
+    assert json.loads(done.stdout)["trained_parameters"] == 33_360_000 - 384 * 384 - 384
+
+
 def test_wrong_calls_are_refused(tiny: Path):
     assert "memory = 'much' is no size" in refused("plan", "--model", tiny, "--memory", "much")
     assert "'M9' is not known" in refused("plan", "--model", tiny, "--chip", "M9")

@@ -14,7 +14,7 @@ def test_extremes_and_zero_by_hand():
     got = fsq(np.array([[-9.0] * 5, [0.0] * 5, [9.0] * 5], np.float32), LEVELS)
     assert fsq_digits(got, LEVELS).tolist() == [[0, 0, 0, 0, 0], [1, 1, 2, 2, 4], [1, 2, 3, 4, 7]]
     np.testing.assert_allclose(got[0], [-1, -1, -1, -1, -1])
-    np.testing.assert_allclose(got[2], [0, 1, 0.5, 1, 0.75])
+    np.testing.assert_allclose(got[2], [1, 1, 0.5, 1, 0.75])
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -37,6 +37,13 @@ def test_the_gradient_is_that_of_the_bound(engine_name: str):
     # Odd levels: tanh(x) * (L - 1) * 1.001 / 2, over L // 2.
     expected = [(1 - np.tanh(0.3) ** 2) * 1.001, (1 - np.tanh(-0.2) ** 2) * 1.001]
     np.testing.assert_allclose(got[0], expected, rtol=1e-5)
+
+
+def test_two_levels_are_the_sign_and_its_gradient_the_bounds(engine_name: str):
+    x = np.array([[-2.0, -0.1, 0.1, 2.0]], np.float32)
+    assert value_of(engine_name, lambda x: fsq(x, (2,) * 4), x).tolist() == [[-1, -1, 1, 1]]
+    got = gradient_of(engine_name, lambda x: namespace(x).sum(fsq(x, (2,) * 4)), x)
+    np.testing.assert_allclose(got, (1 - np.tanh(x) ** 2) * 1.001, rtol=1e-5)
 
 
 def test_engines_give_the_same_digits(engine_name: str):

@@ -7,7 +7,7 @@ import pytest
 
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe import BELONGS, Recipe
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):
@@ -46,7 +46,7 @@ WRONG = {
     "temperature": (float("nan"), "expected a finite number"),
     "loss": ("info_nec", "did you mean 'info_nce'"),
     "matryoshka": ((0,), "expected widths of 1 or more"),
-    "matryoshka_weights": ((1.0,), "for each of the 0 widths"),
+    "matryoshka_weights": ((1.0,), "belongs to matryoshka, which is not set"),
     "fsq": ("4y8", "like 4x64"),
     "memory": ("lots", "like 8GB"),
     "warmup_ratio": (1.5, "less than 1"),
@@ -68,6 +68,53 @@ def test_wrong_settings_say_what_was_expected(name: str):
     name = name.strip()
     with pytest.raises(CallError, match=rf"(?s){name}.*{message}"):
         Recipe(**{name: value})
+
+
+FOREIGN = {
+    "temperature": (
+        {"loss": "triplet"},
+        0.1,
+        "temperature = 0.1 belongs to loss = 'info_nce', and here loss is 'triplet'",
+    ),
+    "symmetric": ({"loss": "triplet"}, True, "symmetric = true belongs to loss = 'info_nce'"),
+    "false_negative_margin": ({"loss": "triplet"}, 0.1, "belongs to loss = 'info_nce'"),
+    "false_negative_ratio": ({"loss": "triplet"}, 0.9, "belongs to loss = 'info_nce'"),
+    "distance": ({}, "euclidean", "distance = \"euclidean\" belongs to loss = 'triplet', and here loss is 'info_nce'"),
+    "margin": ({}, 0.3, "margin = 0.3 belongs to loss = 'triplet'"),
+    "soft_margin": ({}, True, "belongs to loss = 'triplet'"),
+    "lora_rank": ({}, 4, "lora_rank = 4 belongs to train = 'lora' or 'dora', and here train is 'full'"),
+    "lora_alpha": ({"train": "heads"}, 8.0, "belongs to train = 'lora' or 'dora', and here train is 'heads'"),
+    "num_layers": ({"train": "heads"}, 2, "num_layers = 2 belongs to train = 'full' or 'lora' or 'dora'"),
+    "target_modules": ({"train": "heads"}, ("query",), 'target_modules = ["query"] belongs to train'),
+    "dropout": ({"train": "heads"}, 0.1, "dropout = 0.1 belongs to train"),
+    "checkpointing": ({"train": "heads"}, "on", "belongs to train"),
+    "grad_cache": ({"train": "heads"}, "on", "belongs to train"),
+    "freeze_embeddings": ({"train": "lora"}, True, "freeze_embeddings = true belongs to train = 'full'"),
+    "matryoshka_weights": ({}, (1.0,), "matryoshka_weights = [1.0] belongs to matryoshka, which is not set"),
+}
+
+
+@pytest.mark.parametrize("name", BELONGS)
+def test_a_setting_that_would_be_ignored_says_what_it_belongs_to(name: str, tmp_path: Path):
+    beside, value, message = FOREIGN[name]
+    with pytest.raises(CallError) as caught:
+        Recipe(**beside, **{name: value})
+    assert f"- {name} = " in str(caught.value) and message in str(caught.value)
+    # What is the default, and where it belongs, is as good as not set.
+    assert Recipe(**beside, **{name: recipes.default(name)}) == Recipe(**beside)
+    owner, values = BELONGS[name]
+    for own in values or ((8,),):
+        assert getattr(Recipe(**{owner: own, name: value}), name) == value
+    (tmp_path / "r.toml").write_text("".join(f"{key} = {recipes._toml(each)}\n" for key, each in beside.items()))
+    with pytest.raises(CallError, match="belongs to"):
+        Recipe(**recipes.read(tmp_path / "r.toml") | {name: value})
+
+
+def test_other_settings_take_what_belongs_to_the_old_ones_back():
+    recipe = Recipe(freeze_embeddings=True, num_layers=2, optimizer="adafactor")
+    assert recipes.changed(recipe, train="lora") == Recipe(train="lora", num_layers=2, optimizer="adafactor")
+    assert recipes.changed(recipe, train="heads") == Recipe(train="heads", optimizer="adafactor")
+    assert recipes.changed(recipe, batch_size=8).freeze_embeddings
 
 
 def test_all_faults_come_at_once():

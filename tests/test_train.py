@@ -230,9 +230,9 @@ def test_hard_negatives_and_the_triplet_loss(engine_name: str, tiny: Path, tmp_p
         for n in range(16)
     ]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for loss in ("triplet", "info_nce"):
+    for loss, settings in (("triplet", {"margin": 0.5}), ("info_nce", {"symmetric": True})):
         out = tmp_path / loss
-        train(recipe(tiny, data, out, engine=engine_name, loss=loss, symmetric=True, epochs=10, fsq="", margin=0.5))
+        train(recipe(tiny, data, out, engine=engine_name, loss=loss, epochs=10, fsq="", **settings))
         losses = [row["loss"] for row in metrics(out)]
         assert losses[-1] < losses[0]
 

@@ -6,24 +6,40 @@ It takes a recipe and its options as `train` does, reads no weights, and needs n
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import click
+import numpy as np
 
 from mlx_metaembed import architecture, data, engine, families, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note, table
 from mlx_metaembed.cli.train import recipe_options
-from mlx_metaembed.data.rows import require_trainable
+from mlx_metaembed.data.rows import Pairs, require_trainable
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder, dense_files
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
-from mlx_metaembed.train.plan import Job, Plan, Target, chips, choices, plan, roofline, shapes
+from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.train.plan import (
+    Job,
+    Lengths,
+    Plan,
+    Target,
+    chips,
+    choices,
+    known,
+    measured,
+    plan,
+    roofline,
+    shapes,
+)
 from mlx_metaembed.train.plan.chips import Chip
 from mlx_metaembed.train.plan.choices import Choice
 from mlx_metaembed.train.plan.planned import require_shape
+from mlx_metaembed.train.setup import steps
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 
@@ -55,12 +71,13 @@ def command(recipe: str | None, as_json: bool, chip: str | None, **options: obje
         raise CallError(f"{' and '.join(twice)} are one setting; give one of the two")
     given = {ALIASES.get(name, name): value for name, value in options.items() if value is not None}
     chosen = Recipe(**(read_recipe(recipe) if recipe else {}) | given)
-    job, known = _job(chosen, columns, chips.named(chip) if chip else None)
+    job, device = _job(chosen, columns, chips.named(chip) if chip else None)
     made = plan(job, budget=chosen.memory_bytes)
+    updates = _updates(job)
     found = [] if made.fits else choices.choices(job, budget=chosen.memory_bytes)
     fitting = [each for each in found if each.plan.fits]
     _notes(made)
-    result = _result(made, fitting, known)
+    result = _result(made, fitting, device, updates)
     answer(result, as_json, _lines(result))
     if not made.fits and not fitting:
         sys.exit(1)
@@ -85,8 +102,9 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
     """What is planned: the model's shape, the device, the length and the columns; and the chip, where it is known."""
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
-    folder = _folder(recipe.model)
-    if columns is None and recipe.data:
+    folder, lengths = _folder(recipe.model), None
+    length = _length(recipe, folder)
+    if recipe.data:
         rows = data.read(
             recipe.data,
             columns=recipe.columns,
@@ -95,7 +113,8 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
             training=True,
         )
         pairs = require_trainable(rows, recipe.data)
-        columns = 2 + pairs.most_negatives
+        columns = columns or 2 + pairs.most_negatives
+        lengths = _lengths(recipe, folder, pairs)
     if chip:
         target, dtype = chip.target, chip.dtype
         target = replace(target, engine=target.engine if recipe.engine == "auto" else recipe.engine)
@@ -108,14 +127,36 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
         folder,
         target,
         dtype if recipe.dtype == "auto" else recipe.dtype,
-        length=_length(recipe, folder),
+        length=min(length, lengths.longest) if lengths else length,
         columns=columns or 2,
+        lengths=lengths,
     )
     return job, chip
 
 
+def _lengths(recipe: Recipe, folder: ModelFolder, pairs: Pairs) -> Lengths:
+    """How long the data's texts are; as long as they may be, and as many, where no tokenizer is at hand."""
+    if (folder.trunk_path / "tokenizer.json").is_file():
+        return measured(pairs, folder, Tokenizer(folder, recipe.max_seq_length))
+    note(f"{folder.path} has no tokenizer here, so that the lengths of the data's texts are not known")
+    return Lengths(np.full((1, 2 + pairs.most_negatives), _length(recipe, folder)), len(pairs))
+
+
+def _updates(job: Job) -> int | None:
+    """Updates of the whole run; None where neither the data nor the recipe says."""
+    if job.recipe.iters:
+        return job.recipe.iters
+    return steps(job.recipe, job.lengths.rows) if job.lengths else None
+
+
 def _folder(model: str) -> ModelFolder:
-    """The model's folder, with shapes for weights where it has none; a hub's are fetched only where they are needed."""
+    """The model's folder, with shapes for weights where it has none; a hub's are fetched only where they are needed.
+
+    Of a common encoder that lies neither here nor among the installed ones the kit knows the shape.
+    """
+    if not Path(model).expanduser().is_dir() and not locate.installed(model) and (common := known.named(model)):
+        note(f"{common.id}: its shape as the kit knows it; nothing was fetched")
+        return common.folder()
     folder = folders.read(locate.resolve(model, weights=False))
     families.require(folder)
     require_shape(folder)
@@ -137,13 +178,19 @@ def _notes(made: Plan) -> None:
     """What the budget and the device are, where that is not plain."""
     target = made.job.target
     note(f"planned for {target.engine} on {target.kind}, {made.job.dtype}")
+    if made.job.lengths is None:
+        note(
+            f"every text is taken to have {made.job.length} tokens, the most that it may have; --data FILE plans for "
+            "the lengths of its texts"
+        )
     if crowded := target.crowded(made.budget):
         note(crowded)
 
 
-def _result(made: Plan, found: Sequence[Choice], chip: Chip | None) -> dict:
+def _result(made: Plan, found: Sequence[Choice], chip: Chip | None, updates: int | None) -> dict:
     """All of it, for --json."""
     job, work, shown = made.job, roofline.step(made), [chip] if chip else chips.CHIPS
+    seconds = {each.name: work.seconds(each, job.dtype) for each in shown}
     return {
         "model": str(job.folder.path),
         "engine": job.target.engine,
@@ -165,7 +212,12 @@ def _result(made: Plan, found: Sequence[Choice], chip: Chip | None) -> dict:
         "optimizer_bytes_a_parameter": made.bytes.stays["optimizer"] / made.bytes.trained,
         "most_shapes": made.most_shapes,
         "operations": work.operations,
-        "seconds_a_step": {each.name: work.seconds(each, job.dtype) for each in shown},
+        "batch_tokens": made.batch_tokens,
+        "usual_batch_tokens": job.usual_tokens,
+        "lengths": "as the data's" if job.lengths else "full",
+        "seconds_a_step": seconds,
+        "steps": updates,
+        "seconds_a_run": updates and {name: updates * each for name, each in seconds.items()},
         "reckoned_rates": [each.name for each in shown if each.estimated],
         "choices": [
             {
@@ -192,12 +244,12 @@ def _lines(result: dict) -> list[str]:
         *table(rows, ("part", "bytes")),
         f"trains: {result['train']}, {result['trained_parameters']:,} parameters; {result['optimizer']} keeps "
         f"{result['optimizer_bytes_a_parameter']:.2g} bytes for each",
-        f"batch: {result['texts']:,} texts of up to {result['max_seq_length']} tokens, by {way}",
+        f"batch: {result['texts']:,} texts of up to {result['max_seq_length']} tokens{_fullest(result)}, by {way}",
         f"chunks: {result['chunk_tokens']:,} tokens, in at most {result['most_shapes']} shapes; checkpointing "
         + ("on" if result["checkpointing"] else "off"),
     ]
     if result["fits"]:
-        return lines + times(result["seconds_a_step"], result["dtype"], result["reckoned_rates"])
+        return lines + times(result["seconds_a_step"], result["dtype"], result["reckoned_rates"], result["steps"])
     over = result["total"] - result["budget"]
     least = format_size(result["total"])
     lines.append(f"does not fit: {format_size(over)} too much with the smallest chunk; the least is {least}")
@@ -210,19 +262,40 @@ def _lines(result: dict) -> list[str]:
     ]
 
 
-def times(seconds: dict[str, float], dtype: str, reckoned: Sequence[str]) -> list[str]:
-    """The least time of a step, on one chip or on each; the rates of those `reckoned` are not the vendor's."""
+def _fullest(result: dict) -> str:
+    """What the data's own lengths make of a batch; nothing where all texts are taken to be full."""
+    if result["lengths"] == "full":
+        return ""
+    return f", {result['usual_batch_tokens']:,} tokens together and {result['batch_tokens']:,} in the fullest"
+
+
+def times(seconds: dict[str, float], dtype: str, reckoned: Sequence[str], updates: int | None = None) -> list[str]:
+    """The least time of a step, on one chip or on each, and of all `updates` where their number is known.
+
+    The rates of those `reckoned` are not the vendor's.
+    """
     if len(seconds) == 1:
         (name, least), *_ = seconds.items()
         mark = " (the chip's rate is reckoned, not published)" if reckoned else ""
-        return [f"a step takes at least {_duration(least)} on {name}, at its peak rate in {dtype}{mark}"]
+        lines = [f"a step takes at least {_duration(least)} on {name}, at its peak rate in {dtype}{mark}"]
+        if updates:
+            whole = _duration(updates * least)
+            lines.append(f"the run, {updates:,} steps, takes at least {whole}; real ones take a few times as long")
+        return lines
     rows = [
         {"chip": name, "least a step": _duration(least), "rate": "reckoned" if name in reckoned else "published"}
         for name, least in seconds.items()
     ]
     columns = ("chip", "least a step", "rate")
+    if updates:
+        columns = ("chip", "least a step", "least the run", "rate")
+        rows = [row | {"least the run": _duration(updates * seconds[row["chip"]])} for row in rows]
     return [f"the least time of a step, at each chip's peak rate in {dtype}:", *table(rows, columns)]
 
 
 def _duration(seconds: float) -> str:
+    if seconds >= 6000:
+        return f"{seconds / 3600:,.1f} h"
+    if seconds >= 100:
+        return f"{seconds / 60:,.1f} min"
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

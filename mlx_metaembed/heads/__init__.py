@@ -5,7 +5,7 @@ serves both. Fsq takes the model's vectors, the others every token's state.
 """
 
 from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, every, listed, read, write
-from mlx_metaembed.heads.fsq import Fsq, parse_levels
+from mlx_metaembed.heads.fsq import Fsq, level_words, parse_levels
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
@@ -21,6 +21,7 @@ __all__ = [
     "Splade",
     "TokenHead",
     "every",
+    "level_words",
     "listed",
     "parse_levels",
     "read",

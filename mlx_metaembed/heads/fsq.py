@@ -1,7 +1,7 @@
 """The code head: a learned projection, then finite scalar quantization. arXiv:2309.15505."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -72,3 +72,8 @@ def parse_levels(text: str) -> tuple[int, ...]:
             f"fsq = {text!r:.80}: expected levels of 2 to {MOST_LEVELS:,}, like 4x64 (64 digits of 4 levels) or 8,8,8,5"
         )
     return levels
+
+
+def level_words(levels: Sequence[int]) -> str:
+    """Levels as `parse_levels` takes them: `4x64`, or `8,8,8,5`."""
+    return f"{levels[0]}x{len(levels)}" if len(set(levels)) == 1 else ",".join(map(str, levels))

@@ -4,7 +4,8 @@
 """
 
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -21,16 +22,13 @@ from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
 from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
-from mlx_metaembed.on_mlx import layers, lora  # noqa: E402
+from mlx_metaembed.on_mlx import layers, limits, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
 from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
 from mlx_metaembed.pooling import finish, vector  # noqa: E402
 
 NOTHING = mx.array(0.0)
-CACHE_SHARE, CLEAR_SHARE = 4, 8
-"""The allocator's cache may have 1 / CACHE_SHARE of what a run is planned to hold; after a step with more than
-1 / CLEAR_SHARE in it, it is cleared."""
 
 
 def load_engine(reason: str) -> "MlxEngine":
@@ -151,7 +149,12 @@ class MlxEngine:
         return output
 
     def grads(self, objective: Objective, vectors: mx.array) -> tuple[float, mx.array]:
-        loss, (at_vectors, at_heads) = mx.value_and_grad(objective, argnums=(0, 1))(vectors, self._after_trunk())
+        trained, frozen = self._after_trunk()
+
+        def loss_of(vectors: mx.array, trained: dict) -> mx.array:
+            return objective(vectors, trained | frozen)
+
+        loss, (at_vectors, at_heads) = mx.value_and_grad(loss_of, argnums=(0, 1))(vectors, trained)
         self._add(at_heads)
         mx.eval(loss, at_vectors)
         return loss.item(), at_vectors
@@ -169,17 +172,16 @@ class MlxEngine:
     def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
         given = [self._given(chunk) for chunk in chunks]
         rows = [{self._words.name: each[0].pop(self._words.name)} if self._words else {} for each in given]
+        heads, frozen = self._after_trunk()
 
         def loss(trained: dict, rows: list[dict], heads: dict) -> mx.array:
             vectors = []
             for (_, *others), own, seed in zip(given, rows, seeds, strict=True):
                 self._draw(seed)
                 vectors.append(self._vectors(trained | own, *others))
-            return objective(mx.concatenate(vectors), heads)
+            return objective(mx.concatenate(vectors), heads | frozen)
 
-        value, (at_trunk, at_rows, at_heads) = mx.value_and_grad(loss, argnums=(0, 1, 2))(
-            given[0][0], rows, self._after_trunk()
-        )
+        value, (at_trunk, at_rows, at_heads) = mx.value_and_grad(loss, argnums=(0, 1, 2))(given[0][0], rows, heads)
         at_trunk |= at_heads
         self._add(at_trunk)
         for (_, _, ids, *_), own in zip(given, at_rows, strict=True):
@@ -221,19 +223,17 @@ class MlxEngine:
             name = full.rpartition(".")[0]
             self._state.setdefault(name, []).append(mx.array(state[full]))
 
-    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
-        peak = mx.get_peak_memory()
-        # Every new shape adds buffers to the cache; past its share the old ones are given back.
-        if self._planned and mx.get_cache_memory() > self._planned // CLEAR_SHARE:
-            mx.clear_cache()
-        if limit is not None:
-            self._planned = planned or limit
-            mx.set_memory_limit(limit)
-            mx.set_cache_limit(self._planned // CACHE_SHARE)
-        if reset:
-            mx.clear_cache()
-            mx.reset_peak_memory()
-        return peak
+    @contextmanager
+    def limited(self, limit: int, *, planned: int) -> Iterator[None]:
+        self._planned = planned
+        try:
+            with limits.limited(limit, planned):
+                yield
+        finally:
+            self._planned = None
+
+    def memory(self, *, reset: bool = False) -> int:
+        return limits.peak(self._planned, reset=reset)
 
     def _given(self, chunk: Chunk) -> tuple[dict | mx.array, ...]:
         """A chunk's arguments: what trains of the trunk and its modules, what is frozen, ids, mask, pooled, tasks."""
@@ -264,10 +264,14 @@ class MlxEngine:
         *inputs, cotangent = given
         return mx.sum(self._vectors(trained, frozen, *inputs) * cotangent)
 
-    def _after_trunk(self) -> dict[str, mx.array]:
-        """What trains behind the vectors that an objective is given: heads, and without a trunk Dense modules too."""
+    def _after_trunk(self) -> tuple[dict[str, mx.array], dict[str, mx.array]]:
+        """What trains and what is frozen behind the vectors that an objective is given: heads, and without a trunk
+        Dense modules too.
+        """
         behind = "heads." if self._with_trunk else ""
-        return {name: array for name, array in self._parameters.items() if name.startswith(behind)}
+        found = {name: array for name, array in self._parameters.items() if name.startswith(behind)}
+        trained = {name: array for name, array in found.items() if name in self._masters}
+        return trained, {name: array for name, array in found.items() if name not in trained}
 
     def _compiled_rule(self, rule: Rule) -> Callable:
         """The rule on a gradient still to be scaled by the first of its scalars; compiled once, for all steps."""

@@ -32,15 +32,14 @@ def attach(trunk: nn.Module, adapter: Adapter) -> None:
 def _adapted(kind: type, scale: float, dora: bool) -> type:
     def call(self: nn.Module, x: mx.array) -> mx.array:
         low, high = self.lora_A["weight"], self.lora_B["weight"]
-        bias = self.bias if "bias" in self else None
-        y = kind.__call__(self, x)
-        y = y if bias is None else y - bias
-        y = y + (scale * (x @ low.T)) @ high.T
-        if dora:
-            # The norm is a constant to the gradient (arXiv:2402.09353, section 4.3).
-            whole = _plain(self) + scale * high @ low
-            y = y * (self.lora_magnitude_vector / mx.linalg.norm(mx.stop_gradient(whole), axis=1)).astype(y.dtype)
-        return y if bias is None else y + bias
+        y = kind.__call__(self, x) + (scale * (x @ low.T)) @ high.T
+        if not dora:
+            return y
+        # The norm is a constant to the gradient (arXiv:2402.09353, section 4.3).
+        whole = _plain(self) + scale * high @ low
+        factor = (self.lora_magnitude_vector / mx.linalg.norm(mx.stop_gradient(whole), axis=1)).astype(y.dtype)
+        # The bias stands beside the matrix, and takes no factor.
+        return y * factor + self.bias * (1 - factor) if "bias" in self else y * factor
 
     return type(kind.__name__, (kind,), {"__call__": call})
 

@@ -1,7 +1,8 @@
 """The engine on torch: NVIDIA GPUs, any processor. Encoders are transformers' own."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import EllipsisType
 
 import numpy as np
@@ -43,7 +44,8 @@ class TorchEngine:
         self.bfloat16 = has_cuda() and torch.cuda.get_device_capability() >= (8, 0)
 
     def array(self, values: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(values, device=self._device)
+        # A copy: masters and moments are changed in place, and must share no memory with an array of the caller's.
+        return torch.tensor(values, device=self._device)
 
     def numpy(self, array: torch.Tensor) -> np.ndarray:
         array = array.detach().cpu()
@@ -76,9 +78,9 @@ class TorchEngine:
             if checkpointing:
                 encoder.checkpoint(self._trunk)
             self._trunk.to(self._device)
-            stored = {TRUNK + lora.plain_name(name): parameter for name, parameter in self._trunk.named_parameters()}
+            stored = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()}
         trained = {name for name in stored if train and name not in frozen}
-        others = {name: self.array(values.astype(np.float32)) for name, values in arrays.items()}
+        others = {name: self.array(values).float() for name, values in arrays.items()}
         # Half-precision training keeps float32 masters beside the working copy of what trains.
         self._masters = {name: stored[name].detach().clone() if half else stored[name] for name in trained}
         self._masters |= {name: tensor for name, tensor in others.items() if train and name not in frozen}
@@ -164,15 +166,24 @@ class TorchEngine:
         self._state = {}
         for full in sorted(state):
             name = full.rpartition(".")[0]
-            self._state.setdefault(name, []).append(self.array(state[full].copy()))
+            self._state.setdefault(name, []).append(self.array(state[full]))
 
-    def memory(self, *, limit: int | None = None, planned: int | None = None, reset: bool = False) -> int:
+    @contextmanager
+    def limited(self, limit: int, *, planned: int) -> Iterator[None]:
+        with torch.random.fork_rng():
+            if self._device.type == "cuda":
+                total = torch.cuda.get_device_properties(0).total_memory
+                torch.cuda.set_per_process_memory_fraction(min(limit / total, 1.0))
+            try:
+                yield
+            finally:
+                if self._device.type == "cuda":
+                    torch.cuda.set_per_process_memory_fraction(1.0)
+
+    def memory(self, *, reset: bool = False) -> int:
         if self._device.type == "cpu":
             return footprint.peak(reset=reset)
         peak = torch.cuda.max_memory_allocated()
-        if limit is not None:
-            total = torch.cuda.get_device_properties(0).total_memory
-            torch.cuda.set_per_process_memory_fraction(min(limit / total, 1.0))
         if reset:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()

@@ -201,11 +201,12 @@ class Renamed(torch.nn.Module):
         """transformers' own module."""
         return self._inner[0]
 
+    def stored(self, name: str) -> tuple[str, int, int]:
+        """The checkpoint's name for a parameter of transformers' module, and which part of how many of it."""
+        return stored(self._kind, name)
+
     def forward(self, *, tasks: torch.Tensor | None = None, **inputs: torch.Tensor) -> object:
-        # Taken as attributes, since an adapter makes a weight a function of several parameters.
-        own = {
-            name: getattr(self.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in self._names
-        }
+        own = {name: self.get_parameter(name) for name in self._names}
         # The views stay after the call: checkpointed layers are computed again in the backward pass.
         for name, view in parted(self._kind, self._places, own).items():
             setattr(self._places[name], name.rpartition(".")[2], view)

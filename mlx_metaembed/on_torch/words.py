@@ -61,4 +61,5 @@ def stop_gradient(x):
 
 
 def constant(values, like):
-    return torch.as_tensor(values, device=like.device)
+    # A copy: what shared NumPy's memory would change with it, and with whatever else shares it.
+    return torch.tensor(values, device=like.device)

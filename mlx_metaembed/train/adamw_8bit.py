@@ -23,13 +23,11 @@ def initial(parameter: Array) -> list[Array]:
     if len(parameter.shape) < 2:
         return adamw.initial(parameter)
     blocks = _blocks(parameter.shape)
-    zero, scale = np.full((blocks, BLOCK), 128, np.uint8), np.zeros((blocks, 1), np.float32)
-    return [
-        constant(zero, parameter),
-        constant(scale, parameter),
-        constant(zero * 0, parameter),
-        constant(scale, parameter),
-    ]
+    found = []
+    for middle in (128, 0):
+        levels, scales = np.full((blocks, BLOCK), middle, np.uint8), np.zeros((blocks, 1), np.float32)
+        found += [constant(levels, parameter), constant(scales, parameter)]
+    return found
 
 
 def apply(parameter: Array, gradient: Array, state: Sequence[Array], scalars: Array) -> tuple[Array, list[Array]]:

@@ -177,7 +177,7 @@ def base_name(recipe: Recipe) -> str:
     if not Path(named).expanduser().is_dir():
         return named
     path = os.path.relpath(found.resolve(), Path(recipe.out).resolve())
-    return path if path.startswith(".") else os.path.join(".", path)
+    return path if path.startswith(".") else f".{os.sep}{path}"
 
 
 def _write(

@@ -6,7 +6,7 @@ The order is a function of the seed and the step alone, so a run that was killed
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, replace
 from itertools import count, islice
 from pathlib import Path
@@ -59,9 +59,10 @@ def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Watch) -> Result:
         lock.acquire()
         if (done := finish.resumed(out, lock)) is not None:
             return Result(**done)
-    parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared)
-    loop = _Loop(parts, watch)
-    result = loop.run()
+    with ExitStack() as until:
+        parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared, until=until)
+        loop = _Loop(parts, watch)
+        result = loop.run()
     finish.finish(out, loop.saved, lock, stores=parts.stores, result=asdict(result))
     return result
 
@@ -148,7 +149,7 @@ class _Loop:
         """One update from a group of batches, and its row of metrics."""
         parts, recipe, scale = self.parts, self.recipe, self.position.scale
         at, tokens, losses, by_width = time.perf_counter(), 0, [], {}
-        optimizer = Optimizer(recipe, step=step, steps=parts.steps)
+        optimizer = Optimizer(recipe, step=step, steps=parts.steps, heads=parts.at_head_rate)
         for number, make in enumerate(group):
             batch = make()
             padded = sum(chunk.ids.size for chunk in batch.chunks)
@@ -268,10 +269,12 @@ class _Loop:
         )
 
     def _diverged(self, step: int, what: str) -> str:
+        recipe = self.recipe
+        rate = recipe.head_learning_rate if recipe.train == "heads" else recipe.learning_rate
+        temperature = f"a temperature that is too low ({recipe.temperature:g}), " if recipe.loss == "info_nce" else ""
         return (
-            f"Step {step}: {what}. Likely causes: a learning rate that is too high ({self.recipe.learning_rate:g}), "
-            f"a temperature that is too low ({self.recipe.temperature:g}), or {self.parts.dtype} overflowing "
-            f"(try --dtype float32). {self._kept()}"
+            f"Step {step}: {what}. Likely causes: a learning rate that is too high ({rate:g}), {temperature}"
+            f"or {self.parts.dtype} overflowing (try --dtype float32). {self._kept()}"
         )
 
     def _kept(self) -> str:

@@ -54,7 +54,10 @@ def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
     for row, texts in enumerate(pairs.negatives):
         negatives[row, : len(texts)] = column(list(texts), document)
     texts, prompts = [text for _, text in numbers], [prompt for (prompt, _), _ in numbers]
+    # A text is the same on either side, and with other spaces: as a negative it would be a false one.
+    plain: dict[str, int] = {}
+    same = np.array([plain.setdefault(" ".join(text.split()), len(plain)) for text in texts], np.int64)
     adapters = None if query[1] is None else [task for (_, task), _ in numbers]
     key = tokens.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts, adapters)
     rows = hashlib.sha256(key.encode() + anchors.tobytes() + positives.tobytes() + negatives.tobytes())
-    return Numbered(texts, prompts, adapters, Columns(anchors, positives, negatives), key, rows.hexdigest()[:16])
+    return Numbered(texts, prompts, adapters, Columns(anchors, positives, negatives, same), key, rows.hexdigest()[:16])

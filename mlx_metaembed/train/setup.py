@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,14 +17,14 @@ from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe import Recipe, default
 from mlx_metaembed.tokens import Store, Tokenizer
 from mlx_metaembed.train import checkpoint, claim, learning, pooled, resumed
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lock import Lock
 from mlx_metaembed.train.lossscale import LossScale
 from mlx_metaembed.train.numbered import number
-from mlx_metaembed.train.plan import Job, Plan, Target, fitting
+from mlx_metaembed.train.plan import Job, Plan, Target, fitting, measured
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Parts:
     dtype: str
     adapter: Adapter | None
     heads: Mapping[str, Head]
+    at_head_rate: tuple[str, ...]
     plan: Plan
     columns: Columns
     store: Store
@@ -62,10 +64,12 @@ def prepare(
     lock: Lock,
     note: Callable[[str], None],
     advance: Callable[[str, int, int], None],
+    until: ExitStack,
 ) -> Parts:
     """Read, check and load everything a run needs; then claim its folder and tokenise into it.
 
-    `lock` is the folder's, held already where a run is resumed. Raises CallError for whatever does not fit.
+    `lock` is the folder's, held already where a run is resumed. The engine's limits on memory stay until the stack
+    `until` is closed. Raises CallError for whatever does not fit.
     """
     recipe = _checked(recipe, resume, lock)
     out = Path(recipe.out)
@@ -92,14 +96,21 @@ def prepare(
     note(f"dtype: {dtype} ({why})")
     # A resumed run keeps its arithmetic, on whatever device it goes on.
     recipe = replace(recipe, dtype=dtype)
+    if recipe.train == "heads" and recipe.learning_rate != default("learning_rate"):
+        note(
+            f"learning_rate = {recipe.learning_rate:g} is the trunk's, which does not train; what does learns at "
+            f"head_learning_rate = {recipe.head_learning_rate:g}"
+        )
+    lengths = measured(pairs, folder, tokenizer)
     planned = fitting(
         Job(
             recipe,
             source,
             Target.of(engine.name, engine.device),
             dtype,
-            length=tokenizer.max_seq_length,
+            length=lengths.longest,
             columns=2 + pairs.most_negatives,
+            lengths=lengths,
         ),
         budget=recipe.memory_bytes,
         note=note,
@@ -120,7 +131,8 @@ def prepare(
         )
     # An engine that an earlier run left lies in a cycle, and would be counted.
     gc.collect()
-    engine.memory(limit=recipe.memory_bytes, planned=planned.total, reset=True)
+    until.enter_context(engine.limited(recipe.memory_bytes, planned=planned.total))
+    engine.memory(reset=True)
     held = footprint.now()
     begun: tuple[str, Store] | None = None
     vectors = None
@@ -167,6 +179,7 @@ def prepare(
         dtype=dtype,
         adapter=adapter,
         heads=heads,
+        at_head_rate=learning.at_head_rate(recipe, folder),
         plan=planned,
         columns=numbered.columns,
         store=store,
@@ -174,7 +187,7 @@ def prepare(
         pad_id=tokenizer.pad_id,
         position=position,
         start=start,
-        steps=_steps(recipe, len(numbered.columns)),
+        steps=steps(recipe, len(numbered.columns)),
         footprint=held,
     )
 
@@ -213,7 +226,8 @@ def _pairs(recipe: Recipe, note: Callable[[str], None]) -> Pairs:
     return pairs
 
 
-def _steps(recipe: Recipe, count: int) -> int:
+def steps(recipe: Recipe, count: int) -> int:
+    """Updates of a run on so many rows."""
     if recipe.iters:
         return recipe.iters
     return max(batches.steps_per_epoch(count, recipe.batch_size) * recipe.epochs // recipe.grad_accumulation_steps, 1)

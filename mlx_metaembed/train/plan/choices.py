@@ -10,6 +10,7 @@ long texts, and negatives of a batch. Heads alone come last.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from mlx_metaembed import recipe as recipes
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.sizes import format_size
 from mlx_metaembed.train import learning
@@ -83,7 +84,7 @@ def choices(job: Job, *, budget: int) -> list[Choice]:
     found = []
     for changes, export in _changes(job):
         folder = shapes.quantized(job.folder) if export else job.folder
-        recipe = replace(job.recipe, **changes)
+        recipe = recipes.changed(job.recipe, **changes)
         length = min(job.length, recipe.max_seq_length or job.length)
         try:
             made = plan(replace(job, recipe=recipe, folder=folder, length=length), budget=budget)

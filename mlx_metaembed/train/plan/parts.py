@@ -15,6 +15,7 @@ from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import adafactor, adamw, adamw_8bit, learning
 from mlx_metaembed.train.plan.activations import ITEM, Activations, Shape, activations
+from mlx_metaembed.train.plan.lengths import Lengths
 from mlx_metaembed.train.plan.target import Target
 from mlx_metaembed.trainable import EMBEDDING, LAYER
 from mlx_metaembed.weights import Tensor
@@ -35,7 +36,10 @@ Parts = dict[str, int]
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be planned: a recipe on a model, on a device. `columns` are the texts of a row."""
+    """What is to be planned: a recipe on a model, on a device. `columns` are the texts of a row.
+
+    `length` is that of the longest text; without `lengths` all are taken to be as long.
+    """
 
     recipe: Recipe
     folder: ModelFolder
@@ -43,6 +47,22 @@ class Job:
     dtype: str
     length: int
     columns: int
+    lengths: Lengths | None = None
+
+    @property
+    def batch_tokens(self) -> int:
+        """Padded tokens of the fullest batch."""
+        full = self.texts * bucket(self.length)
+        return full if self.lengths is None else min(full, self._measured[0])
+
+    @property
+    def usual_tokens(self) -> int:
+        """Padded tokens of a batch on the average."""
+        return self.batch_tokens if self.lengths is None else min(self.batch_tokens, self._measured[1])
+
+    @property
+    def _measured(self) -> tuple[int, int]:
+        return self.lengths.batch_tokens(self.recipe.batch_size, self.length)
 
     @property
     def texts(self) -> int:

@@ -58,8 +58,8 @@ class Plan:
 
     @property
     def batch_tokens(self) -> int:
-        """Padded tokens of a batch of longest texts."""
-        return self.bytes.job.texts * bucket(self.bytes.job.length)
+        """Padded tokens of the fullest batch; of longest texts, where no others are known."""
+        return self.job.batch_tokens
 
     def holds(self, padded_tokens: int) -> bool:
         """Whether a whole batch fits without GradCache."""

@@ -15,7 +15,7 @@ from mlx_metaembed.trainable import LAYER
 
 @dataclass(frozen=True)
 class Step:
-    """Operations and bytes of one update on a batch of longest texts."""
+    """Operations and bytes of one update on a batch of the usual texts, or of longest ones where none are known."""
 
     operations: float
     bytes: float
@@ -31,7 +31,7 @@ def step(made: Plan) -> Step:
     loss = 6.0 * recipe.batch_size * job.candidates * job.folder.dimensions
     if recipe.train == "heads":
         return Step(loss + 6.0 * found.trained * job.texts, 2 * stays + 2 * (found.vectors + found.loss))
-    tokens, forward = made.batch_tokens, _forward(made)
+    tokens, forward = job.usual_tokens, _forward(made)
     # Back through the activations always; to the weights of a matrix only where it trains.
     share = min(found.trained / max(_matrices(made), 1), 1)
     passes = 2 + share + (1 if made.cached else 0) + (1 if made.checkpointing else 0)
