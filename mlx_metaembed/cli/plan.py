@@ -20,6 +20,7 @@ from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
+from mlx_metaembed.train import defaults
 from mlx_metaembed.train.plan import Job, Plan, Target, chips, choices, plan, roofline, shapes
 from mlx_metaembed.train.plan.chips import Chip
 from mlx_metaembed.train.plan.choices import Choice
@@ -64,9 +65,11 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
     folder = _folder(recipe.model)
-    if columns is None and recipe.data:
+    rows = None
+    if recipe.data and (columns is None or recipe.batch_size is None):
         pairs = require_trainable(data.read(recipe.data, max_characters=recipe.max_characters), recipe.data)
-        columns = 2 + pairs.most_negatives
+        columns, rows = columns or 2 + pairs.most_negatives, len(pairs)
+    recipe = defaults.completed(recipe, rows)
     if chip:
         target, dtype = chip.target, chip.dtype
         target = replace(target, engine=target.engine if recipe.engine == "auto" else recipe.engine)

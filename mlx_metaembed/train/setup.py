@@ -18,7 +18,7 @@ from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.tokens import Store, Tokenizer
-from mlx_metaembed.train import checkpoint, learning, pooled
+from mlx_metaembed.train import checkpoint, defaults, learning, pooled
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lossscale import LossScale
 from mlx_metaembed.train.numbered import number
@@ -77,6 +77,7 @@ def prepare(
     if any(width > dimensions for width in recipe.matryoshka):
         raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
     pairs = _pairs(recipe)
+    given, recipe = recipe, defaults.completed(recipe, len(pairs))
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
     dtype, why = automatic_dtype(engine) if recipe.dtype == "auto" else (recipe.dtype, "asked for")
@@ -97,6 +98,12 @@ def prepare(
     )
     # What does not change what trains is planned anew where the run goes on.
     recipe = replace(planned.job.recipe, checkpointing=recipe.checkpointing)
+    if given.learning_rate is None:
+        # What trains may have been changed to fit.
+        recipe = replace(recipe, learning_rate=defaults.RATES[recipe.train])
+    steps = _steps(recipe, len(pairs))
+    for said in (*defaults.choices(replace(given, train=recipe.train), len(pairs)), *defaults.warnings(len(pairs), steps)):
+        note(str(said))
     note(f"plan: {planned.words()}")
     if crowded := planned.job.target.crowded(recipe.memory_bytes):
         note(crowded)
@@ -159,7 +166,7 @@ def prepare(
         pad_id=tokenizer.pad_id,
         position=position,
         start=start,
-        steps=_steps(recipe, len(numbered.columns)),
+        steps=steps,
         footprint=held,
     )
 
@@ -178,6 +185,8 @@ def _checked(recipe: Recipe, resume: bool) -> Recipe:
         raise CallError(f"{out} holds a finished run; there is nothing to resume. Start one without --resume")
     if recipe.dtype == "auto":
         recipe = replace(recipe, dtype=before.dtype)
+    left_open = [name for name in defaults.LEFT_OPEN if getattr(recipe, name) is None]
+    recipe = replace(recipe, **{name: getattr(before, name) for name in left_open})
     if recipe.fit == "auto":
         recipe = replace(recipe, fit="off", **{name: getattr(before, name) for name in CHANGED})
     # Dropout is drawn chunk by chunk: other chunks would draw other units.
