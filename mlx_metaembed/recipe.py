@@ -85,16 +85,20 @@ class Recipe:
     dense: int | None = setting(None, "Add a Dense module of so many features behind the pooling.")
     fsq: str = setting("", "Train a code head too: levels like 4x64 (64 digits of 4 levels) or 8,8,8,5.")
     fsq_weight: float = setting(1.0, "Weight of the code head's loss.")
-    batch_size: int = setting(
-        64, "Rows a batch: how many negatives each row sees; its texts need not fit into memory together."
+    batch_size: int | None = setting(
+        None,
+        "Rows a batch: how many negatives each row sees; its texts need not fit into memory together. "
+        "Default: 16 to 64, by the number of rows.",
     )
-    epochs: int = setting(1, "Passes over the data.")
+    epochs: int | None = setting(None, "Passes over the data. Default: 1 to 3, by the number of steps in one.")
     iters: int | None = setting(None, "Steps, instead of epochs.")
     max_seq_length: int | None = setting(None, "Tokens a text; longer ones are cut. Default: what the model declares.")
     optimizer: str = setting(
         "adamw", "AdamW, AdamW with 8-bit moments, or Adafactor.", ("adamw", "adamw_8bit", "adafactor")
     )
-    learning_rate: float = setting(2e-5, "Peak learning rate of the trunk.")
+    learning_rate: float | None = setting(
+        None, "Peak learning rate of the trunk. Default: by what trains; an adapter takes ten times the rate."
+    )
     head_learning_rate: float = setting(1e-3, "Peak learning rate of heads and of a Dense module that is added.")
     lr_schedule: str = setting("linear", "Decay after the warm-up.", ("linear", "cosine", "constant"))
     warmup_ratio: float = setting(0.1, "Share of the steps over which the learning rate rises.")
@@ -236,8 +240,9 @@ def _wrong(recipe: Recipe) -> typing.Iterator[str]:
     if recipe.batch_size == 1 and recipe.loss == "info_nce":
         yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
     for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
-        if not getattr(recipe, name) > 0:
-            yield f"{name} = {getattr(recipe, name)}: expected more than 0"
+        value = getattr(recipe, name)
+        if value is not None and not value > 0:
+            yield f"{name} = {value}: expected more than 0"
     for name in ("warmup_ratio", "dropout"):
         if not 0 <= getattr(recipe, name) < 1:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"

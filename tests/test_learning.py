@@ -140,7 +140,7 @@ def test_a_new_dense_module_begins_as_the_first_features(tmp_path: Path):
 
 def test_a_plan_of_a_wide_code_head_draws_nothing(tmp_path: Path):
     """Orthonormal rows of a million features would take eight terabytes."""
-    found, recipe = folders.read(tiny_folder(tmp_path / "m")), Recipe(fsq="4x8", dense=1_000_000)
+    found, recipe = folders.read(tiny_folder(tmp_path / "m")), Recipe(fsq="4x8", dense=1_000_000, batch_size=8)
     trunk = sum(np.prod(each.shape) for each in found.trunk().values())
     made = reckon(Job(recipe, found, Target("mlx", "cpu"), "float32", length=32, columns=2))
     assert made.trained == trunk + 32 * 1_000_000 + 8 * 1_000_000 + 8
@@ -152,7 +152,7 @@ def test_a_file_that_is_missing_is_named_before_anything_is_drawn(folder: folder
     with pytest.raises(CallError, match="is missing"):
         learning.behind(Recipe(), folder)
     with pytest.raises(CallError, match="is missing"):
-        reckon(Job(Recipe(), folder, Target("mlx", "cpu"), "float32", 32, 2))
+        reckon(Job(Recipe(batch_size=8), folder, Target("mlx", "cpu"), "float32", 32, 2))
 
 
 def test_a_file_that_does_not_fit_is_named(folder: folders.ModelFolder):

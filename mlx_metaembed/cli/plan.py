@@ -23,6 +23,7 @@ from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.sizes import format_size
 from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.train import defaults
 from mlx_metaembed.train.plan import (
     Job,
     Lengths,
@@ -102,7 +103,7 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
     """What is planned: the model's shape, the device, the length and the columns; and the chip, where it is known."""
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
-    folder, lengths = _folder(recipe.model), None
+    folder, lengths, count = _folder(recipe.model), None, None
     length = _length(recipe, folder)
     if recipe.data:
         rows = data.read(
@@ -113,8 +114,9 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
             training=True,
         )
         pairs = require_trainable(rows, recipe.data)
-        columns = columns or 2 + pairs.most_negatives
+        columns, count = columns or 2 + pairs.most_negatives, len(pairs)
         lengths = _lengths(recipe, folder, pairs)
+    recipe = defaults.completed(recipe, count)
     if chip:
         target, dtype = chip.target, chip.dtype
         target = replace(target, engine=target.engine if recipe.engine == "auto" else recipe.engine)

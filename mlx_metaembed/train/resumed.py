@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import checkpoint, claim
+from mlx_metaembed.train import checkpoint, claim, defaults
 from mlx_metaembed.train.plan.choices import CHANGED
 
 FREE_ON_RESUME = {
@@ -27,6 +27,8 @@ def settings(recipe: Recipe, out: Path) -> Recipe:
     before = Recipe(**claim.settings(out))
     if recipe.dtype == "auto":
         recipe = replace(recipe, dtype=before.dtype)
+    left_open = [name for name in defaults.LEFT_OPEN if getattr(recipe, name) is None]
+    recipe = replace(recipe, **{name: getattr(before, name) for name in left_open})
     if recipe.fit == "auto":
         recipe = replace(recipe, fit="off", **{name: getattr(before, name) for name in CHANGED})
     if wrong := _changed(recipe, before):

@@ -17,9 +17,9 @@ from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
-from mlx_metaembed.recipe import Recipe, default
+from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.tokens import Store, Tokenizer
-from mlx_metaembed.train import checkpoint, claim, learning, pooled, resumed
+from mlx_metaembed.train import checkpoint, claim, defaults, learning, pooled, resumed
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lock import Lock
 from mlx_metaembed.train.lossscale import LossScale
@@ -90,13 +90,14 @@ def prepare(
     if any(width > dimensions for width in recipe.matryoshka):
         raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
     pairs = _pairs(recipe, note)
+    given, recipe = recipe, defaults.completed(recipe, len(pairs))
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
     dtype, why = automatic_dtype(engine) if recipe.dtype == "auto" else (recipe.dtype, "asked for")
     note(f"dtype: {dtype} ({why})")
     # A resumed run keeps its arithmetic, on whatever device it goes on.
     recipe = replace(recipe, dtype=dtype)
-    if recipe.train == "heads" and recipe.learning_rate != default("learning_rate"):
+    if recipe.train == "heads" and given.learning_rate is not None:
         note(
             f"learning_rate = {recipe.learning_rate:g} is the trunk's, which does not train; what does learns at "
             f"head_learning_rate = {recipe.head_learning_rate:g}"
@@ -117,6 +118,12 @@ def prepare(
     )
     # What does not change what trains is planned anew where the run goes on.
     recipe = replace(planned.job.recipe, checkpointing=recipe.checkpointing)
+    if given.learning_rate is None:
+        # What trains may have been changed, to fit.
+        recipe = replace(recipe, learning_rate=defaults.RATES[recipe.train])
+    count = steps(recipe, len(pairs))
+    for line in defaults.said(replace(given, train=recipe.train), len(pairs), count):
+        note(line)
     note(f"plan: {planned.words()}")
     if crowded := planned.job.target.crowded(recipe.memory_bytes):
         note(crowded)
@@ -187,7 +194,7 @@ def prepare(
         pad_id=tokenizer.pad_id,
         position=position,
         start=start,
-        steps=steps(recipe, len(numbered.columns)),
+        steps=count,
         footprint=held,
     )
 
