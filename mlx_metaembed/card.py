@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 from mlx_metaembed.locate import HUB_ID
 
 README = "README.md"

@@ -88,7 +88,7 @@ class Recipe:
     batch_size: int | None = setting(
         None,
         "Rows a batch: how many negatives each row sees; its texts need not fit into memory together. "
-        "Default: 16 to 64, by the number of rows.",
+        "Default: 32 to 64, by the number of rows.",
     )
     epochs: int | None = setting(None, "Passes over the data. Default: 1 to 3, by the number of steps in one.")
     iters: int | None = setting(None, "Steps, instead of epochs.")

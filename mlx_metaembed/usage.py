@@ -5,8 +5,8 @@ Every block of code runs as it stands where the folder lies beside it.
 
 import json
 
-from mlx_metaembed.declared import MULTI_VECTOR, SPLADE
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 
 TEXTS = '["How do I sort a list?", "sorted() returns a new list."]'
 KIT = {

@@ -11,8 +11,8 @@ from tiny import tiny_folder
 from mlx_metaembed import adapters, card, disk, embedder
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import convert
-from mlx_metaembed.declared import DenseModule
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import train
 

@@ -13,7 +13,7 @@ def chosen(rows: int | None, **given: object) -> tuple[int, int, float]:
 
 @pytest.mark.parametrize(
     ("rows", "batch_size", "epochs"),
-    [(30, 16, 3), (300, 16, 3), (500, 32, 3), (3_000, 64, 3), (9_600, 64, 1), (30_000, 64, 1)],
+    [(30, 32, 3), (300, 32, 3), (640, 64, 3), (3_000, 64, 3), (6_400, 64, 2), (9_600, 64, 1), (30_000, 64, 1)],
 )
 def test_batch_and_epochs_follow_the_rows(rows: int, batch_size: int, epochs: int):
     assert chosen(rows)[:2] == (batch_size, epochs)
@@ -27,6 +27,7 @@ def test_an_adapter_takes_ten_times_the_rate(train: str, rate: float):
 def test_what_a_recipe_names_stays_and_the_rest_follows_from_it():
     assert chosen(3_000, batch_size=256, learning_rate=1e-4) == (256, 3, 1e-4)
     assert chosen(3_000, batch_size=16) == (16, 1, 5e-5)
+    assert chosen(3_000, train="heads", learning_rate=1e-4)[2] == 1e-4
     assert [choice.name for choice in choices(Recipe(batch_size=8, iters=5), 3_000)] == ["learning_rate"]
 
 
@@ -37,8 +38,8 @@ def test_accumulated_batches_are_one_step():
 def test_each_choice_has_its_reason():
     said = [str(choice) for choice in choices(Recipe(train="lora"), 300)]
     assert said == [
-        "batch_size: 16 (auto: 300 rows are cut into 10 or more)",
-        "epochs: 3 (auto: 18 steps an epoch)",
+        "batch_size: 32 (auto: 300 rows)",
+        "epochs: 3 (auto: 9 steps an epoch)",
         "learning_rate: 0.0005 (auto: an adapter wants about ten times the rate of the whole)",
     ]
 

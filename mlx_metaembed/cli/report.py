@@ -80,7 +80,7 @@ def measured(
     from mlx_metaembed import folder as folders
     from mlx_metaembed.evaluate.compared import compared
     from mlx_metaembed.evaluate.model import texts_to_encode
-    from mlx_metaembed.train.checkpoint import settings
+    from mlx_metaembed.train.claim import settings
 
     recipe, width = settings(run), folders.read(run).dimensions
     if wrong := [str(each) for each in dims or () if each > width]:

@@ -10,10 +10,10 @@ from mlx_metaembed.recipe import Recipe
 
 LEFT_OPEN = ("batch_size", "epochs", "learning_rate")
 """Settings that a recipe may leave to this rule; a run's own recipe.toml has their values."""
-BATCH_SIZES = (16, 64)
+BATCH_SIZES = (32, 64)
 """Fewest and most rows a batch that are chosen."""
 BATCHES_AN_EPOCH = 10
-"""A small set is cut into about so many batches, before a batch becomes too small for its negatives."""
+"""A small set is cut into about so many batches, as long as a batch keeps its negatives."""
 STEPS = 150
 """Steps that a run should have, where `MOST_EPOCHS` allow them."""
 MOST_EPOCHS = 3
@@ -86,7 +86,7 @@ def _batch_size(rows: int | None) -> tuple[int, str]:
         return most, "the number of rows is not known"
     wanted = 2 ** math.floor(math.log2(max(rows / BATCHES_AN_EPOCH, 1)))
     chosen = min(max(wanted, fewest), most)
-    return chosen, f"{rows:,} rows" if chosen == most else f"{rows:,} rows are cut into {BATCHES_AN_EPOCH} or more"
+    return chosen, f"{rows:,} rows"
 
 
 def _epochs(rows: int | None, rows_a_step: int) -> tuple[int, str]:

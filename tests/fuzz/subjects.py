@@ -14,7 +14,7 @@ from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import disk, weights
 from mlx_metaembed.cli import main
-from mlx_metaembed.declared import DenseModule
+from mlx_metaembed.folder.module_types import DenseModule
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 ASKED = ("sort a list of numbers", "open a socket", "join two paths 7")
