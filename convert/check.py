@@ -48,7 +48,7 @@ def check(model: str | Path, *, reference: str | Path | None = None, engine: str
             f"--check compares one vector a text, and the model ends in the head {folder.head!r}. Convert it without; "
             "docs/heads.md says how its heads were checked"
         )
-    require_reference()
+    require_extra()
     expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS)
     rows = []
     for dtype, (measure, tolerance) in TOLERANCES.items():
@@ -63,7 +63,7 @@ def check(model: str | Path, *, reference: str | Path | None = None, engine: str
     return rows, said
 
 
-def require_reference() -> None:
+def require_extra() -> None:
     """Raise CallError where torch or transformers, which the reference is made of, is not installed."""
     for package in ("torch", "transformers"):
         if importlib.util.find_spec(package) is None:
