@@ -53,7 +53,7 @@ def check(
             f"--check compares one vector a text, and the model ends in the head {folder.head!r}. Convert it without; "
             "docs/heads.md says how its heads were checked"
         )
-    require_reference()
+    require_extra()
     tokenizer = ReferenceTokenizer(folder, Path(words or folder.trunk_path))
     require_same(folder, tokenizer)
     expected, tokens, said = reference_vectors(folder, Path(reference or model), TEXTS, tokenizer)
@@ -71,7 +71,7 @@ def check(
     return rows, said
 
 
-def require_reference() -> None:
+def require_extra() -> None:
     """Raise CallError where torch or transformers, which the reference is made of, is not installed."""
     for package in ("torch", "transformers"):
         if importlib.util.find_spec(package) is None:

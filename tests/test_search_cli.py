@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
 from test_encoders import GOLDEN
 
@@ -102,7 +103,7 @@ def test_a_model_that_moved_is_named_and_one_that_changed_is_noticed(tiny, corpu
     assert call(capsys, "search", tmp_path / "ix", "dog", "--model", tmp_path / "moved")[0] == 0
     path = tmp_path / "moved" / "model.safetensors"
     content = bytearray(path.read_bytes())
-    content[-4000:] = bytes(reversed(content[-4000:]))
+    content[-4000:] = np.frombuffer(content[-4000:], np.float32)[::-1].tobytes()
     path.write_bytes(content)
     status, _, err = call(capsys, "search", tmp_path / "ix", "dog", "--model", tmp_path / "moved")
     assert (status, "gives other vectors than those in" in err) == (2, True)

@@ -44,7 +44,7 @@ def command(
     if check:
         from mlx_metaembed.convert import check as checking
 
-        checking.require_reference()
+        checking.require_extra()
 
     def compare(written: Path) -> None:
         rows, said = checking.check(
