@@ -118,9 +118,9 @@ def read(folder: Path, model: dict, *, lower: bool = False) -> Read:
         tokens = Tokens(raw, said, special, added, kind)
         fast = _built(raw, kind, tokens, lower=lower, adds=name != SENTENCEPIECE)
         largest = _largest(raw)
+        side = tokens.settings.get("truncation_side") or direction(raw)
     fast.encode_special_tokens = tokens.settings.get("split_special_tokens", False)
     unknown = tuple(sorted(key for key in said if not _known(key, said[key])))
-    side = tokens.settings.get("truncation_side") or direction(raw)
     return Read(fast, name, side, largest, unknown)
 
 
