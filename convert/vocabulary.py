@@ -34,7 +34,8 @@ def bring(source: Path, out: Path, model: dict, note: Note, *, max_seq_length: i
         _make(source, out)
         note("Made tokenizer.json from the older files of the tokenizer")
     try:
-        read = tokenizer_files.read(out, model)
+        # What was copied is read where it lies, since an error names the folder.
+        read = tokenizer_files.read(out if made else source, model)
     except NotFollowedError as error:
         read = _through_transformers(source, out, model, error)
         note("Made tokenizer.json with transformers, as the tokenizer's files say together")

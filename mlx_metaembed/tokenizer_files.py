@@ -105,7 +105,8 @@ def read(folder: Path, model: dict, *, lower: bool = False) -> Read:
     said, special, added = (_object(folder / name) for name in (CONFIG, SPECIAL, ADDED))
     if wrong := _wrong(said):
         raise NotFollowedError(str(faults(f"{folder / CONFIG} says what is not followed:", wrong, advice(folder))))
-    outline = json.dumps([value for key, value in raw.items() if key != "added_tokens"], ensure_ascii=False)
+    with guarded(f"{path} is no tokenizer file"):
+        outline = json.dumps([value for key, value in raw.items() if key not in ("model", "added_tokens")])
     try:
         name = classes.class_name(model, said, byte_level='"ByteLevel"' in outline)
     except CallError as error:
@@ -118,9 +119,9 @@ def read(folder: Path, model: dict, *, lower: bool = False) -> Read:
         tokens = Tokens(raw, said, special, added, kind)
         fast = _built(raw, kind, tokens, lower=lower, adds=name != SENTENCEPIECE)
         largest = _largest(raw)
+        side = tokens.settings.get("truncation_side") or direction(raw)
     fast.encode_special_tokens = tokens.settings.get("split_special_tokens", False)
     unknown = tuple(sorted(key for key in said if not _known(key, said[key])))
-    side = tokens.settings.get("truncation_side") or direction(raw)
     return Read(fast, name, side, largest, unknown)
 
 

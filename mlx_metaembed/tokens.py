@@ -91,8 +91,8 @@ class Tokenizer:
         self._beyond = {id: token for id, token in self.vocabulary.items() if id >= rows}
         if self.pad_id >= rows:
             raise CallError(
-                f"{folder.path}: the padding has the id {self.pad_id}, but the word embedding has {self._rows} rows; "
-                "mend pad_token_id in config.json"
+                f"The files of {self._path.parent} pad a text with the id {self.pad_id}, but the word embedding has "
+                f"{self._rows} rows; the tokenizer belongs to another model"
             )
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:

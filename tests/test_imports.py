@@ -84,7 +84,7 @@ def test_only_the_engines_import_mlx_and_torch(path: Path):
     elif module.startswith("mlx_metaembed.on_torch"):
         assert used <= {"torch", "transformers", "safetensors"}
     elif module.startswith("mlx_metaembed.convert"):
-        # Tokenizers that lack a tokenizer.json are made by transformers, which mlx-lm brings.
+        # Tokenizers are made and checked by transformers, which mlx-lm brings.
         assert used <= {"transformers"} and not imports(path, top=True) & ENGINES
     else:
         assert not used

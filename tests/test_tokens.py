@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny import TEXTS, tiny_folder
 
-from mlx_metaembed import disk, tokens
+from mlx_metaembed import disk, load, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.tokens import Tokenizer
@@ -36,6 +36,21 @@ def test_a_tokenizer_larger_than_any_is_not_read(tiny: Path, monkeypatch: pytest
     monkeypatch.setattr(disk, "MOST_TOKENIZER_BYTES", 10)
     with pytest.raises(CallError, match="bytes, expected at most 10"):
         Tokenizer(folders.read(tiny))
+
+
+def test_the_side_that_is_cut_is_the_declared_one(tmp_path: Path, engine_name: str):
+    path = tiny_folder(tmp_path / "m")
+    said = disk.read_json(path / "tokenizer_config.json")
+    disk.write_json(path / "tokenizer_config.json", said | {"truncation_side": "left"})
+    tokenizer = Tokenizer(folders.read(path), 6)
+    whole = Tokenizer(folders.read(path))([TEXTS[4]])[0]
+    assert tokenizer([TEXTS[4]]) == [[2, *whole[-5:]]]
+    # What a run keeps is cut so too, and so is what is encoded and indexed.
+    store = tokens.stored(tmp_path / "store", tokenizer, [TEXTS[4]], [""])
+    assert store[0].tolist() == [2, *whole[-5:]]
+    last = " ".join(TEXTS[4].replace(",", " ,").split()[-4:])
+    found = load(path, engine=engine_name, max_seq_length=6).encode([TEXTS[4], last])
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-6)
 
 
 def test_lower_case_where_declared(tmp_path: Path):

@@ -98,6 +98,7 @@ def tokenizer(specials: tuple[str, ...] = BERT_SPECIALS, template: str = "[CLS] 
     words = sorted({word for text in TEXTS for word in text.replace(",", "").split()})
     vocabulary = {token: at for at, token in enumerate([*specials, *words, *map(str, range(40))])}
     made = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
+    made.add_special_tokens(list(specials))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     around = [(token, vocabulary[token]) for token in template.split() if token in specials]
     made.post_processor = processors.TemplateProcessing(single=template, special_tokens=around)
