@@ -16,8 +16,8 @@ TABLES = r"""SELECT name, type = 'view' OR sql LIKE 'CREATE VIRTUAL%' FROM sqlit
 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'"""
 COMPUTED_ROWS, GROWTH = 100_000, 100
 """Past so many rows, a view gives at most so many times the characters that its file has bytes; a table has its own."""
-STEPS, PATIENCE = 1_000_000, 400
-"""Steps of SQLite's machine between two looks at it, and looks without a row: about ten seconds."""
+STEPS, PATIENCE = 1_000_000, 100
+"""Steps of SQLite's machine between two looks at it, and looks without a row: some seconds."""
 LOCK_SECONDS = 5.0
 LONGEST = 64 << 20
 """Bytes of a value."""
