@@ -44,7 +44,8 @@ class Corpus:
         """Raises CallError where the offsets do not fit the texts or the number of rows."""
         self.path = folder / TEXTS
         try:
-            self.offsets = np.load(folder / OFFSETS, allow_pickle=False)
+            with (folder / OFFSETS).open("rb") as file:
+                self.offsets = np.lib.format.read_array(file, allow_pickle=False)
         except (OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError) as error:
             # NumPy parses a header as Python.
             raise CallError(f"{folder / OFFSETS} can't be read ({error}); build the index again") from None
