@@ -151,6 +151,11 @@ def test_rows_labelled_zero_are_hard_negatives_and_no_pairs(write, one, zero):
     assert rows.notes[0] == "1 rows labelled 0 or contradiction are hard negatives of their anchor"
 
 
+def test_a_text_labelled_both_ways_is_no_negative_of_itself(write):
+    one, zero = ({"query": "q", "answer": "a", "label": label} for label in (1, 0))
+    assert data.read(write(one, zero, one)) == Pairs(["q", "q"], ["a", "a"], [(), ()])
+
+
 def test_labels_that_say_nothing_clear_are_refused(write):
     assert "line 1, column 'label': the number 2; expected 1 or 0, or entailment, neutral or contradiction" in message(
         write({**PAIR, "label": 2})
