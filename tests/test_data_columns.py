@@ -117,6 +117,8 @@ def test_other_columns_are_noted_and_texts_need_nothing_else(write):
     rows = data.read(write({**PAIR, "title": "t", "position": 1, "url": "u"}))
     assert rows.notes == ("Columns that nothing reads: 'title', 'position', 'url'",)
     assert data.read_texts(write({"text": "t", "score": 1, "prompt": "p"})).texts == ["t"]
+    many = data.read(write({**PAIR, **{f"x{at}": at for at in range(25)}})).notes[0]
+    assert many.endswith("'x19' and 5 more")
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def by_position(cells: Sequence[object]) -> tuple[str, ...]:
         return ("text",)
     if len(cells) == 3 and all(texts[:2]) and is_number(cells[2]):
         return ("sentence1", "sentence2", "score")
-    if all(texts) and (len(cells) == 2 or not any(map(is_number, cells))):
+    if len(cells) > 1 and all(texts) and (len(cells) == 2 or not any(map(is_number, cells))):
         return ("anchor", "positive", *(f"negative_{number}" for number in range(1, len(cells) - 1)))
     return ()
 
