@@ -190,7 +190,7 @@ def test_another_models_index_is_refused_by_fingerprint(engine_name, tiny, tmp_p
     assert status == 2
     assert f"{tmp_path / 'm'} gives other vectors than those in {tmp_path / 'ix'}: its weights differ" in err
     assert f"of {tiny.resolve()}, which it was built with" in err
-    assert f"in the index:  weights {kept['weights']}, settings {kept['settings']}" in err
+    assert f"fingerprint in the index: weights {kept['weights']}, settings {kept['settings']}" in err
     shutil.rmtree(tmp_path / "m")
     shutil.copytree(tiny, tmp_path / "m")
     pooling = tmp_path / "m" / "1_Pooling" / "config.json"
