@@ -126,6 +126,34 @@ def test_half_a_surrogate_pair_on_the_command_line(tiny, capsys):
     assert "text 1: not valid Unicode" in refused(capsys, "embed", tiny, bad)
 
 
+def test_a_note_whose_name_is_no_text(tiny, tmp_path, capsys):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / os.fsdecode(b"\xff.md")).write_text("one two")
+    assert call(capsys, "index", tiny, notes, tmp_path / "ix")[0] == 0
+    status, out, _ = call(capsys, "search", tmp_path / "ix", "one", "--json")
+    assert (status, json.loads(out)["results"][0]["hits"][0]["path"]) == (0, f"{notes}/\udcff.md")
+    assert "\\udcff.md:1" in call(capsys, "search", tmp_path / "ix", "one")[1]
+    assert "query 1: not valid Unicode" in refused(capsys, "search", tmp_path / "ix", os.fsdecode(b"\xff"))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("embed", "MODEL", "--input", "x" * 300 + ".jsonl"),
+        ("eval", "MODEL", "--data", "x" * 300),
+        ("index", "MODEL", "x" * 300, "ix"),
+        ("search", "x" * 300, "q"),
+        ("train", "--model", "MODEL", "--data", "x" * 300, "--out", "run"),
+        ("plan", "--model", "MODEL", "--data", "x" * 300),
+    ],
+    ids=lambda args: args[0],
+)
+def test_a_name_that_is_too_long(tiny, tmp_path, capsys, monkeypatch, args):
+    monkeypatch.chdir(tmp_path)
+    assert "File name too long" in refused(capsys, *(tiny if word == "MODEL" else word for word in args))
+
+
 def test_notes_are_found_by_path_and_line(engine_name, tiny, tmp_path, capsys):
     notes = tmp_path / "notes"
     notes.mkdir()
@@ -162,7 +190,7 @@ def test_another_models_index_is_refused_by_fingerprint(engine_name, tiny, tmp_p
     assert status == 2
     assert f"{tmp_path / 'm'} gives other vectors than those in {tmp_path / 'ix'}: its weights differ" in err
     assert f"of {tiny.resolve()}, which it was built with" in err
-    assert f"in the index:  weights {kept['weights']}, settings {kept['settings']}" in err
+    assert f"fingerprint in the index: weights {kept['weights']}, settings {kept['settings']}" in err
     shutil.rmtree(tmp_path / "m")
     shutil.copytree(tiny, tmp_path / "m")
     pooling = tmp_path / "m" / "1_Pooling" / "config.json"

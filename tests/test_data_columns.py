@@ -1,7 +1,11 @@
 """The column map, columns that look meant, labels beside pairs, and what is said of the rest."""
 
+import csv
 import json
+import sqlite3
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from mlx_metaembed import data
@@ -113,6 +117,8 @@ def test_other_columns_are_noted_and_texts_need_nothing_else(write):
     rows = data.read(write({**PAIR, "title": "t", "position": 1, "url": "u"}))
     assert rows.notes == ("Columns that nothing reads: 'title', 'position', 'url'",)
     assert data.read_texts(write({"text": "t", "score": 1, "prompt": "p"})).texts == ["t"]
+    many = data.read(write({**PAIR, **{f"x{at}": at for at in range(25)}})).notes[0]
+    assert many.endswith("'x19' and 5 more")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +157,11 @@ def test_rows_labelled_zero_are_hard_negatives_and_no_pairs(write, one, zero):
     assert rows.notes[0] == "1 rows labelled 0 or contradiction are hard negatives of their anchor"
 
 
+def test_a_text_labelled_both_ways_is_no_negative_of_itself(write):
+    one, zero = ({"query": "q", "answer": "a", "label": label} for label in (1, 0))
+    assert data.read(write(one, zero, one)) == Pairs(["q", "q"], ["a", "a"], [(), ()])
+
+
 def test_labels_that_say_nothing_clear_are_refused(write):
     assert "line 1, column 'label': the number 2; expected 1 or 0, or entailment, neutral or contradiction" in message(
         write({**PAIR, "label": 2})
@@ -158,3 +169,52 @@ def test_labels_that_say_nothing_clear_are_refused(write):
     nli = {"premise": "a", "hypothesis": "b", "label": 0}
     assert "expected the words entailment, neutral or contradiction" in message(write(nli))
     assert "has no row whose label says that its texts belong together" in message(write({**PAIR, "label": 0}))
+
+
+def as_jsonl(path, rows):
+    path.with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path.with_suffix(".jsonl")
+
+
+def as_array(path, rows):
+    path.with_suffix(".json").write_text(json.dumps(rows, indent=1))
+    return path.with_suffix(".json")
+
+
+def as_csv(path, rows):
+    with path.with_suffix(".csv").open("w", newline="") as file:
+        cells = [[json.dumps(value) if isinstance(value, list) else value for value in row.values()] for row in rows]
+        csv.writer(file).writerows([list(rows[0]), *cells])
+    return path.with_suffix(".csv")
+
+
+def as_parquet(path, rows):
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path.with_suffix(".parquet"))
+    return path.with_suffix(".parquet")
+
+
+def as_sqlite(path, rows):
+    path.with_suffix(".db").unlink(missing_ok=True)
+    base = sqlite3.connect(path.with_suffix(".db"))
+    base.execute(f"CREATE TABLE t ({', '.join(rows[0])})")
+    cells = [[json.dumps(value) if isinstance(value, list) else value for value in row.values()] for row in rows]
+    base.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", cells)
+    base.commit()
+    base.close()
+    return path.with_suffix(".db")
+
+
+@pytest.mark.parametrize("store", [as_jsonl, as_array, as_csv, as_parquet, as_sqlite])
+def test_every_reader_reads_refuses_and_notes_alike(tmp_path, store):
+    path = tmp_path / "rows"
+    rows = [
+        {"query": "q", "answer": "a", "label": 1, "negatives": ["n", "m"], "url": "u"},
+        {"query": "q", "answer": "b", "label": 0, "negatives": ["k"], "url": "u"},
+    ]
+    found = data.read(store(path, rows))
+    assert found == Pairs(["q"], ["a"], [("n", "m", "b")])
+    assert found.notes[-1] == "Columns that nothing reads: 'url'"
+    assert data.read(store(path, rows), columns="anchor=query,positive=url,label=,negatives=").positives == ["u", "u"]
+    scored = [{"query": "q", "answer": "a", "score": 0.5}]
+    assert "column 'score': a score, which nothing reads" in message(store(path, scored))
+    assert "column 'body': missing; --columns asks for it" in message(store(path, scored), columns="anchor=body")

@@ -27,6 +27,15 @@ def test_gains_are_the_grades_themselves():
     assert found["ndcg@10"] != pytest.approx(exponential)
 
 
+def test_a_query_that_is_in_the_corpus_is_no_answer_to_itself():
+    scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.9, 0.3], [0.1, 0.2, 0.3]], np.float32)
+    ranked = retrieval.ranked_without([scores[:2].copy(), scores[2:].copy()], {0: 0, 2: 2}, 3)
+    assert ranked.tolist() == [[1, 2, -1], [1, 2, 0], [1, 0, -1]]
+    # As in BEIR, a judgement of the query's own text stays in the ideal: it can't be earned.
+    found = retrieval.measure_ranked(ranked[:1], [{0: 1, 1: 1}])
+    assert found["ndcg@10"] == pytest.approx(1 / (1 + 1 / log2(3)))
+
+
 def test_a_grade_of_zero_or_less_is_not_relevant():
     found = retrieval.measure_ranked(np.array([[0, 1, 2]]), [{0: 0, 1: -1, 2: 1}])
     assert found == {"ndcg@10": pytest.approx(1 / log2(4)), "recall@10": 1.0, "mrr@10": pytest.approx(1 / 3)}

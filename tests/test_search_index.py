@@ -260,3 +260,23 @@ def test_a_full_disk_leaves_nothing(tmp_path, limit):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93NUMPY\x01\x00\x08\x00{'descr'", b"\x93NUMPY\x01\x00\x04\x00{{{\n", b"PK\x03\x04"]
+)
+def test_offsets_that_are_no_array(tmp_path, content):
+    build(tmp_path / "ix")
+    (tmp_path / "ix" / "offsets.npy").write_bytes(content)
+    with pytest.raises(CallError, match=r"offsets\.npy"):
+        Corpus(tmp_path / "ix", COUNT)
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"[]", b'{"id": 1, "text": "a"}', b'{"id": "a"}', b'{"id": "a", "text": "b", "x": 1}']
+)
+def test_a_line_that_is_no_entry(tmp_path, line):
+    (tmp_path / "corpus.jsonl").write_bytes(line + b"\n")
+    np.save(tmp_path / "offsets.npy", np.array([0, len(line) + 1], np.int64))
+    with pytest.raises(CallError, match="row 0: no object with an id and a text; build the index again"):
+        Corpus(tmp_path, 1)[[0]]

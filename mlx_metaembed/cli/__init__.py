@@ -1,5 +1,6 @@
 """`metaembed <verb>`: one file a verb, imported when it is called, so that --help stays quick."""
 
+import errno
 import importlib
 import sys
 
@@ -97,4 +98,5 @@ def main(args: list[str] | None = None) -> None:
         from mlx_metaembed.disk import cause
 
         click.echo(f"metaembed: {cause(error)}", err=True)
-        sys.exit(1)
+        # A name that no file can have is the caller's; anything else befell the job.
+        sys.exit(2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1)

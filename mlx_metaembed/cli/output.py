@@ -23,8 +23,10 @@ def notes(texts: Sequence[str]) -> None:
 
 def answer(result: dict, as_json: bool, lines: Sequence[str]) -> None:
     """The verb's result: one JSON object, or lines for people, on stdout."""
+    said = json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines)
     try:
-        click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
+        # The name of a file may be no text. In JSON the escape is the one that JSON has for it.
+        click.echo(said.encode("utf-8", "backslashreplace").decode("utf-8"))
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -70,7 +70,8 @@ def _lines(hits: list[dict]) -> list[str]:
 
 
 def _queries(given: tuple[str, ...]) -> list[str]:
-    """The queries as texts. Raises CallError for an empty one, or an empty stdin."""
+    """The queries as texts. Raises CallError for an empty one, one that is no text, or an empty stdin."""
+    from mlx_metaembed.data.faults import Faults
     from mlx_metaembed.errors import CallError
 
     texts = []
@@ -81,6 +82,10 @@ def _queries(given: tuple[str, ...]) -> list[str]:
             raise CallError("A query is empty; expected words")
         else:
             texts.append(text)
+    faults = Faults("The call", sys.maxsize)
+    for number, text in enumerate(texts, start=1):
+        faults.text(f"query {number}", None, text)
+    faults.raise_any()
     return texts
 
 

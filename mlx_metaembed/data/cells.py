@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlx_metaembed.data import shapes
 from mlx_metaembed.data.columns import Columns
@@ -23,12 +24,27 @@ class Cells:
     faults: Faults
     as_text: bool
 
-    def taken(self, where: str, row: Row) -> list[tuple]:
+    @cached_property
+    def _converted(self) -> list[str]:
+        """The columns whose values may come in another form than they are kept in."""
+        return [name for name in self.used if shapes.is_list(name) or self.columns.chosen.get(name)]
+
+    @cached_property
+    def _negatives(self) -> list[str]:
+        return [name for name in self.used if shapes.is_negative(name)]
+
+    @cached_property
+    def _label(self) -> str | None:
+        return next((name for name in ("label", "gold_label") if name in self.used), None)
+
+    def taken(self, where: str, row: dict[str, object]) -> list[tuple]:
         """The fields of the row class, once for each positive of a pair; none where a value is at fault: noted.
 
         Of pairs with a label, what it says comes last.
         """
-        row = {name: self._plain(name, value) for name, value in row.items()}
+        for name in self._converted:
+            if name in row:
+                row[name] = self._plain(name, row[name])
         return list(getattr(self, f"_{self.shape.kind}")(where, row))
 
     def _plain(self, name: str, found: object) -> object:
@@ -52,10 +68,9 @@ class Cells:
 
     def _pairs(self, where: str, row: Row) -> Iterator[tuple]:
         anchor, positive = self.shape.required[:2]
-        negatives = [name for name in self.used if shapes.is_negative(name)]
+        negatives, label = self._negatives, self._label
         good = self._text(where, anchor, row[anchor])
         texts = {name: self._texts(where, name, row[name]) for name in (positive, *negatives)}
-        label = next((name for name in ("label", "gold_label") if name in self.used), None)
         said = self._verdict(where, label, row[label]) if label else ""
         if good and None not in texts.values() and said is not None:
             hard = tuple(text for name in negatives for text in texts[name])

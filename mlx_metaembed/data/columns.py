@@ -76,6 +76,8 @@ def written(chosen: Mapping[str, str]) -> str:
 def value(row: Mapping[str, object], path: Path) -> object:
     """What lies at a path; None where it leads nowhere. A key of a list of objects gives the list of their values."""
     found = row[path[0]]
+    if len(path) == 1:
+        return found
     for key in path[1:]:
         if isinstance(found, Mapping):
             found = found.get(key)

@@ -7,6 +7,8 @@ import math
 
 from mlx_metaembed.errors import faults
 
+SHOWN = 20
+"""Names of columns in a note."""
 MOST = 1_000
 """So many faults end the reading: a file of another kind has one in every line."""
 
@@ -45,7 +47,9 @@ class Faults:
 
     def notes(self) -> tuple[str, ...]:
         """What was noted, and the columns that nothing read."""
-        names = ", ".join(repr(name[:40]) for name in self.unused)
+        names = ", ".join(repr(name[:40]) for name in list(self.unused)[:SHOWN])
+        if len(self.unused) > SHOWN:
+            names += f" and {len(self.unused) - SHOWN:,} more"
         return (*self._notes, *([f"Columns that nothing reads: {names}"] if names else []))
 
     def raise_any(self) -> None:

@@ -7,6 +7,7 @@ that belong to no shape are named in a note; those whose names say that they mat
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 NEGATIVE = re.compile(r"(?:hard_)?neg(?:ative)?s?_?(\d*)")
 PLURAL = re.compile(r"(?:hard_)?neg(?:ative)?s|neg|pos|positives")
@@ -117,6 +118,7 @@ def meant(name: str, shape: Shape, used: Collection[str]) -> str:
     return "" if kind in ("a negative", "a positive") and shape.kind != "pairs" else kind
 
 
+@lru_cache(4096)
 def is_negative(name: str) -> bool:
     """Whether a column holds hard negatives, by any of the names in use: `negative_3`, `neg`, `hard_negatives`."""
     return bool(NEGATIVE.fullmatch(_plain(name)))
@@ -128,6 +130,7 @@ def negatives_of(columns: Collection[str]) -> list[str]:
     return [name for _, name in sorted((int(match[1] or -1), name) for match, name in matches if match)]
 
 
+@lru_cache(4096)
 def is_list(name: str) -> bool:
     """Whether a column's name says that it holds a list: `pos`, `neg`, `negatives`."""
     return bool(PLURAL.fullmatch(_plain(name)))
@@ -143,7 +146,7 @@ def by_position(cells: Sequence[object]) -> tuple[str, ...]:
         return ("text",)
     if len(cells) == 3 and all(texts[:2]) and is_number(cells[2]):
         return ("sentence1", "sentence2", "score")
-    if all(texts) and (len(cells) == 2 or not any(map(is_number, cells))):
+    if len(cells) > 1 and all(texts) and (len(cells) == 2 or not any(map(is_number, cells))):
         return ("anchor", "positive", *(f"negative_{number}" for number in range(1, len(cells) - 1)))
     return ()
 

@@ -14,10 +14,10 @@ from mlx_metaembed.errors import CallError, nearest
 
 TABLES = r"""SELECT name, type = 'view' OR sql LIKE 'CREATE VIRTUAL%' FROM sqlite_master
 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'"""
-COMPUTED_ROWS = 1_000_000
-"""A view gives no more rows; a table has as many as its file holds."""
-STEPS, PATIENCE = 1_000_000, 400
-"""Steps of SQLite's machine between two looks at it, and looks without a row: about ten seconds."""
+COMPUTED_ROWS, GROWTH = 100_000, 100
+"""Past so many rows, a view gives at most so many times the characters that its file has bytes; a table has its own."""
+STEPS, PATIENCE = 1_000_000, 100
+"""Steps of SQLite's machine between two looks at it, and looks without a row: some seconds."""
 LOCK_SECONDS = 5.0
 LONGEST = 64 << 20
 """Bytes of a value."""
@@ -55,12 +55,15 @@ def _fill(path: Path, filled: Table, base: sqlite3.Connection, table: str | None
     if not filled.header("its schema", columns):
         return
     wanted = filled.sources(columns)
+    size, given = path.stat().st_size, 0
     for number, row in enumerate(base.execute(f"SELECT {', '.join(map(_quoted, wanted))} FROM {_quoted(name)}"), 1):
         waited[0] = 0
-        if number > COMPUTED_ROWS and computed[name]:
+        if computed[name]:
+            given += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if number > COMPUTED_ROWS and given > GROWTH * size:
             raise CallError(
-                f"{filled.faults.source} is a view and gives more than {COMPUTED_ROWS:,} rows; if it has an end, make "
-                f"a table of it: CREATE TABLE rows AS SELECT * FROM {_quoted(name)}"
+                f"{filled.faults.source} is a view and gives more than {COMPUTED_ROWS:,} rows, {GROWTH} times its "
+                f"file; if it has an end, make a table of it: CREATE TABLE rows AS SELECT * FROM {_quoted(name)}"
             )
         filled.add(f"row {number}", dict(zip(wanted, row, strict=True)), columns)
 

@@ -110,7 +110,9 @@ class Table:
             for note in notes:
                 self.faults.note(note)
         kinds = {"pairs": Pairs, "scored": Scored, "labelled": Labelled, "text_alone": Texts}
-        return kinds[self.shape.kind](*map(list, zip(*self._rows, strict=True)))
+        # Not zip(*rows): it would hold an iterator a row.
+        columns = ([row[at] for row in self._rows] for at in range(len(self._rows[0])))
+        return kinds[self.shape.kind](*columns)
 
     def _layout(self, where: str, columns: tuple[str, ...]) -> Layout | None:
         if columns not in self._layouts:

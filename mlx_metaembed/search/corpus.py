@@ -6,6 +6,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -44,8 +45,10 @@ class Corpus:
         """Raises CallError where the offsets do not fit the texts or the number of rows."""
         self.path = folder / TEXTS
         try:
-            self.offsets = np.load(folder / OFFSETS, allow_pickle=False)
-        except (OSError, ValueError, EOFError, MemoryError, OverflowError) as error:
+            with (folder / OFFSETS).open("rb") as file:
+                self.offsets = np.lib.format.read_array(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError) as error:
+            # NumPy parses a header as Python.
             raise CallError(f"{folder / OFFSETS} can't be read ({error}); build the index again") from None
         fits = isinstance(self.offsets, np.ndarray) and self.offsets.dtype == np.int64
         fits = fits and self.offsets.shape == (count + 1,) and self.offsets[0] == 0

@@ -142,8 +142,8 @@ class Index:
             raise CallError(
                 f"{model} gives other vectors than those in {self.path}: its {' and '.join(wrong)} differ from those "
                 f"of {self.about.model}, which it was built with.\n"
-                f"  in the index:  {_words(kept)}\n"
-                f"  of the model:  {_words(found)}\n"
+                f"  fingerprint in the index: {_words(kept)}\n"
+                f"  fingerprint of the model: {_words(found)}\n"
                 "Search with the model that it was built with (--model), or build the index again with this one. "
                 "A quantized export counts as another model."
             )
