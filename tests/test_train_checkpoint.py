@@ -208,3 +208,22 @@ def test_the_run_alone_reads_the_checksums(stopped: tuple[Recipe, dict]):
         "state.safetensors",
     ]
     assert weights.metadata(whole / STATE)["step"] == "4" and expected
+
+
+def test_a_run_whose_id_is_lost_is_not_begun_anew(stopped: tuple[Recipe, dict], tmp_path: Path):
+    settings, _ = stopped
+    out = tmp_path / "run"
+    shutil.copytree(settings.out, out)
+    again = Recipe(**vars(settings) | {"out": str(out)})
+    for change, message in (
+        (lambda file: file.write_text("{"), r"run\.json, line 1"),
+        (lambda file: file.write_text('{"run": 7}'), r"run\.json is damaged"),
+        (lambda file: file.unlink(), r"run\.json is missing.*checkpoint-3 can be the --model"),
+    ):
+        change(out / "metaembed" / "run.json")
+        with pytest.raises(CallError, match=message):
+            train(again, resume=True)
+    for checkpoint in out.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    train(again, resume=True)
+    assert [row["step"] for row in metrics(out)] == [1, 2, 3, 4]

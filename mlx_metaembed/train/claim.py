@@ -33,7 +33,7 @@ def begun(out: Path) -> bool:
 
 def unfinished(out: Path) -> bool:
     """Whether a folder holds a run that was begun and has not finished."""
-    return begun(out) and (out / RUN).is_file()
+    return begun(out) and ((out / RUN).is_file() or not (out / LAST).is_file())
 
 
 def require_free(out: Path, lock: Lock) -> None:
@@ -51,11 +51,10 @@ def require_unfinished(out: Path) -> None:
     """Raise CallError where a folder holds no run, or one that has finished or can't be told from others."""
     if not begun(out):
         raise CallError(f"{out} holds no run; there is nothing to resume. Start one without --resume")
-    if unfinished(out):
-        return
-    if (out / LAST).is_file():
+    if not unfinished(out):
         raise CallError(f"{out} holds a finished run; there is nothing to resume. Start one without --resume")
-    raise CallError(f"{out / RUN} is missing, by which a run knows its checkpoints. {_onward(out)}")
+    if not (out / RUN).is_file() and folders.newest_checkpoint(out):
+        raise CallError(f"{out / RUN} is missing, by which a run knows its checkpoints. {_onward(out)}")
 
 
 def begin(out: Path, recipe: Recipe, lock: Lock, *, resume: bool) -> str:
@@ -72,8 +71,9 @@ def begin(out: Path, recipe: Recipe, lock: Lock, *, resume: bool) -> str:
             require_free(out, lock)
         for folder in (out, out / SIDE):
             partials.clear(folder, every=True)
-        run = read(out)["run"] if resume else uuid.uuid4().hex[:16]
-        if not resume:
+        run = read(out)["run"] if resume else ""
+        if not run:
+            run = uuid.uuid4().hex[:16]
             _write(out, {"run": run})
         recipes.write(recipe, out / SETTINGS)
     except BaseException:
@@ -91,8 +91,10 @@ def begin(out: Path, recipe: Recipe, lock: Lock, *, resume: bool) -> str:
 def read(out: Path) -> dict:
     """What `run.json` says: the run's id, and from the end of the last step on what is left to do.
 
-    Raises CallError where it is damaged.
+    The id is empty where settings alone are there. Raises CallError where the file is damaged.
     """
+    if not (out / RUN).is_file():
+        return {"run": ""}
     found = disk.read_json(out / RUN)
     if isinstance(found, dict) and isinstance(found.get("run"), str) and found["run"]:
         return found

@@ -74,9 +74,7 @@ def _link(out: Path, last: Path) -> None:
             (out / name).mkdir(parents=True, exist_ok=True)
     files = [name for name in names if (last / name).is_file() and name != Path(CHECKSUMS)]
     for name in sorted(files, key=lambda name: (name == Path(LAST), name)):
-        # To replace a file by another name of itself does nothing, and leaves both names.
-        if (out / name).is_file() and (out / name).samefile(last / name):
-            continue
+        # A file that has its second name already keeps it: to rename one name of a file to another does nothing.
         with disk.replacing_file(out / name) as partial:
             try:
                 os.link(last / name, partial)
