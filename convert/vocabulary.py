@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_metaembed import folder as folders
+from mlx_metaembed import post_processor
 from mlx_metaembed.disk import MOST_TOKENIZER_BYTES, read_json, require_file
 from mlx_metaembed.errors import CallError
 
@@ -80,9 +81,11 @@ def _fast(path: Path) -> "Tokenizer":
     from tokenizers import Tokenizer
 
     try:
-        return Tokenizer.from_file(str(path))
+        fast = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception
         raise CallError(f"{path} is no tokenizer file: {error}") from None
+    post_processor.require_text_once(path, fast)
+    return fast
 
 
 def _with(processor: dict | None, added: dict[str, tuple[str, int]]) -> dict | None:
