@@ -27,6 +27,8 @@ QUANTIZED = ("Quantize", "Integer", "QLinear", "NBits", "QAttention", "QGemm", "
 """Parts of the names of operators that take or make quantized numbers."""
 QUOTED = re.compile(r"'([^']*)'")
 PRODUCTS = ("MatMul", "Gemm")
+TAKES = {"Constant": (0,), "Identity": (1,), "Add": (2,), "MatMul": (2,), "Gemm": (2, 3)}
+"""How many inputs those operators have that a name is taken from."""
 FOLDERS = ("onnx", "")
 """Where a model folder has its `model.onnx`, the likelier first."""
 Found = dict[str, Tensor | np.ndarray]
@@ -52,6 +54,7 @@ def read(path: Path) -> tuple[Found, list[str]]:
     """
     graph = _graph(path)
     _require_text(path, graph)
+    _require_whole(path, graph)
     _require_plain(path, graph)
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     # Some exporters write small or folded matrices as nodes.
@@ -122,6 +125,17 @@ def _require_text(path: Path, graph: "GraphProto") -> None:
         texts = [error.object]
     if wrong := next((text for text in texts if not isinstance(text, str)), None):
         raise CallError(f"{path} has a name that is not UTF-8 text ({wrong!r:.60}); it is damaged, fetch it again")
+
+
+def _require_whole(path: Path, graph: "GraphProto") -> None:
+    """Raise CallError where a node that is looked at lacks what it takes or gives."""
+    wrong = [
+        f"{node.op_type} {node.name!r:.60} has {len(node.input)} inputs and {len(node.output)} outputs"
+        for node in graph.node
+        if node.op_type in TAKES and (len(node.input) not in TAKES[node.op_type] or len(node.output) != 1)
+    ]
+    if wrong:
+        raise faults(f"{path} has nodes that can't be:", wrong, "It is damaged, fetch it again.")
 
 
 def _require_plain(path: Path, graph: "GraphProto") -> None:

@@ -257,6 +257,20 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, what: str):
     assert "has a name that is not UTF-8 text (b" in message and "\\xff" in message
 
 
+def test_a_node_without_its_inputs_is_refused(tmp_path: Path):
+    tensor = numpy_helper.from_array(np.zeros((2, 2), np.float32), "a.weight")
+    nodes = [helper.make_node(kind, ["a.weight"] * many, ["b"] * (kind != "Constant")) for kind, many in LACKING]
+    model = helper.make_model(helper.make_graph(nodes, "graph", [], [], initializer=[tensor]))
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(CallError, match="has nodes that can't be") as error:
+        exports.read(tmp_path / "model.onnx")
+    assert "- Identity '' has 0 inputs and 1 outputs" in str(error.value)
+    assert str(error.value).count("  - ") == len(LACKING)
+
+
+LACKING = (("Identity", 0), ("MatMul", 1), ("Gemm", 1), ("Add", 3), ("Constant", 0))
+
+
 @pytest.mark.parametrize("shape", [(-16, -2), (2**40, 0), (1,) * 40])
 def test_a_shape_that_cannot_be_is_refused(tmp_path: Path, shape: tuple[int, ...]):
     tensor = TensorProto(name="a.weight", data_type=TensorProto.FLOAT, dims=shape, raw_data=bytes(128))

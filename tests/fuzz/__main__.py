@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from fuzz import subjects, trial
+from fuzz import subject, subjects, trial
 from fuzz.trial import Try
 
 KIT = ("cli.embed", "cli.convert", "cli.export", "cli.train", "cli.eval", "cli.index", "cli.search", "cli.plan")
@@ -134,7 +134,7 @@ def _warm(engines: list[str]) -> None:
 
         torch.set_num_threads(1)
         for family in ("bert", "xlm-roberta", "modernbert", "qwen3", "t5", "nomic_bert"):
-            embedder.load(subjects.GOLDEN / family, engine="torch").encode(["a list"])
+            embedder.load(subject.GOLDEN / family, engine="torch").encode(["a list"])
 
 
 def _alone(log: Path, work: Callable[[], None]) -> None:

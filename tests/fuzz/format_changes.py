@@ -1,16 +1,13 @@
-"""Changes that know a format: safetensors, tokenizers, pickles and zips, rows of data, SQLite, TOML, NumPy's."""
+"""Changes that know a format: safetensors, tokenizers, JSON, rows of data, TOML; others in `binary_changes`."""
 
 import json
-import sqlite3
 import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import bombs
 import numpy as np
 
-from fuzz import json_changes
+from fuzz import binary_changes, json_changes
 
 Random = np.random.Generator
 
@@ -152,79 +149,6 @@ def _lines(path: Path, random: Random) -> str | None:
     return f"line {at + 1}: {made[1]}"
 
 
-def _zip(path: Path, random: Random) -> str | None:
-    """A pickle's opcodes changed inside a whole archive, or a bomb in their place."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError):
-        return None
-    name = next(name for name in entries if name.endswith("data.pkl"))
-    pickle, said = bytearray(entries[name]), "pickle: opcodes changed"
-    kind = int(random.integers(4))
-    if kind == 0:
-        chosen = sorted(bombs.PICKLES)[random.integers(len(bombs.PICKLES))]
-        pickle, said = bombs.PICKLES[chosen], f"pickle: {chosen}"
-    elif kind == 1:
-        where = int(random.integers(len(pickle)))
-        pickle[where:where] = [b"}", b"(", b"R", b"b", b"0", b"cos\nsystem\n", b"r\xff\xff\xff\xff", b"2", b"."][
-            random.integers(9)
-        ]
-    else:
-        for _ in range(int(random.choice([1, 2, 9]))):
-            pickle[random.integers(len(pickle))] = int(random.integers(256))
-    entries[name] = bytes(pickle)
-    compression = zipfile.ZIP_DEFLATED if random.random() < 0.1 else zipfile.ZIP_STORED
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for entry, data in entries.items():
-            if random.random() > 0.01:
-                archive.writestr(entry, data)
-    return said
-
-
-SQL = (
-    "create view endless as with recursive n(x) as (select 1 union all select x + 1 from n) "
-    "select x as anchor, x as positive from n",
-    "alter table pairs rename column anchor to other",
-    "insert into pairs values (null, x'00ff')",
-    "insert into pairs values (1.5, 7)",
-    "insert into pairs values (cast(x'ff' as text), 'b')",
-    "create table another (anchor, positive, score)",
-    "drop table pairs",
-    "insert into pairs values (zeroblob(100000000), 'b')",
-    "update pairs set anchor = '' where rowid = 2",
-    "alter table pairs add column negative",
-    'create table "a b\'c" (anchor text, positive text)',
-)
-
-
-def _sqlite(path: Path, random: Random) -> str | None:
-    statement = SQL[random.integers(len(SQL))]
-    try:
-        with sqlite3.connect(path) as base:
-            base.execute(statement)
-        base.close()
-    except sqlite3.Error:
-        return None
-    return statement
-
-
-def _numpy(path: Path, random: Random) -> str:
-    """NumPy's header: a shape, dtype or order that its bytes do not have."""
-    headers = (
-        "{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000,), }",
-        "{'descr': '|O', 'shape': (3,)}",
-    )
-    headers += (
-        "{'descr': '<f8', 'fortran_order': True, 'shape': (-1,), }",
-        "(" * 500,
-        "{'descr': [('a','<i4')], 'fortran_order': False, 'shape': (2,), }",
-    )
-    text = headers[random.integers(len(headers))].encode().ljust(117) + b"\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + path.read_bytes()[128:])
-    return "another header"
-
-
 def _toml(path: Path, random: Random) -> str:
     lines = path.read_text(errors="replace").splitlines()
     at = int(random.integers(len(lines) or 1))
@@ -259,9 +183,10 @@ CHANGES: dict[str, Callable[[Path, Random], str | None]] = {
     ".csv": _lines,
     ".tsv": _lines,
     ".py": _lines,
-    ".bin": _zip,
-    ".db": _sqlite,
-    ".npy": _numpy,
+    ".bin": binary_changes.zip,
+    ".db": binary_changes.sqlite,
+    ".onnx": binary_changes.onnx,
+    ".npy": binary_changes.numpy,
     ".toml": _toml,
 }
 

@@ -1,24 +1,19 @@
-"""What is changed: model folders, adapters, heads, runs, indexes, data, each with the calls that read it.
-
-A subject's path in a call is `m`, what the call writes is `out`; texts stand in for the rest.
-"""
+"""The subjects: model folders, adapters, heads, runs and indexes, each with the calls that read it; and all data."""
 
 import shutil
-import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pickled
 from tiny import TEXTS, tiny_folder
 
+from fuzz import data_subjects
+from fuzz.subject import GOLDEN, MODEL, PAIRS, TRAIN, Subject, pairs
 from mlx_metaembed import disk, weights
 from mlx_metaembed.cli import main
 from mlx_metaembed.folder.module_types import DenseModule
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 ASKED = ("sort a list of numbers", "open a socket", "join two paths 7")
-TRAIN = ("--batch-size", "4", "--iters", "2", "--max-seq-length", "16", "--json")
 EMBED = ("embed", "m", *ASKED, "--json")
 CONVERT, EXPORT, PLAN = ("convert", "m", "out", "--json"), ("export", "m", "out", "--json"), ("plan", "--model", "m")
 QUANTIZE = (*EXPORT, "--to", "mlx", "--group-size", "32")
@@ -26,17 +21,6 @@ MODEL_CALLS = (EMBED, EMBED, CONVERT, CONVERT, EXPORT, PLAN)
 SPARSE = (("embed", "m", *ASKED, "--head", "splade", "--json"), CONVERT, EXPORT)
 TOKENS = (("embed", "m", *ASKED, "--head", "multi_vector", "--json"), CONVERT, EXPORT)
 LEXICAL = ("embed", "m", *ASKED, "--head", "lexical", "--json")
-PAIRS, MODEL = "pairs.jsonl", "tiny"
-"""What calls read beside the subject: names in the built folder, for a call's {pairs} and {model}."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Something that is changed, and the calls that read it, after the verb with the engine where it computes."""
-
-    name: str
-    path: Path
-    calls: tuple[tuple[str, ...], ...]
 
 
 def build(root: Path, alone: Callable[[Callable[[], None]], None]) -> dict[str, Subject]:
@@ -46,14 +30,8 @@ def build(root: Path, alone: Callable[[Callable[[], None]], None]) -> dict[str, 
     found = [_golden(path) for path in sorted(GOLDEN.iterdir()) if (path / "config.json").is_file()]
     found += [_rich(root / "rich"), _pickled(root / "pickled"), _exported(root / "onnx"), _older(root / "older")]
     found += _made_by_the_kit(root, tiny, alone)
-    found += [_data(root / "data" / name, write) for name, write in DATA.items()]
+    found += data_subjects.build(root / "data")
     return {subject.name: subject for subject in found}
-
-
-def pairs(path: Path) -> None:
-    """Twelve pairs of texts."""
-    lines = [f'{{"anchor": "{TEXTS[row % 6]} {row}", "positive": "{TEXTS[(row + 1) % 6]} {row}"}}' for row in range(12)]
-    path.write_text("\n".join(lines) + "\n")
 
 
 def _golden(path: Path) -> Subject:
@@ -62,6 +40,9 @@ def _golden(path: Path) -> Subject:
         calls = SPARSE
     elif "colbert" in path.name:
         calls = TOKENS
+    elif path.name in ("clip", "siglip"):
+        photo = ("embed", "m", "--image", "{photo}", "--json")
+        calls = (EMBED, CONVERT, EXPORT, photo, photo)
     elif path.name == "bge_m3":
         calls = (EMBED, CONVERT, EXPORT, LEXICAL)
     elif path.name in ("bert", "qwen3", "t5"):
@@ -135,6 +116,7 @@ def _made_by_the_kit(root: Path, tiny: Path, alone: Callable) -> list[Subject]:
         ["export", str(tiny), str(root / "quantized"), "--to", "mlx", "--group-size", "32"],
     ):
         alone(lambda words=words: main(words))
+    _others_adapters(root, tiny)
     alone(lambda: _unfinished(root / "unfinished", tiny, root / PAIRS))
     data = ("--data", "{pairs}", "--json")
     coded = (
@@ -144,11 +126,34 @@ def _made_by_the_kit(root: Path, tiny: Path, alone: Callable) -> list[Subject]:
     )
     return [
         Subject("adapter", root / "adapter", (EMBED, EXPORT, (*CONVERT, "--base", "{model}"))),
+        Subject("adapter_pickled", root / "adapter_pickled", ((*CONVERT, "--base", "{model}"),)),
+        Subject("adapter_mlx_lm", root / "adapter_mlx_lm", ((*CONVERT, "--base", "{model}"), EMBED)),
         Subject("coded", root / "coded", coded),
         Subject("unfinished", root / "unfinished", (("train", "--resume", "--out", "m", "--json"),)),
         Subject("index", root / "index", (("search", "m", *ASKED, "--json"),)),
         Subject("quantized", root / "quantized", (EMBED, CONVERT, EXPORT)),
     ]
+
+
+def _others_adapters(root: Path, tiny: Path) -> None:
+    """The kit's adapter as PEFT pickles one, and in mlx-lm's words."""
+    arrays = weights.read(root / "adapter" / "adapter_model.safetensors")
+    files = ("adapter_config.json", "README.md")
+    for name in ("adapter_pickled", "adapter_mlx_lm"):
+        (root / name).mkdir()
+        for file in files:
+            if (root / "adapter" / file).is_file():
+                shutil.copyfile(root / "adapter" / file, root / name / file)
+    pickled.save(root / "adapter_pickled" / "adapter_model.bin", arrays)
+    parts = {"lora_A.weight": "lora_a", "lora_B.weight": "lora_b"}
+    renamed = {}
+    for name, array in arrays.items():
+        part = next(part for part in parts if name.endswith(part))
+        renamed[name.removeprefix("base_model.model.").removesuffix(part) + parts[part]] = array.T
+    weights.write(root / "adapter_mlx_lm" / "adapters.safetensors", renamed)
+    settings = {"rank": 4, "scale": 2.0, "dropout": 0.0, "keys": None}
+    said = {"model": str(tiny), "fine_tune_type": "lora", "num_layers": 2, "lora_parameters": settings}
+    disk.write_json(root / "adapter_mlx_lm" / "adapter_config.json", said)
 
 
 def _unfinished(out: Path, tiny: Path, data: Path) -> None:
@@ -166,109 +171,3 @@ def _unfinished(out: Path, tiny: Path, data: Path) -> None:
     except Exception:
         if not any(out.glob("checkpoint-*")):
             raise
-
-
-def _data(path: Path, write: Callable[[Path], None]) -> Subject:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(path)
-    where = f"m{path.suffix}"
-    calls = (
-        ("train", "--model", "{model}", "--data", where, "--out", "out", *TRAIN),
-        ("eval", "{model}", "--data", where, "--json"),
-        ("index", "{model}", where, "out", "--json"),
-    )
-    if path.suffix == ".txt":
-        calls = (
-            ("embed", "{model}", "--input", where, "--json"),
-            ("embed", "{model}", "--input", where, "--output", "out.npy"),
-        )
-    if path.suffix == ".toml":
-        calls = (("train", where, "--engine", "mlx"), ("plan", where))
-    return Subject(f"data:{path.name}", path, calls)
-
-
-def _jsonl(path: Path) -> None:
-    pairs(path)
-
-
-def _scored(path: Path) -> None:
-    path.write_text(
-        "".join(
-            f'{{"sentence1": "{text}", "sentence2": "{text} 3", "score": 0.{at}}}\n' for at, text in enumerate(TEXTS)
-        )
-    )
-
-
-def _csv(path: Path) -> None:
-    between = "\t" if path.suffix == ".tsv" else ","
-    rows = [between.join(("anchor", "positive", "negative"))]
-    rows += [between.join(f'"{text}, {at + part}"' for part in range(3)) for at, text in enumerate(TEXTS)]
-    path.write_text("\n".join(rows) + "\n")
-
-
-def _parquet(path: Path) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    columns = {"anchor": TEXTS, "positive": [f"{text} 1" for text in TEXTS]}
-    parquet.write_table(pyarrow.table(columns), path)
-
-
-def _sqlite(path: Path) -> None:
-    with sqlite3.connect(path) as base:
-        base.execute("create table pairs (anchor text, positive text)")
-        base.executemany("insert into pairs values (?, ?)", [(text, f"{text} 1") for text in TEXTS])
-    base.close()
-
-
-def _beir(path: Path) -> None:
-    (path / "qrels").mkdir(parents=True)
-    (path / "corpus.jsonl").write_text(
-        "".join(f'{{"_id": "d{at}", "title": "", "text": "{text}"}}\n' for at, text in enumerate(TEXTS))
-    )
-    (path / "queries.jsonl").write_text(
-        "".join(f'{{"_id": "q{at}", "text": "{text} 1"}}\n' for at, text in enumerate(TEXTS))
-    )
-    rows = "".join(f"q{at}\td{at}\t1\n" for at in range(len(TEXTS)))
-    for split in ("train", "test"):
-        (path / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + rows)
-
-
-def _python(path: Path) -> None:
-    path.mkdir()
-    for at, text in enumerate(TEXTS):
-        lines = (
-            f"def function_{at}(a, b):",
-            f'    """{text.capitalize()}."""',
-            f"    total = a + {at}",
-            "    return total * b",
-        )
-        (path / f"module_{at}.py").write_text("\n".join(lines) + "\n")
-
-
-def _texts(path: Path) -> None:
-    path.write_text("\n".join(TEXTS) + "\n")
-
-
-def _recipe(path: Path) -> None:
-    lines = {"model": "{model}", "data": "{pairs}", "out": "out", "matryoshka": [32, 16], "fsq": "4x6"}
-    lines |= {"batch_size": 4, "iters": 1, "learning_rate": 1e-3, "train": "full", "symmetric": True}
-    path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in lines.items()))
-
-
-def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')
-
-
-DATA: Mapping[str, Callable[[Path], None]] = {
-    "pairs.jsonl": _jsonl,
-    "scored.jsonl": _scored,
-    "triplets.csv": _csv,
-    "triplets.tsv": _csv,
-    "pairs.parquet": _parquet,
-    "pairs.db": _sqlite,
-    "beir": _beir,
-    "source": _python,
-    "texts.txt": _texts,
-    "recipe.toml": _recipe,
-}

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from fuzz import file_changes, format_changes, json_changes
-from fuzz.subjects import MODEL, PAIRS, Subject
+from fuzz.subject import GOLDEN, MODEL, PAIRS, Subject
 
 CPU_SECONDS, WALL_SECONDS, BLOCKED_SECONDS = 30, 120, 5
 MORE_MEMORY_BYTES = 512 * 2**20
@@ -64,6 +64,7 @@ def run(seed: int, number: int, subjects: Mapping[str, Subject], engines: Sequen
     if call[0] in COMPUTING and "--resume" not in call and "--engine" not in call:
         call += ["--engine", engine]
     given = {"{pairs}": str(root / PAIRS), "{model}": str(root / MODEL)}
+    given |= {"{clip}": str(GOLDEN / "clip"), "{photo}": str(GOLDEN / "clip" / "wide.png")}
     work = root / "tries" / f"{seed}-{number}"
     shutil.rmtree(work, ignore_errors=True)
     (work / "tmp").mkdir(parents=True)
