@@ -78,6 +78,8 @@ def read(
     configuration that the weights contradict.
     """
     single = Path(source) if Path(source).is_file() else None
+    if single:
+        sources.require_format(single)
     inside = onnx.folder_of(single) if single and single.suffix == ".onnx" else single and single.parent
     folder = folders.read(inside or locate.resolve(source), base=base)
     for line in folder.notes:

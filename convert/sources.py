@@ -22,6 +22,14 @@ Tensors = dict[str, Tensor | np.ndarray]
 Note = Callable[[str], None]
 
 
+def require_format(path: Path) -> None:
+    """Raise CallError where a file is of no format that weights come in."""
+    if path.suffix not in (".safetensors", ".onnx", *PICKLES):
+        raise CallError(
+            f"{path} is no weights file that is known; expected .safetensors, .onnx, {', '.join(PICKLES)}, or a folder"
+        )
+
+
 def file(path: Path, note: Note) -> Tensors:
     """The tensors of one weights file. Raises CallError for a format that is not known."""
     if path.suffix == ".safetensors":
@@ -31,12 +39,11 @@ def file(path: Path, note: Note) -> Tensors:
         if others:
             note(f"Left out of {path.name}, being no tensors: {summary(others)}")
         return tensors
-    if path.suffix == ".onnx":
-        tensors, others = onnx.read(path)
-        if others:
-            note(f"Left out of {path.name}, being constants of its graph: {summary(others)}")
-        return tensors
-    raise CallError(f"{path} is no weights file that is known; expected .safetensors, .onnx, {', '.join(PICKLES)}")
+    require_format(path)
+    tensors, others = onnx.read(path)
+    if others:
+        note(f"Left out of {path.name}, being constants of its graph: {summary(others)}")
+    return tensors
 
 
 def trunk(folder: ModelFolder, note: Note) -> Tensors:

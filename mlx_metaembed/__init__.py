@@ -1,4 +1,4 @@
-"""mlx-metaembed: fine-tune, distil and compress text embedders on a laptop. Importing it imports no engine."""
+"""mlx-metaembed: fine-tune and compress text embedders on a laptop. Importing it imports no engine."""
 
 import importlib
 

@@ -87,12 +87,14 @@ class Progress:
         return (now - self._first_at) / done * (self.length - self.done) if done > 0 else None
 
     def _show(self, seconds: float) -> None:
-        while not self._ended.wait(seconds):
-            if self._bar is not None:
-                self._bar.refresh()
-            else:
-                self._written = True
-                print(self.line(time.monotonic()), file=sys.stderr, flush=True)
+        # Nobody may be listening any more; the job goes on.
+        with contextlib.suppress(OSError, ValueError):
+            while not self._ended.wait(seconds):
+                if self._bar is not None:
+                    self._bar.refresh()
+                else:
+                    self._written = True
+                    print(self.line(time.monotonic()), file=sys.stderr, flush=True)
 
     def _tqdm(self) -> object:
         with warnings.catch_warnings():

@@ -39,9 +39,36 @@ def refused(*words: str, stdin: str | bytes = "") -> str:
 
 def test_help_shows_every_verb_and_each_has_an_example():
     shown = run("--help").stdout
-    for verb in ("convert", "train", "embed", "eval", "export", "index", "search", "doctor"):
+    for verb in ("convert", "train", "embed", "eval", "export", "index", "search", "report", "doctor"):
         assert verb in shown
         assert f"metaembed {verb}" in run(verb, "--help").stdout.split("Example", 1)[1]
+
+
+def test_the_first_hour_stands_in_the_help_and_claims_what_is_there():
+    shown = run("--help").stdout
+    assert "metaembed report runs/mine --eval held-out.jsonl" in shown
+    assert "distil" not in shown
+
+
+def test_a_file_that_is_no_weights_is_named(tmp_path: Path):
+    (tmp_path / "pairs.jsonl").write_text("{}")
+    message = refused("convert", tmp_path / "pairs.jsonl", tmp_path / "out")
+    assert "pairs.jsonl is no weights file that is known; expected .safetensors, .onnx" in message
+
+
+def test_a_finished_run_says_what_came_out_and_what_is_next(tiny: Path, pairs: Path, tmp_path: Path):
+    out = tmp_path / "my run"
+    shown = run(
+        *("train", "--model", tiny, "--data", pairs, "--out", out, "--iters", "4", "--batch-size", "8"),
+        *("--engine", "mlx", "--dtype", "float32"),
+    ).stdout
+    assert "4 steps on 40 rows in " in shown and "MLX on " in shown and "loss: " in shown
+    assert f"page: {out}/report.html" in shown
+    for verb in (f"report '{out}' --eval", f"eval '{out}' --data", f"export '{out}' '{out}-4bit'", f"index '{out}'"):
+        assert f"  metaembed {verb}" in shown
+    words = ("train", "--model", tiny, "--data", pairs, "--out", tmp_path / "two", "--iters", "4", "--engine", "mlx")
+    found = json.loads(run(*words, "--json").stdout)
+    assert found["rows"] == 40 and found["loss_first"] > 0 and len(found["next"]) == 4
 
 
 def test_unknown_words_name_the_nearest():

@@ -83,6 +83,17 @@ def test_a_run_without_its_base_is_measured_alone(pairs: Path, tmp_path: Path):
     assert found["evaluations"][0]["rows"][0]["name"] == "before@32"
 
 
+def test_a_moved_adapter_finds_its_base(pairs: Path, tmp_path: Path):
+    (tmp_path / "here").mkdir()
+    base = tiny_folder(tmp_path / "here/base")
+    out = trained(base, pairs, tmp_path / "here/mine", train="lora", fsq="")
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = tmp_path / "there/mine"
+    assert not out.exists()
+    found = json.loads(run("report", moved, "--eval", pairs, "--engine", "mlx", "--json").stdout)
+    assert found["evaluations"][0]["rows"][0]["name"] == "before@32"
+
+
 def test_an_unfinished_run_has_a_page_too(tiny: Path, pairs: Path, tmp_path: Path):
     from test_train import stop_after
 

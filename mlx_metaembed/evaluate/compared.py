@@ -47,6 +47,8 @@ def compared(
         lines += [line | {"name": f"{stage}@{line['name']}"} for line in measured]
         if isinstance(rows, Retrieval):
             found[stage] = _found(embedder, rows, sides)
+        # Before the next one is loaded.
+        del embedder
     held = ", ".join(f"{count:,} {WORDS.get(what, what)}" for what, count in counts(rows).items())
     return {"data": Path(data).name, "note": held, "rows": lines, "answers": _answers(rows, found)}
 

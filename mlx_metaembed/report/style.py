@@ -90,6 +90,7 @@ main{padding:1.5rem 1rem 2rem}h1{font-size:1.5rem}h2{margin-top:2.25rem}.wide{di
 figure,.tiles div,li,tr,.facts div{break-inside:avoid}.tiles div,pre{border:1px solid var(--line)}
 table{font-size:9pt}
 .tiles{grid-template-columns:repeat(3,1fr)}.tiles .figure{font-size:17pt}
-details::details-content{content-visibility:visible;block-size:auto;opacity:1}
+.sides{grid-template-columns:1fr 1fr}
+.answer::details-content{content-visibility:visible;block-size:auto;opacity:1}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """.strip()

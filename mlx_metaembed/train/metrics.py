@@ -14,11 +14,14 @@ def path_in(out: Path) -> Path:
 def read(path: Path) -> list[dict]:
     """The rows up to the first that is no row: a run that was killed may leave the last one half-written."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            row = json.loads(line)
+            if not all(isinstance(row[name], int | float) for name in ("step", "elapsed_s")):
+                break
+        except (ValueError, RecursionError, TypeError, KeyError):
             break
+        rows.append(row)
     return rows
 
 
