@@ -15,7 +15,17 @@ from mlx_metaembed import xp
 HOUSE = Path(mlx_metaembed.__file__).parent
 SHARED = [
     *("losses/contrastive", "losses/sparse_scores", "losses/tiles", "losses/triplets"),
-    *("xp", "pooling", "dense", "quantizers", "heads/fsq", "heads/splade", "heads/lexical", "heads/token_vectors"),
+    *(
+        "xp",
+        "pooling",
+        "dense",
+        "dense_activations",
+        "quantizers",
+        "heads/fsq",
+        "heads/splade",
+        "heads/lexical",
+        "heads/token_vectors",
+    ),
     *("waves", "adapters", "train/objective", "train/gradcache"),
     *("train/adamw", "train/adamw_8bit", "train/adafactor"),
 ]

@@ -63,7 +63,8 @@ def command(
         raise CallError(f"--output {output}: expected a name that ends in .npy, .npz or .jsonl")
     if output and not Path(output).parent.is_dir():
         raise CallError(f"--output {output}: there is no folder {Path(output).parent}")
-    from mlx_metaembed.embedder import DENSE, load
+    from mlx_metaembed.choices import DENSE
+    from mlx_metaembed.embedder import load
 
     embedder = load(model, engine=engine)
     head = head or embedder.folder.head or DENSE
