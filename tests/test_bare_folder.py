@@ -68,7 +68,7 @@ def test_its_vectors_are_those_of_sentence_transformers(
     path = bare(tmp_path / "m", family, [f"{family}ForCausalLM"], is_causal)
     model = SentenceTransformer(str(path), device="cpu", local_files_only=True)
     # Of some families AutoTokenizer makes a tokenizer of its own.
-    model.tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"), pad_token="[PAD]")
+    model[0].processor = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"), pad_token="</s>")
     expected = model.encode(TEXTS)
     found = load(path, engine=engine_name, dtype="float32").encode(TEXTS)
     np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
