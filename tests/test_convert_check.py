@@ -70,7 +70,10 @@ def wordpiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "lasttoken"])
 def test_both_engines_hold(wordpiece: Path, tmp_path: Path, two_engines: tuple[str, ...], pooling: str) -> None:
-    disk.write_json(wordpiece / "1_Pooling/config.json", {"pooling_mode": pooling, "include_prompt": pooling == "cls"})
+    disk.write_json(
+        wordpiece / "1_Pooling/config.json",
+        {"embedding_dimension": 32, "pooling_mode": pooling, "include_prompt": pooling == "cls"},
+    )
     for engine in two_engines:
         out = str(tmp_path / engine)
         done = CliRunner().invoke(
