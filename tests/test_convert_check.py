@@ -15,7 +15,7 @@ from mlx_metaembed import disk, weights
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import check
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.folder import modules_json
+from mlx_metaembed.folder import module_handlers
 from mlx_metaembed.folder.module_types import DenseModule
 
 
@@ -30,7 +30,7 @@ def test_each_pooling_by_hand() -> None:
         "weightedmean": [(1 * 1 + 2 * 3 + 3 * 8) / 6, (1 * 10 + 2 * 20 + 3 * 0) / 6],
         "lasttoken": [8, 0],
     }
-    assert expected.keys() == set(modules_json.POOLING_FLAGS.values())
+    assert expected.keys() == set(module_handlers.POOLING_FLAGS.values())
     for mode, vector in expected.items():
         np.testing.assert_allclose(check.pool(states, mask, mode)[0], vector, err_msg=mode)
 

@@ -9,7 +9,7 @@ import pytest
 from mlx_metaembed import adapters, disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.folder import ModelFolder, modules_json
+from mlx_metaembed.folder import ModelFolder, module_handlers
 from mlx_metaembed.folder.module_types import DenseModule
 
 CONFIG = {"model_type": "bert", "hidden_size": 8, "max_position_embeddings": 64}
@@ -87,7 +87,7 @@ def test_both_generations_declare_the_same(tmp_path: Path, layout: dict) -> None
     )
 
 
-@pytest.mark.parametrize("pooling", modules_json.POOLING_FLAGS.values())
+@pytest.mark.parametrize("pooling", module_handlers.POOLING_FLAGS.values())
 def test_what_is_written_reads_back(tmp_path: Path, pooling: str) -> None:
     found = folders.read(files(tmp_path / "a", SINCE))
     written = replace(found, path=tmp_path / "b", pooling=pooling, default_prompt_name="query", do_lower_case=True)
