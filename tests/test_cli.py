@@ -109,10 +109,12 @@ def test_embed_takes_texts_files_and_stdin_alike(tiny: Path, tmp_path: Path):
     assert outputs[0] == outputs[1] == outputs[2]
     rows = [json.loads(line) for line in outputs[0].splitlines()]
     assert [row["text"] for row in rows] == texts and len(rows[0]["embedding"]) == 32
-    run("embed", tiny, *texts, "--output", tmp_path / "v.npy", "--dims", "8", "--engine", "mlx")
+    run("embed", tiny, *texts, "--output", tmp_path / "v.npy", "--dims", "8", "--normalize", "--engine", "mlx")
     vectors = np.load(tmp_path / "v.npy")
     assert vectors.shape == (2, 8) and vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    cut = json.loads(run("embed", tiny, texts[0], "--dims", "8", "--engine", "mlx").stdout)["embedding"]
+    np.testing.assert_allclose(cut, rows[0]["embedding"][:8], rtol=1e-5)
     assert "model's vectors have 32 features" in refused("embed", tiny, "a", "--dims", "33", "--engine", "mlx")
     assert "No text was given" in refused("embed", tiny)
     assert "Text 2 is blank" in refused("embed", tiny, "--input", "-", stdin="a\n\nb\n")

@@ -60,8 +60,8 @@ def test_texts_are_encoded_alike_alone_and_padded(engine_name: str):
     texts = [" ".join(words.id_to_token(each) for each in row[1:-1]) for row in rows]
     assert texts[1] == ""
     pooled = unit(STORED["pooled"][mask.sum(axis=1) > 1])
-    np.testing.assert_allclose(embedder.encode(texts), pooled, rtol=0, atol=1e-5)
-    alone = np.concatenate([embedder.encode([text]) for text in texts])
+    np.testing.assert_allclose(embedder.encode(texts, normalize_embeddings=True), pooled, rtol=0, atol=1e-5)
+    alone = np.stack([embedder.encode(text, normalize_embeddings=True) for text in texts])
     np.testing.assert_allclose(alone, pooled, rtol=0, atol=1e-5)
     assert embedder.dimensions == pooled.shape[1] == 16
 
@@ -70,8 +70,10 @@ def test_images_have_the_references_features(engine_name: str):
     embedder = load(CLIP, engine=engine_name)
     features = embedder.engine.numpy(embedder.engine.images(STORED["pixels"]))
     np.testing.assert_allclose(features, unit(STORED["images"]), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(embedder.encode_images(PICTURES), unit(STORED["images"]), rtol=0, atol=1e-5)
-    one = embedder.encode_images(PICTURES[1:2], truncate_dim=4)
+    np.testing.assert_allclose(
+        embedder.encode_images(PICTURES, normalize_embeddings=True), unit(STORED["images"]), rtol=0, atol=1e-5
+    )
+    one = embedder.encode_images(PICTURES[1:2], truncate_dim=4, normalize_embeddings=True)
     np.testing.assert_allclose(one, unit(STORED["images"][1:2, :4]), rtol=0, atol=1e-5)
     half = load(CLIP, engine=engine_name, dtype="float16").encode_images(PICTURES)
     assert lowest_cosine(half, STORED["images"]) > 0.9999
@@ -131,7 +133,9 @@ def test_a_text_is_pooled_where_it_first_ends(torch_engine: str, tmp_path: Path,
     with torch.inference_mode():
         model = CLIPModel.from_pretrained(path)
         reference = model.get_text_features(input_ids=torch.tensor([whole])).pooler_output.numpy()
-    np.testing.assert_allclose(load(path, engine="torch").encode([text]), unit(reference), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        load(path, engine="torch").encode([text], normalize_embeddings=True), unit(reference), rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,9 @@ def test_training_moves_the_texts_tower_and_keeps_the_images(engine_name: str, p
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
     assert moved == {name for name in before if name.startswith(towers.TRUNK)}
     embedder = load(out, engine=engine_name)
-    np.testing.assert_allclose(embedder.encode_images(PICTURES), unit(STORED["images"]), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        embedder.encode_images(PICTURES, normalize_embeddings=True), unit(STORED["images"]), rtol=0, atol=1e-5
+    )
     assert (out / "preprocessor_config.json").is_file()
     assert not (out / "1_Pooling").exists()
 
@@ -200,7 +206,9 @@ def test_the_check_holds(torch_engine: str, tmp_path: Path):
     rows, _ = check.check(tmp_path / "out", reference=source, engine=torch_engine)
     check.require(rows)
     reference, *_ = check.reference_vectors(folders.read(source), source, TEXTS)
-    np.testing.assert_allclose(load(source, engine=torch_engine).encode(TEXTS), reference, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        load(source, engine=torch_engine).encode(TEXTS, normalize_embeddings=True), reference, rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -227,8 +235,8 @@ def test_sentence_transformers_gives_the_same(
     texts = model.encode(TEXTS, normalize_embeddings=True)
     pictures = model.encode([Image.open(each) for each in PICTURES], normalize_embeddings=True)
     embedder = load(tmp_path / "converted", engine=engine_name)
-    np.testing.assert_allclose(embedder.encode(TEXTS), texts, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(embedder.encode_images(PICTURES), pictures, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(embedder.encode(TEXTS, normalize_embeddings=True), texts, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(embedder.encode_images(PICTURES, normalize_embeddings=True), pictures, rtol=0, atol=1e-5)
 
 
 def test_an_older_folder_is_read_where_it_lies_and_trained(engine_name: str, pairs: Path, tmp_path: Path):
@@ -238,8 +246,10 @@ def test_an_older_folder_is_read_where_it_lies_and_trained(engine_name: str, pai
     disk.write_json(old / "modules.json", [{"type": "sentence_transformers.models.CLIPModel", "path": "0_CLIPModel"}])
     found = folders.read(old)
     assert (found.trunk_folder, found.dimensions, found.normalize) == ("0_CLIPModel", 16, False)
-    vectors = load(old, engine=engine_name).encode(TEXTS)
-    np.testing.assert_allclose(vectors, load(CLIP, engine=engine_name).encode(TEXTS), rtol=0, atol=1e-6)
+    vectors = load(old, engine=engine_name).encode(TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose(
+        vectors, load(CLIP, engine=engine_name).encode(TEXTS, normalize_embeddings=True), rtol=0, atol=1e-6
+    )
     settings = {"batch_size": 8, "iters": 4, "save_every": 1, "engine": engine_name}
     train(Recipe(model=str(old), data=str(pairs), out=str(tmp_path / "out"), **settings))
     assert folders.read(tmp_path / "out").trunk_folder == ""
@@ -259,13 +269,15 @@ def test_an_older_folder_of_pickles_is_converted(engine_name: str, tmp_path: Pat
     for name, array in weights.read(CLIP / "model.safetensors").items():
         np.testing.assert_array_equal(weights.read(tmp_path / "out/model.safetensors")[name], array)
     embedder = load(tmp_path / "out", engine=engine_name)
-    np.testing.assert_allclose(embedder.encode_images(PICTURES), unit(STORED["images"]), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        embedder.encode_images(PICTURES, normalize_embeddings=True), unit(STORED["images"]), rtol=0, atol=1e-5
+    )
 
 
 def test_the_command_takes_images(engine_name: str, tmp_path: Path):
     from click.testing import CliRunner
 
-    words = [str(CLIP), "--image", *map(str, PICTURES), "--engine", engine_name, "--dims", "4", "--json"]
+    words = [str(CLIP), "--image", *map(str, PICTURES), "--engine", engine_name, "--dims", "4", "--normalize", "--json"]
     found = json.loads(CliRunner().invoke(command, words, catch_exceptions=False).stdout)
     assert (found["images"], found["dimensions"]) == (3, 4)
     assert [row["image"] for row in found["rows"]] == list(map(str, PICTURES))

@@ -17,7 +17,7 @@ from mlx_metaembed import disk, weights
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import check
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.folder import modules_json
+from mlx_metaembed.folder import module_handlers
 from mlx_metaembed.folder.module_types import DenseModule
 
 
@@ -32,7 +32,7 @@ def test_each_pooling_by_hand() -> None:
         "weightedmean": [(1 * 1 + 2 * 3 + 3 * 8) / 6, (1 * 10 + 2 * 20 + 3 * 0) / 6],
         "lasttoken": [8, 0],
     }
-    assert expected.keys() == set(modules_json.POOLING_FLAGS.values())
+    assert expected.keys() == set(module_handlers.POOLING_FLAGS.values())
     for mode, vector in expected.items():
         np.testing.assert_allclose(check.pool(states, mask, mode)[0], vector, err_msg=mode)
 
@@ -72,7 +72,10 @@ def wordpiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "lasttoken"])
 def test_both_engines_hold(wordpiece: Path, tmp_path: Path, two_engines: tuple[str, ...], pooling: str) -> None:
-    disk.write_json(wordpiece / "1_Pooling/config.json", {"pooling_mode": pooling, "include_prompt": pooling == "cls"})
+    disk.write_json(
+        wordpiece / "1_Pooling/config.json",
+        {"embedding_dimension": 32, "pooling_mode": pooling, "include_prompt": pooling == "cls"},
+    )
     for engine in two_engines:
         out = str(tmp_path / engine)
         done = CliRunner().invoke(

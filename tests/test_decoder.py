@@ -26,6 +26,8 @@ VARIANTS = {
         },
     ),
     "gemma causal": ("gemma3_text", {"use_bidirectional_attention": False}),
+    "gemma both ways by is_causal": ("gemma3_text", {"use_bidirectional_attention": False, "is_causal": False}),
+    "gemma both ways twice": ("gemma3_text", {"is_causal": False, "sliding_window": 9}),
     "gemma's odd window": ("gemma3_text", {"sliding_window": 9}),
     "gemma by its pattern": ("gemma3_text", {"layer_types": ..., "sliding_window_pattern": 3}),
 }

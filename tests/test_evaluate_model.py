@@ -25,7 +25,7 @@ class LetterPairs:
     dimensions = WIDTH
 
     def __init__(self, similarity="cosine"):
-        self.folder = SimpleNamespace(normalize=False, similarity_fn_name=similarity)
+        self.folder = SimpleNamespace(normalize=False, similarity_fn_name=similarity, dimensions=WIDTH)
         self.heads = {"fsq": Fsq(WIDTH, (4,) * 60)}
         self.encoded = []
         self._weights = self.heads["fsq"].initial(0)
@@ -35,11 +35,10 @@ class LetterPairs:
     def compares_by_cosine(self):
         return self.folder.similarity_fn_name == "cosine"
 
-    def encode(self, texts, *, prompt_name=None, normalize_embeddings=None, progress=lambda count: None):
+    def encode(self, texts, *, prompt_name=None, truncate_dim=None, progress=lambda count: None):
         self.encoded += [(text, prompt_name) for text in texts]
         progress(len(texts))
-        found = np.stack([self._counts(text) @ self._projection for text in texts])
-        return unit(found) if normalize_embeddings is None and self.compares_by_cosine else found
+        return np.stack([self._counts(text) @ self._projection for text in texts])[:, :truncate_dim]
 
     def apply(self, head, vectors):
         return self.heads[head](self._weights, unit(vectors))

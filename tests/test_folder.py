@@ -9,7 +9,7 @@ import pytest
 from mlx_metaembed import adapters, disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.folder import ModelFolder, modules_json
+from mlx_metaembed.folder import ModelFolder, module_handlers
 from mlx_metaembed.folder.module_types import DenseModule
 
 CONFIG = {"model_type": "bert", "hidden_size": 8, "max_position_embeddings": 64}
@@ -87,7 +87,7 @@ def test_both_generations_declare_the_same(tmp_path: Path, layout: dict) -> None
     )
 
 
-@pytest.mark.parametrize("pooling", modules_json.POOLING_FLAGS.values())
+@pytest.mark.parametrize("pooling", module_handlers.POOLING_FLAGS.values())
 def test_what_is_written_reads_back(tmp_path: Path, pooling: str) -> None:
     found = folders.read(files(tmp_path / "a", SINCE))
     written = replace(found, path=tmp_path / "b", pooling=pooling, default_prompt_name="query", do_lower_case=True)
@@ -100,6 +100,54 @@ def test_what_is_written_reads_back(tmp_path: Path, pooling: str) -> None:
 def test_a_bare_trunk_is_pooled_by_the_mean(tmp_path: Path) -> None:
     found = folders.read(files(tmp_path, {"config.json": CONFIG}))
     assert (found.pooling, found.normalize, found.dense, found.max_seq_length) == ("mean", False, (), 64)
+
+
+@pytest.mark.parametrize("modes", [["cls", "mean"], ["max", "lasttoken"], ["mean", "cls"], ["cls", "cls"]])
+def test_several_poolings_are_side_by_side_and_read_back(tmp_path: Path, modes: list[str]) -> None:
+    settings = {"embedding_dimension": 8, "pooling_mode": modes}
+    wide = {"1_Pooling/config.json": settings, "2_Dense/config.json": DENSE | {"in_features": 16}}
+    found = folders.read(files(tmp_path / "a", SINCE | wide))
+    assert (found.pooling, found.pooled_width) == ("+".join(modes), 16)
+    folders.write(found, tmp_path / "b")
+    assert folders.read(tmp_path / "b") == replace(found, path=tmp_path / "b")
+    older = "pooling_mode_cls_token" in json.loads((tmp_path / "b/1_Pooling/config.json").read_text())
+    # Flags have an order of their own, in which older releases put the vectors.
+    assert older == (modes in (["cls", "mean"], ["max", "lasttoken"]))
+
+
+def test_the_lengths_of_the_sides_and_the_width_read_back(tmp_path: Path) -> None:
+    settings = {"query_length": 9, "document_length": 99, "max_seq_length": 12}
+    said = {"sentence_bert_config.json": settings, "config_sentence_transformers.json": {"truncate_dim": 3}}
+    found = folders.read(files(tmp_path / "a", BEFORE | said))
+    # No length is past the positions.
+    assert (found.query_length, found.document_length, found.max_seq_length, found.truncate_dim) == (9, 64, 12, 3)
+    folders.write(found, tmp_path / "b")
+    assert folders.read(tmp_path / "b") == replace(found, path=tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"])
+def test_older_names_of_the_trunks_settings(tmp_path: Path, name: str) -> None:
+    settings = {f"sentence_{name}_config.json": {"max_seq_length": 9, "do_lower_case": True}}
+    first = files(tmp_path / "a", BEFORE | settings)
+    assert folders.read(first).max_seq_length == 32
+    (first / "sentence_bert_config.json").write_text("{}")
+    found = folders.read(first)
+    assert (found.max_seq_length, found.do_lower_case) == (9, True)
+
+
+@pytest.mark.parametrize("width", [0, -1, 1.5, True, "8"])
+def test_a_width_that_is_none(tmp_path: Path, width: object) -> None:
+    said = {"config_sentence_transformers.json": {"truncate_dim": width}}
+    with pytest.raises(CallError, match="truncate_dim = "):
+        folders.read(files(tmp_path, BEFORE | said))
+
+
+def test_a_prompt_that_is_not_there_can_not_be_the_default(tmp_path: Path) -> None:
+    said = {"config_sentence_transformers.json": {"prompts": {"q": None}, "default_prompt_name": "p"}}
+    with pytest.raises(CallError, match=r"default_prompt_name = 'p', but prompts has \['q'\]"):
+        folders.read(files(tmp_path / "a", BEFORE | said))
+    said["config_sentence_transformers.json"]["default_prompt_name"] = "q"
+    assert folders.read(files(tmp_path / "b", BEFORE | said)).prompts == {"q": ""}
 
 
 def test_the_length_never_exceeds_the_positions(tmp_path: Path) -> None:
@@ -132,12 +180,59 @@ def test_dense_without_an_activation_has_the_one_of_sentence_transformers(tmp_pa
 
 KIND = "sentence_transformers.models."
 CONTRADICTIONS = {
-    "pooling none": ({"1_Pooling/config.json": {}}, "pooling none"),
-    "two poolings": ({"1_Pooling/config.json": {"pooling_mode": ["cls", "mean"]}}, "pooling ['cls', 'mean']"),
+    "pooling none": ({"1_Pooling/config.json": {}}, "1_Pooling/config.json has no embedding_dimension"),
+    "no pooling mode": ({"1_Pooling/config.json": {"embedding_dimension": 8, "pooling_mode": []}}, "pooling []"),
+    "a pooling that is none": ({"1_Pooling/config.json": {"embedding_dimension": 8, "pooling_mode": "men"}}, "['men']"),
+    "two poolings": (
+        {"1_Pooling/config.json": {"embedding_dimension": 8, "pooling_mode": ["cls", "mean"]}},
+        "2_Dense expects 8 features, the step before gives 16",
+    ),
     "width": ({"2_Dense/config.json": DENSE | {"in_features": 9}}, "expects 9 features, the step before gives 8"),
     "no width": ({"2_Dense/config.json": {"bias": True}}, "in_features or out_features is missing"),
-    "residual": ({"2_Dense/config.json": DENSE | {"use_residual": True}}, "residual"),
-    "tokens": ({"2_Dense/config.json": DENSE | {"module_input_name": "token_embeddings"}}, "Dense on token_embeddings"),
+    "tokens": (
+        {"2_Dense/config.json": DENSE | {"module_input_name": "token_embeddings"}},
+        "2_Dense/config.json: module_input_name = 'token_embeddings' is not supported",
+    ),
+    "activation": (
+        {"2_Dense/config.json": DENSE | {"activation_function": "torch.nn.modules.activation.Softmax"}},
+        "activation 'torch.nn.modules.activation.Softmax' is not supported",
+    ),
+    "activation of another library": (
+        {"2_Dense/config.json": DENSE | {"activation_function": "transformers.activations.GELUActivation"}},
+        "GELUActivation' is not supported",
+    ),
+    "no activation": ({"2_Dense/config.json": DENSE | {"activation_function": None}}, "activation_function = None"),
+    "no trunk": ({"modules.json": listed(("1_Pooling", KIND + "Pooling"))}, "found Pooling first; expected a trunk"),
+    "nothing": ({"modules.json": []}, "found no module first"),
+    "no pooling": ({"modules.json": listed(("", KIND + "Transformer"))}, "there is no Pooling module"),
+    "a trunk at the end": (
+        {"modules.json": listed(("1_Pooling", KIND + "Pooling"), ("", KIND + "Transformer"))},
+        "a trunk at '' after Pooling",
+    ),
+    "pooled twice": (
+        {"modules.json": listed(("", KIND + "Transformer"), *[("1_Pooling", KIND + "Pooling")] * 2)},
+        "module Pooling at '1_Pooling' after Pooling",
+    ),
+    "normalised before": (
+        {
+            "modules.json": listed(
+                ("", KIND + "Transformer"), ("3", KIND + "Normalize"), ("1_Pooling", KIND + "Pooling")
+            )
+        },
+        "3: Normalize before Pooling is not supported",
+    ),
+    "its own class": (
+        {"modules.json": listed(("", KIND + "Transformer"), ("1_Pooling", "mine.Pooling"))},
+        "module 'mine.Pooling' at '1_Pooling' is a class of the folder's own",
+    ),
+    "words predicted": (
+        {
+            "modules.json": listed(
+                ("", "sentence_transformers.sparse_encoder.models.MLMTransformer"), ("1_Pooling", KIND + "Pooling")
+            )
+        },
+        "the trunk is loaded for fill-mask",
+    ),
     "unknown": ({"modules.json": listed(("", KIND + "Transformer"), ("1", KIND + "LSTM"))}, "module LSTM at '1'"),
     "outside": ({"modules.json": listed(("../2_Dense", KIND + "Dense"))}, "lies outside the folder"),
     "deep trunk": ({"modules.json": listed(("0_Transformer", KIND + "Transformer"))}, "the trunk lies in '0_Transfor"),
@@ -159,7 +254,7 @@ def test_a_contradiction_is_named(tmp_path: Path, name: str) -> None:
 
 def test_all_contradictions_come_at_once(tmp_path: Path) -> None:
     changed = {"1_Pooling/config.json": {}, "2_Dense/config.json": {}}
-    with pytest.raises(CallError, match=r"(?s)pooling none.*out_features is missing"):
+    with pytest.raises(CallError, match=r"(?s)no embedding_dimension.*out_features is missing"):
         folders.read(files(tmp_path, BEFORE | changed))
 
 

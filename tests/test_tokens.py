@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import TEXTS, tiny_folder
+from tiny import TEXTS, tiny_folder, tokenizer
 
 from mlx_metaembed import disk, load, tokens
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.special_tokens import special_ids
 from mlx_metaembed.tokens import Tokenizer
 
 
@@ -87,6 +88,48 @@ def test_prompts_go_before_the_text_and_out_of_the_pooling_where_declared(tmp_pa
     assert store.prompts.tolist() == [0, 2]
     included = Tokenizer(folders.read(tiny_folder(tmp_path / "n")))
     assert tokens.tokenize(included, ["a"], "open ").prompts.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("template", "prompt", "left_out"),
+    [
+        ("[CLS] $A", "open ", 2),
+        ("$A [SEP]", "open ", 1),
+        ("$A", "open ", 1),
+        ("[CLS] $A [SEP]", "open a ", 3),
+        # Two end the text, of which one counts; and a prompt's own last word may be special.
+        ("[CLS] $A [SEP] [SEP]", "open ", 3),
+        ("$A", "open zzz ", 1),
+    ],
+)
+def test_a_prompts_last_token_is_left_out_where_it_is_special(
+    tmp_path: Path, template: str, prompt: str, left_out: int
+):
+    path = tiny_folder(tmp_path / "m", include_prompt=False)
+    tokenizer(template=template).save(str(path / "tokenizer.json"))
+    assert Tokenizer(folders.read(path)).prompt_tokens(prompt) == left_out
+
+
+def test_special_tokens_are_those_that_the_files_name(tmp_path: Path):
+    ids = {"[SEP]": 3, "[UNK]": 1, "dog": 7, "cat": 8, "cow": 9, "[PAD]": 0}
+    plain = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    assert special_ids(tmp_path, ids.get) == {0, 1, 3}
+    disk.write_json(tmp_path / "tokenizer_config.json", plain)
+    assert special_ids(tmp_path, ids.get) == set()
+    disk.write_json(tmp_path / "special_tokens_map.json", {"sep_token": {"content": "[SEP]"}, "foo_token": "dog"})
+    disk.write_json(tmp_path / "tokenizer.json", {"padding": {"pad_token": "[PAD]"}})
+    assert special_ids(tmp_path, ids.get) == {0, 3, 7}
+    lists = {"additional_special_tokens": ["cat", "none"], "extra_special_tokens": {"x": "cow"}, "foo_token": None}
+    disk.write_json(tmp_path / "tokenizer_config.json", plain | lists)
+    assert special_ids(tmp_path, ids.get) == {0, 3, 8, 9}
+    disk.write_json(tmp_path / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "unk_token": None})
+    assert 1 not in special_ids(tmp_path, ids.get)
+
+
+def test_lower_case_leaves_special_tokens_and_goes_letter_by_letter(tmp_path: Path):
+    made = Tokenizer(folders.read(tiny_folder(tmp_path / "m", do_lower_case=True)))
+    assert [step.__class__.__name__ for step in made._fast.normalizer] == ["Lowercase"]
+    assert made._fast.normalizer.normalize_str("ΟΔΟΣ") == "οδοσ"
 
 
 def test_the_key_changes_with_anything_that_changes_the_ids(tiny: Path):

@@ -20,6 +20,7 @@ SHARED = [
         "activations",
         "pooling",
         "dense",
+        "dense_activations",
         "quantizers",
         "heads/fsq",
         "heads/splade",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     "--output", help="Write F.npy (a matrix), F.npz (for heads on tokens) or F.jsonl (a row a text) instead of stdout."
 )
 @click.option("--dims", type=int, help="Cut the vectors to so many features.")
+@click.option("--normalize", is_flag=True, help="Make the length of every vector 1, after any cut.")
 @click.option("--prompt", type=str, help="Prompt that the model declares: query, document or another.")
 @click.option("--head", help="dense, or a head of the model. Default: what the model's modules end in.")
 @columns_options
@@ -51,6 +52,7 @@ def command(
     as_images: bool,
     output: str | None,
     dims: int | None,
+    normalize: bool,
     prompt: str | None,
     head: str | None,
     columns: str,
@@ -80,7 +82,8 @@ def command(
         raise CallError(f"--output {output}: expected a name that ends in .npy, .npz or .jsonl")
     if output and not Path(output).parent.is_dir():
         raise CallError(f"--output {output}: there is no folder {Path(output).parent}")
-    from mlx_metaembed.embedder import DENSE, load
+    from mlx_metaembed.choices import DENSE
+    from mlx_metaembed.embedder import load
 
     embedder = load(model, engine=engine)
     head = head or embedder.folder.head or DENSE
@@ -90,17 +93,20 @@ def command(
         raise CallError(f"--output {output}: what {head} gives goes into {'.npz' if on_tokens else '.npy'}, or .jsonl")
     if on_tokens and dims:
         raise CallError(f"The head {head!r} has its own width; a width of {dims} can't be cut from it")
+    if normalize and head != DENSE:
+        raise CallError(f"--normalize belongs to the model's own vectors; the head {head!r} gives something else")
     note(f"engine: {embedder.engine.name} on {embedder.engine.device} ({embedder.engine.reason})")
     with Progress(len(found), "encoding") as bar:
         settings = {"head": head, "progress": bar.update}
+        shape = {"truncate_dim": dims, "normalize_embeddings": normalize}
         if as_images:
-            made = _vectors(embedder, head, embedder.encode_images(found, truncate_dim=dims, **settings))
+            made = _vectors(embedder, head, embedder.encode_images(found, **shape, **settings))
         elif method == "encode_sparse":
             made = _sparse(embedder, embedder.encode_sparse(found, prompt_name=prompt, **settings))
         elif method == "encode_token_vectors":
             made = _token_vectors(embedder.encode_token_vectors(found, prompt_name=prompt, **settings))
         else:
-            made = _vectors(embedder, head, embedder.encode(found, prompt_name=prompt, truncate_dim=dims, **settings))
+            made = _vectors(embedder, head, embedder.encode(found, prompt_name=prompt, **shape, **settings))
     kind = "image" if as_images else "text"
     rows = [{kind: each} | row for each, row in zip(found, made.rows, strict=True)]
     if output:

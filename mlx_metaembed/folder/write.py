@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlx_metaembed import towers
 from mlx_metaembed.disk import write_json
-from mlx_metaembed.folder import module_types, modules_json
+from mlx_metaembed.folder import module_handlers, module_types
 from mlx_metaembed.folder.model_folder import ModelFolder
 
 
@@ -61,8 +61,8 @@ def _said(folder: ModelFolder, *names: str) -> dict:
 def _pooling(folder: ModelFolder) -> dict:
     """A Pooling module's config.json. Several modes in an order of their own have words in the newer layout alone."""
     modes = folder.pooling.split("+")
-    flags = {flag: mode in modes for flag, mode in modules_json.POOLING_FLAGS.items()}
-    if modes == [mode for flag, mode in modules_json.POOLING_FLAGS.items() if flags[flag]]:
+    flags = {flag: mode in modes for flag, mode in module_handlers.POOLING_FLAGS.items()}
+    if modes == [mode for flag, mode in module_handlers.POOLING_FLAGS.items() if flags[flag]]:
         found = {"word_embedding_dimension": folder.hidden_size, **flags}
     else:
         found = {"embedding_dimension": folder.hidden_size, "pooling_mode": modes}
