@@ -1,7 +1,8 @@
-"""`python -m benchmarks.memory [shapes | runs | creep | passes]`: what runs hold beside what was planned.
+"""`python -m benchmarks.memory [shapes | runs | adapters | creep | passes]`: what runs hold beside what was planned.
 
 `shapes`: plans for the shapes that people ask about, from a configuration alone. `runs`: two steps of those that a
-processor can run, beside its plan and beside sentence-transformers (extras torch and bench). `creep`: whether 2,000
+processor can run, beside its plan and beside sentence-transformers (extras torch and bench). `adapters`: the same of
+LoRA, DoRA, QLoRA and heads beside full training, short texts and long, on one thread. `creep`: whether 2,000
 steps of mixed lengths grow, on a small model. `passes`: what a chunk's activations hold by form of layer, which the
 plan's coefficients are from. Each leaves a file in results.
 """
@@ -93,6 +94,11 @@ QUESTIONS = {
     "runs": Question(
         ("job", "", "planned", "measured", "measured / planned", "tokens/s"),
         lambda given, tell: runs.measure(given.only, tell),
+        run_cells,
+    ),
+    "adapters": Question(
+        ("job", "", "planned", "measured", "measured / planned", "tokens/s"),
+        lambda given, tell: runs.measure(given.only, tell, runs.ADAPTERS, threads=1),
         run_cells,
     ),
     "creep": Question(

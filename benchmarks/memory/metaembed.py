@@ -7,15 +7,20 @@ from pathlib import Path
 from benchmarks import program, rows
 from benchmarks.memory import models
 from benchmarks.memory.texts import texts, write
+from mlx_metaembed import folder as folders
+from mlx_metaembed.export import mlx
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import Watch, train
 
-given = program.settings(model=str, part=1, columns=2, length=512, settings=str)
+given = program.settings(model=str, part=1, columns=2, length=512, bits=0, settings=str)
 settings = json.loads(given.settings)
 with tempfile.TemporaryDirectory() as work:
     words = rows.model() if given.part == 1 else None
     config = models.config(given.model, part=given.part)
     model = models.write(Path(work) / "model", config, length=given.length, tokenizer=words)
+    if given.bits:
+        mlx.export(folders.read(model), Path(work) / "packed", bits=given.bits)
+        model = Path(work) / "packed"
     data = Path(work) / "rows.jsonl"
     count = settings["batch_size"] * given.columns
     write(data, texts(count, given.length, numbers=words is None), given.columns)

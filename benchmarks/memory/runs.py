@@ -6,7 +6,7 @@ allocator and torch the whole process, and quantized weights are made plain.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks import process
@@ -24,14 +24,14 @@ class Run:
     part: int = 1
     columns: int = 2
     length: int = 512
+    bits: int = 0
     peers: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         size = self.model if self.part == 1 else f"1/{self.part} {self.model}"
-        return ", ".join(
-            [f"{size}, {self.length} tokens", *(f"{name} {value}" for name, value in self.settings.items())]
-        )
+        words = [f"{size}, {self.length} tokens", *(f"{name} {value}" for name, value in self.settings.items())]
+        return ", ".join([*words, f"{self.bits} bits"] if self.bits else words)
 
 
 FROZEN = {"freeze_embeddings": True, "optimizer": "adafactor"}
@@ -45,18 +45,36 @@ RUNS = (
     Run("bge-small", {"batch_size": 4}, columns=3, peers=LOSSES),
 )
 """The jobs of `plans.JOBS`, as far as a processor can run them: with GradCache memory does not depend on the batch."""
+ADAPTERS = tuple(
+    Run("bge-small", {"batch_size": batch, "train": train, **more}, length=length, bits=bits)
+    for length, batch in ((32, 32), (256, 8))
+    for train, more, bits in (
+        ("full", {}, 0),
+        ("lora", {}, 0),
+        ("dora", {}, 0),
+        ("lora", {}, 4),
+        ("heads", {"dense": 128}, 0),
+    )
+)
+"""What trains beside a frozen trunk, and all of it, on short texts and on long ones."""
 CHUNK = 2048
 """Tokens a chunk, so that every batch goes through GradCache."""
 
 
-def measure(only: str, tell: Callable[[str], None]) -> Iterator[dict]:
+def measure(
+    only: str, tell: Callable[[str], None], runs: Sequence[Run] = RUNS, threads: int | None = None
+) -> Iterator[dict]:
     """A row a run and contestant, as they come: planned and peak bytes, tokens a second."""
-    for run in (each for each in RUNS if only in each.label):
+    for run in (each for each in runs if only in each.label):
         shape = {"model": run.model, "part": run.part, "columns": run.columns, "length": run.length}
+        if run.bits:
+            shape["bits"] = run.bits
         for engine in ("mlx", "torch"):
             tell(f"{run.label}: {engine}")
-            settings = {"chunk_tokens": CHUNK, "grad_cache": "on", "engine": engine} | run.settings
-            found = process.measure(OURS, shape | {"settings": json.dumps(settings)})
+            settings = {"chunk_tokens": CHUNK, "engine": engine} | run.settings
+            if run.settings.get("train") != "heads":
+                settings["grad_cache"] = "on"
+            found = process.measure(OURS, shape | {"settings": json.dumps(settings)}, threads)
             yield {"job": run.label, "contestant": f"metaembed {engine}"} | found
         for loss in run.peers:
             tell(f"{run.label}: {loss}")
