@@ -92,7 +92,8 @@ def _found(base: str) -> str:
 
 def _transformers(folder: ModelFolder, words: dict[str, str]) -> str:
     """The third way; where transformers alone does not give the vectors, what lacks."""
-    if folder.head or folder.is_tower or folder.dense or folder.pooling not in POOLED or not folder.include_prompt:
+    followed = folder.head or folder.is_tower or folder.dense or folder.truncate_dim or not folder.include_prompt
+    if followed or folder.pooling not in POOLED:
         return (
             "### transformers\n\n`AutoModel.from_pretrained` gives the trunk's states; what comes after them is in "
             "`modules.json`, which sentence-transformers and mlx-metaembed follow."
