@@ -24,7 +24,7 @@ def attach(trunk: torch.nn.Module, adapter: Adapter) -> None:
     if wrong := [path for path in adapter.modules if path not in layers]:
         raise faults("The adapter was made for another model; this one has no such linear layers:", wrong)
     for path in adapter.modules:
-        holder, dtype = holders[path], layers[path][0][0].weight.dtype
+        holder, dtype = holders[path], holders[path].weight.dtype
         for part in ("lora_A", "lora_B"):
             holder.add_module(part, torch.nn.Module())
             getattr(holder, part).weight = _parameter(adapter, f"{path}.{part}.weight", dtype)
