@@ -69,7 +69,9 @@ def header(path: Path) -> dict[str, Tensor]:
             entries = json.loads(file.read(length))
         except (ValueError, RecursionError) as error:
             raise CallError(f"{path} is no safetensors file: its header is not JSON ({error})") from None
-    said = entries.pop("__metadata__", {})
+    # MLX writes null for no words.
+    said = {} if entries.get("__metadata__") is None else entries["__metadata__"]
+    entries.pop("__metadata__", None)
     tensors, found = {}, []
     if not isinstance(said, dict) or not all(isinstance(word, str) for word in said.values()):
         found.append(f"__metadata__: expected words by name, found {said!r:.80}")
@@ -139,7 +141,7 @@ def metadata(path: Path) -> dict[str, str]:
     """The words that the writer of a file left in its header. Raises CallError as `header` does."""
     header(path)
     with path.open("rb") as file:
-        return json.loads(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__", {})
+        return json.loads(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__") or {}
 
 
 def headers(paths: Iterable[Path]) -> dict[str, Tensor]:

@@ -181,6 +181,12 @@ def test_bytes_of_two_tensors_or_of_none_are_named(tmp_path: Path, case: str) ->
     assert message in str(error.value)
 
 
+def test_metadata_may_be_null_as_mlx_writes_it(tmp_path: Path) -> None:
+    path = safetensors(tmp_path / "w", IN_A_ROW | {"__metadata__": None}, bytes(16))
+    assert list(weights.header(path)) == ["a", "b"]
+    assert weights.metadata(path) == {}
+
+
 def test_tensors_may_lie_in_any_order_and_be_empty(tmp_path: Path) -> None:
     empty = {"dtype": "F32", "shape": [0], "data_offsets": [8, 8]}
     entries = {"b": IN_A_ROW["b"], "empty": empty, "a": IN_A_ROW["a"]}

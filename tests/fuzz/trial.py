@@ -65,8 +65,9 @@ def run(seed: int, number: int, subjects: Mapping[str, Subject], engines: Sequen
         call += ["--engine", engine]
     given = {"{pairs}": str(root / PAIRS), "{model}": str(root / MODEL)}
     given |= {"{clip}": str(GOLDEN / "clip"), "{photo}": str(GOLDEN / "clip" / "wide.png")}
-    work = root / "tries" / f"{seed}-{number}"
-    shutil.rmtree(work, ignore_errors=True)
+    box = root / "tries" / f"{seed}-{number}"
+    work = box / "work"
+    shutil.rmtree(box, ignore_errors=True)
     (work / "tmp").mkdir(parents=True)
     target = work / f"m{subject.path.suffix if subject.path.is_file() else ''}"
     _copy(subject.path, target, given)
@@ -79,7 +80,7 @@ def run(seed: int, number: int, subjects: Mapping[str, Subject], engines: Sequen
     try:
         _judge(tried, words, work, subject, harmless, engine)
     finally:
-        _remove(work)
+        _remove(box)
     tried.seconds = time.monotonic() - began
     return tried
 
@@ -113,9 +114,7 @@ def _changed(target: Path, random: np.random.Generator) -> str:
             change = byte_wise if random.random() < 0.35 else format_changes.changed
             what = None
             # A file that was changed before need not have what a change looks for.
-            with contextlib.suppress(
-                ValueError, KeyError, TypeError, IndexError, AttributeError, OSError, RecursionError
-            ):
+            with contextlib.suppress(Exception):
                 what = change(path, random)
             if what:
                 said.append(f"{path.relative_to(target.parent)}: {what}")
@@ -139,10 +138,11 @@ def _judge(tried: Try, words: list[str], work: Path, subject: Subject, harmless:
     ended = _child(words, work)
     tried.status, tried.said = ended.status, ended.err[-3000:]
     tried.wrong += _faults(ended)
-    writes = "out" in words or "out.npy" in words or "--resume" in words
     after = _listing(work)
     changed = sorted({name for name in before.keys() | after.keys() if before.get(name) != after.get(name)})
-    allowed = ("m",) if "--resume" in words else ("out", "out.npy") if writes else ()
+    # Where a run goes, its recipe says.
+    first = {name.split("/")[0] for name in changed if not name.startswith("..")} if words[1] == "m.toml" else set()
+    allowed = {"m"} if "--resume" in words else {"out", "out.npy"} & {*words} | first
     kept = [name for name in changed if name.split("/")[0] not in allowed]
     if kept:
         tried.wrong.append(f"changed {', '.join(kept[:5])}")
@@ -152,7 +152,7 @@ def _judge(tried: Try, words: list[str], work: Path, subject: Subject, harmless:
         tried.wrong.append("failed and left its out folder")
     if tried.wrong:
         return
-    if ended.status == 0 and words[0] in ("convert", "export") and subject.name not in ("clip", "siglip"):
+    if ended.status == 0 and words[0] in ("convert", "export"):
         again = _child(["embed", "out", "open a socket", "--json", "--engine", engine], work)
         if again.status or _faults(again):
             tried.wrong.append(f"what {words[0]} wrote can't be loaded: {again.err[-1500:]}")
@@ -256,14 +256,15 @@ def _call(words: list[str], work: Path) -> None:
 
 
 def _listing(work: Path) -> dict[str, tuple]:
-    """Every path under a folder with its kind, size and time."""
+    """Every path in a folder and beside it with its kind, size and time."""
     found = {}
-    for folder, folders, files in os.walk(work):
+    for folder, folders, files in os.walk(work.parent):
         for name in (*folders, *files):
             path = Path(folder) / name
             said = path.lstat()
+            # A folder's size and time change with what is in it.
             kept = (said.st_mode, said.st_ino) + (() if path.is_dir() else (said.st_size, said.st_mtime_ns))
-            found[str(path.relative_to(work))] = kept
+            found[os.path.relpath(path, work)] = kept
     return found
 
 
