@@ -271,9 +271,4 @@ def compare(
     ]
     unknown = [f"{name} {tuple(found[name])}: not part of this architecture" for name in found if name not in expected]
     if missing or wrong or unknown:
-        if unknown and where.is_dir():
-            advice = (
-                f"If another tool wrote the folder so, bring it in with: metaembed convert {where} OUT. Else fetch it "
-                "again, or check that config.json belongs to these weights."
-            )
         raise faults(f"The weights in {where} do not fit its config.json:", [*missing, *wrong, *unknown], advice)

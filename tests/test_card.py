@@ -74,7 +74,7 @@ def test_every_checkpoint_has_the_card(tiny: Path, pairs: Path, tmp_path: Path):
 
     from mlx_metaembed.errors import JobError
 
-    recipe = Recipe(model=str(tiny), data=str(pairs), out=str(tmp_path / "out"), batch_size=8, engine="mlx")
+    recipe = Recipe(model=str(tiny), data=str(pairs), out=str(tmp_path / "out"), batch_size=8, epochs=1, engine="mlx")
     with pytest.raises(JobError):
         train(recipe, watch=stop_after(2))
     assert "| Steps | 2 of 5 |" in (tmp_path / "out/checkpoint-2/README.md").read_text()

@@ -80,7 +80,19 @@ def test_the_whole_way_on_one_engine(engine_name: str, tiny: Path, pairs: Path, 
     base, model = tmp_path / "base", tmp_path / "model"
     converted = json.loads(run("convert", tiny, base, "--json").stdout)
     assert converted["dimensions"] == 32
-    words = ["--batch-size", "8", "--matryoshka", "32,8", "--fsq", "4x8", "--engine", engine_name, "--json"]
+    words = [
+        "--batch-size",
+        "8",
+        "--epochs",
+        "1",
+        "--matryoshka",
+        "32,8",
+        "--fsq",
+        "4x8",
+        "--engine",
+        engine_name,
+        "--json",
+    ]
     trained = json.loads(run("train", "--model", base, "--data", pairs, "--out", model, *words).stdout)
     assert trained["steps"] == 5 and trained["engine"] == engine_name
     rows = json.loads(

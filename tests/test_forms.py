@@ -114,5 +114,5 @@ def test_json_that_python_does_not_read_is_a_fault_of_the_file(tmp_path: Path, w
     path.write_text(words)
     with pytest.raises(CallError, match=r"config\.json.*(not JSON|can't be read)"):
         disk.read_json(path)
-    with pytest.raises(CallError, match="can't be read: Is a directory"):
+    with pytest.raises(CallError, match="can't be read: it is a folder; expected a file"):
         disk.read_json(tmp_path)

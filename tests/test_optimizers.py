@@ -110,7 +110,13 @@ def test_decay_is_for_matrices_and_heads_have_their_own_rate():
 
 def test_heads_alone_report_the_heads_rate_and_an_added_module_has_it():
     recipe = Recipe(
-        train="heads", dense=8, head_learning_rate=3.0, warmup_ratio=0.0, lr_schedule="constant", weight_decay=0
+        train="heads",
+        dense=8,
+        learning_rate=2e-5,
+        head_learning_rate=3.0,
+        warmup_ratio=0.0,
+        lr_schedule="constant",
+        weight_decay=0,
     )
     optimizer = Optimizer(recipe, step=1, steps=10, heads=("heads.", "dense.2_Dense."))
     assert optimizer.learning_rate == 3.0

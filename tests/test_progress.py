@@ -58,7 +58,7 @@ def test_without_a_watch_a_run_shows_itself(tiny: Path, pairs: Path, tmp_path: P
     from mlx_metaembed.train import Watch, train
 
     monkeypatch.setattr(progress, "EVERY", 0.001)
-    recipe = {"model": str(tiny), "data": str(pairs), "batch_size": 8, "engine": "mlx"}
+    recipe = {"model": str(tiny), "data": str(pairs), "batch_size": 8, "epochs": 1, "engine": "mlx"}
     train(Recipe(**recipe, out=str(tmp_path / "one")))
     assert "training: 5 of 5 steps" in capsys.readouterr().err
     train(Recipe(**recipe, out=str(tmp_path / "two")), watch=Watch())
@@ -87,7 +87,21 @@ def on_a_terminal(*words: object) -> str:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_on_a_terminal_it_is_one_bar(tiny: Path, pairs: Path, tmp_path: Path):
     shown = on_a_terminal(
-        *("train", "--model", tiny, "--data", pairs, "--out", tmp_path / "out", "--batch-size", "8", "--engine", "mlx")
+        *(
+            "train",
+            "--model",
+            tiny,
+            "--data",
+            pairs,
+            "--out",
+            tmp_path / "out",
+            "--batch-size",
+            "8",
+            "--iters",
+            "5",
+            "--engine",
+            "mlx",
+        )
     )
     bars = [line for line in shown.split("\n") if "training:" in line]
     assert len(bars) == 1 and bars[0].count("\r") >= 1 and "5/5 steps" in bars[0]

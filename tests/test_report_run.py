@@ -15,7 +15,7 @@ from mlx_metaembed.train import Watch, train
 
 
 def trained(base: Path, pairs: Path, out: Path, **settings: object) -> Path:
-    common = {"batch_size": 8, "engine": "mlx", "dtype": "float32", "matryoshka": (32, 8), "fsq": "4x8"}
+    common = {"batch_size": 8, "epochs": 1, "engine": "mlx", "dtype": "float32", "matryoshka": (32, 8), "fsq": "4x8"}
     result = train(Recipe(model=str(base), data=str(pairs), out=str(out), **common | settings), watch=Watch())
     assert (result.rows, result.report) == (40, str(out / "report.html"))
     return out
@@ -101,7 +101,10 @@ def test_an_unfinished_run_has_a_page_too(tiny: Path, pairs: Path, tmp_path: Pat
 
     out = tmp_path / "out"
     with pytest.raises(JobError):
-        train(Recipe(model=str(tiny), data=str(pairs), out=str(out), batch_size=8, engine="mlx"), watch=stop_after(2))
+        train(
+            Recipe(model=str(tiny), data=str(pairs), out=str(out), batch_size=8, iters=5, engine="mlx"),
+            watch=stop_after(2),
+        )
     assert not (out / "report.html").exists()
     run("report", out)
     assert "at step 2 of 5" in Page((out / "report.html").read_text()).text("p")[0]
@@ -115,7 +118,7 @@ def test_a_page_that_cannot_be_written_fails_no_run(tiny: Path, pairs: Path, tmp
 
     monkeypatch.setattr("mlx_metaembed.report.run.write", full)
     notes: list[str] = []
-    recipe = Recipe(model=str(tiny), data=str(pairs), out=str(tmp_path / "out"), batch_size=8, engine="mlx")
+    recipe = Recipe(model=str(tiny), data=str(pairs), out=str(tmp_path / "out"), batch_size=8, epochs=1, engine="mlx")
     assert train(recipe, watch=Watch(note=notes.append)).report is None
     assert notes[-1].startswith("The run is whole, but its page is not: Could not write")
     assert (tmp_path / "out/modules.json").is_file()

@@ -54,7 +54,14 @@ def tiny_folder(path: Path, *, seed: int = 0, dense: tuple[DenseModule, ...] = (
 def save(made: Tokenizer, path: Path) -> None:
     """Write a tokenizer that other tools take as it stands, whatever the model's family has."""
     made.save(str(path / "tokenizer.json"))
-    disk.write_json(path / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
+    roles = {"pad": ("[PAD]", "<pad>"), "unk": ("[UNK]", "<unk>"), "cls": ("[CLS]", "<s>"), "sep": ("[SEP]", "</s>")}
+    named = {
+        f"{role}_token": token
+        for role, known in roles.items()
+        for token in known
+        if made.token_to_id(token) is not None
+    }
+    disk.write_json(path / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"} | named)
 
 
 def draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -31,7 +31,11 @@ class Numbered:
         return [f"tokens-{self.texts_key}", f"pooled-{self.texts_key}"]
 
     def store(
-        self, tokenizer: Tokenizer, out: Path, advance: Callable[[int], None], note: Callable[[str], None]
+        self,
+        tokenizer: Tokenizer,
+        out: Path,
+        advance: Callable[[int], None],
+        note: Callable[[str], None] = lambda text: None,
     ) -> Store:
         """The texts' tokens, memory-mapped, written into the run's folder where they are not there whole."""
         path = out / self.stores[0]
