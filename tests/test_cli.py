@@ -93,7 +93,7 @@ def test_the_whole_way_on_one_engine(engine_name: str, tiny: Path, pairs: Path, 
         engine_name,
         "--json",
     ]
-    trained = json.loads(run("train", "--model", base, "--data", pairs, "--out", model, *words).stdout)
+    trained = json.loads(run("train", "--model", base, "--data", pairs, "--out", model, *words, "--json").stdout)
     assert trained["steps"] == 5 and trained["engine"] == engine_name
     rows = json.loads(
         run(

@@ -92,7 +92,7 @@ rows = np.arange(3)
 columns = batches.Columns(rows, rows + 3, np.zeros((3, 0), np.int64))
 batch = batches.batch(tokens.tokenize(Tokenizer(found), texts), columns, rows, pad_id=0, chunk_tokens=64)
 loss = gradient(mlx, batch, objective(Recipe(), {}, mlx, batch), seed=3, cached=True)
-norm = mlx.update(Optimizer(Recipe(), step=1, steps=2), divide=1, max_norm=0)
+norm = mlx.update(Optimizer(Recipe(learning_rate=2e-5), step=1, steps=2), divide=1, max_norm=0)
 print(json.dumps([compiles(mlx.device), loss, norm]))
 """
 

@@ -162,7 +162,7 @@ def test_sentence_transformers_loads_the_folder_of_a_run(
 
 
 def test_what_sentence_transformers_leaves_is_pooled_as_it_says(
-    peft_library: str, sentence_transformers: str, engine_name: str, tmp_path: Path
+    peft_in_transformers: str, engine_name: str, tmp_path: Path
 ):
     from peft import LoraConfig
     from sentence_transformers import SentenceTransformer

@@ -62,4 +62,4 @@ def stop_gradient(x):
 
 def constant(values, like):
     # A copy: what shared NumPy's memory would change with it, and with whatever else shares it.
-    return torch.tensor(values, device=like.device)
+    return torch.asarray(values, device=like.device).clone()
