@@ -157,6 +157,12 @@ def test_the_length_never_exceeds_the_positions(tmp_path: Path) -> None:
     assert folders.read(files(tmp_path / "b", roberta)).max_seq_length == 62
 
 
+def test_the_older_name_of_the_length_counts_where_the_newer_is_absent(tmp_path: Path) -> None:
+    for name, said, length in (("a", {"max_len": 20}, 20), ("b", {"max_len": 20, "model_max_length": 30}, 30)):
+        found = folders.read(files(tmp_path / name, {"config.json": CONFIG, "tokenizer_config.json": said}))
+        assert found.max_seq_length == length
+
+
 @pytest.mark.parametrize(
     ("scaling", "longest"),
     [

@@ -142,10 +142,11 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def _wrong_forms(config: dict, tokenizer: dict, top: dict) -> list[str]:
     """Entries of a form that none of them has, one line each."""
-    longest = tokenizer.get("model_max_length")
     wrong = []
-    if longest is not None and (not forms.fits(longest, float) or longest < 1):
-        wrong.append(f"tokenizer_config.json: model_max_length = {longest!r:.80}, expected a number of tokens")
+    for name in ("model_max_length", "max_len"):
+        longest = tokenizer.get(name)
+        if longest is not None and (not forms.fits(longest, float) or longest < 1):
+            wrong.append(f"tokenizer_config.json: {name} = {longest!r:.80}, expected a number of tokens")
     wrong += [f"config.json: {line}" for line in forms.wrong(config)]
     if not isinstance(config.get("is_causal", False), bool):
         # transformers would take null for either, by the padding of a batch.

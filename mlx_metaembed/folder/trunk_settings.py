@@ -57,7 +57,8 @@ class TrunkSettings:
             *(said[f"processing_kwargs.{section}.max_length"] for section in ("common", "text")),
             *(said[f"{section}.model_max_length"] for section in ("processor_kwargs", "tokenizer_args")),
             said["max_seq_length"],
-            tokenizer.get("model_max_length"),
+            # An older name, which counts where the newer one is absent.
+            tokenizer.get("model_max_length", tokenizer.get("max_len")),
             longest,
         )
         found = min(next(length for length in ordered if length), longest)
