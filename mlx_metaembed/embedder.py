@@ -113,16 +113,18 @@ class Embedder:
         files: Any | Sequence[Any],
         *,
         truncate_dim: int | None = None,
-        normalize_embeddings: bool = False,
+        normalize_embeddings: bool | None = None,
         head: str | None = None,
         progress: Callable[[int], None] = lambda count: None,
     ) -> np.ndarray:
         """Vectors of images, or of one, in the space of the texts' vectors and shaped as `encode` shapes them.
 
-        `files` are paths or Pillow images. Raises CallError where the model has no image tower, a file is no image,
+        `files` are paths or Pillow images. None makes the vectors' length 1 where the folder compares by cosine, as
+        transformers' CLIPModel gives `image_embeds`; False leaves it as the tower gives it. Raises CallError where the model has no image tower, a file is no image,
         or as `encode` does.
         """
         how = images.preprocessing(self.folder)
+        unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings
         head = choices.vector_head(self.folder, self.heads, head, truncate_dim)
         one, files = _listed(files)
         parts = []
@@ -130,7 +132,7 @@ class Embedder:
             pixels = images.read(files[first : first + IMAGES_AT_ONCE], how)
             parts.append(self._finite(self.engine.numpy(self.engine.images(pixels))))
             progress(len(pixels))
-        found = self._finished(parts, truncate_dim, normalize_embeddings, head)
+        found = self._finished(parts, truncate_dim, unit, head)
         return found[0] if one else found
 
     def encode_sparse(

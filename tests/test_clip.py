@@ -109,6 +109,7 @@ def test_dense_modules_stand_behind_both_towers(engine_name: str, tmp_path: Path
     weights.write(path / "1_Dense/model.safetensors", {name: x.astype(np.float32) for name, x in linear.items()})
     embedder = load(path, engine=engine_name)
     expected_images = STORED["images"] @ linear["linear.weight"].T + linear["linear.bias"]
+    np.testing.assert_allclose(np.linalg.norm(embedder.encode_images(PICTURES), axis=1), 1, rtol=0, atol=1e-6)
     found = embedder.encode_images(PICTURES, normalize_embeddings=False)
     np.testing.assert_allclose(found, expected_images, rtol=0, atol=1e-4)
     assert embedder.encode(TEXTS).shape == (6, 5)

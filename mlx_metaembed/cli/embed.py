@@ -100,6 +100,7 @@ def command(
         settings = {"head": head, "progress": bar.update}
         shape = {"truncate_dim": dims, "normalize_embeddings": normalize}
         if as_images:
+            shape["normalize_embeddings"] = normalize or None
             made = _vectors(embedder, head, embedder.encode_images(found, **shape, **settings))
         elif method == "encode_sparse":
             made = _sparse(embedder, embedder.encode_sparse(found, prompt_name=prompt, **settings))
