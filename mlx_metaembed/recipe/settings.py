@@ -3,39 +3,13 @@
 Defaults stand here and nowhere else. Names are sentence-transformers' and mlx-lm's where they have one.
 """
 
-import json
-import math
-import tomllib
-import types
 import typing
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from mlx_metaembed import disk
-from mlx_metaembed.data.columns import parse as parse_columns
-from mlx_metaembed.data.columns import written
-from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.errors import faults
 from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.recipe.checks import BELONGS, invalid
 from mlx_metaembed.sizes import parse_size
-
-LARGEST = 2**31 - 1
-"""No whole number of a recipe is larger: seeds, sizes and counts are int32 for the engines."""
-TRUNK = ("full", "lora", "dora")
-BELONGS = {
-    **dict.fromkeys(
-        ("temperature", "symmetric", "false_negative_margin", "false_negative_ratio"), ("loss", ("info_nce",))
-    ),
-    **dict.fromkeys(("distance", "margin", "soft_margin"), ("loss", ("triplet",))),
-    **dict.fromkeys(("lora_rank", "lora_alpha"), ("train", ("lora", "dora"))),
-    **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
-    **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
-    "freeze_embeddings": ("train", ("full",)),
-    "matryoshka_weights": ("matryoshka", ()),
-}
-"""Settings that mean something only beside another one: its name, and the values of it, or any that is set.
-
-`fsq_weight` and `head_learning_rate` depend on the model as well (see train/learning.py).
-"""
 
 
 def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:
@@ -125,7 +99,7 @@ class Recipe:
     engine: str = setting("auto", "Which engine computes.", ("auto", "mlx", "torch"))
 
     def __post_init__(self) -> None:
-        wrong = list(_wrong(self))
+        wrong = list(invalid(self))
         if wrong:
             raise faults("The recipe is wrong:", wrong)
 
@@ -151,157 +125,3 @@ def changed(recipe: Recipe, **settings: object) -> Recipe:
 def default(name: str) -> typing.Any:
     """What a setting is where nothing else is said."""
     return Recipe.__dataclass_fields__[name].default
-
-
-def read(path: str | Path) -> dict:
-    """The settings of a TOML recipe, checked against the fields; every unknown key and wrong type is named."""
-    path = Path(path)
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CallError(f"There is no recipe {path}") from None
-    except OSError as error:
-        raise CallError(f"The recipe {path} can't be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CallError(f"{path} is not TOML: {error}") from None
-    known = {setting.name for setting in fields(Recipe)}
-    unknown = [f"unknown key {key!r}{nearest(key, known)}" for key in found if key not in known]
-    if unknown:
-        raise faults(f"{path}:", unknown, f"Known keys: {', '.join(sorted(known))}")
-    if isinstance(columns := found.get("columns"), dict):
-        if wrong := [
-            f"columns.{name} = {source!r}: expected a text"
-            for name, source in columns.items()
-            if not isinstance(source, str)
-        ]:
-            raise faults(f"{path}:", wrong)
-        found["columns"] = written(columns)
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-
-
-def write(recipe: Recipe, path: Path) -> None:
-    """Write a recipe as TOML, one line a field; a field that is None is left out."""
-    lines = []
-    for each in fields(Recipe):
-        value = getattr(recipe, each.name)
-        if value is not None:
-            lines.append(f"{each.name} = {toml(value)}")
-    with disk.replacing_file(path) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def toml(value: object) -> str:
-    """A setting's value as TOML writes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # JSON's escapes are TOML's, but for one character.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple):
-        return "[" + ", ".join(toml(item) for item in value) + "]"
-    return repr(value)
-
-
-def _wrong(recipe: Recipe) -> typing.Iterator[str]:
-    hints = typing.get_type_hints(Recipe)
-    typed = True
-    for each in fields(Recipe):
-        value, hint = getattr(recipe, each.name), hints[each.name]
-        if not _fits(value, hint):
-            typed = False
-            yield f"{each.name} = {value!r}: expected {_words(hint)}"
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield f"{each.name} = {value!r}: expected a finite number"
-        elif any(isinstance(number, int) and abs(number) > LARGEST for number in (value, *_items(value))):
-            typed = False
-            yield f"{each.name}: expected numbers up to {LARGEST:,}"
-        elif value not in (choices := each.metadata["choices"]) and choices:
-            yield f"{each.name} = {value!r}: expected one of {', '.join(choices)}{nearest(value, choices)}"
-    if not typed:
-        return
-    for name in (
-        "lora_rank",
-        "num_layers",
-        "dense",
-        "batch_size",
-        "epochs",
-        "iters",
-        "max_seq_length",
-        "grad_accumulation_steps",
-        "chunk_tokens",
-        "save_every",
-        "save_total_limit",
-        "steps_per_report",
-        "max_characters",
-    ):
-        value = getattr(recipe, name)
-        if value is not None and value < 1:
-            yield f"{name} = {value}: expected 1 or more"
-    if recipe.batch_size == 1 and recipe.loss == "info_nce":
-        yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
-    for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
-        value = getattr(recipe, name)
-        if value is not None and not value > 0:
-            yield f"{name} = {value}: expected more than 0"
-    for name in ("warmup_ratio", "dropout"):
-        if not 0 <= getattr(recipe, name) < 1:
-            yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
-    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
-        if (getattr(recipe, name) or 0) < 0:
-            yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
-    yield from _foreign(recipe)
-    if recipe.checkpointing == "on" and recipe.dropout:
-        yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
-    if any(width < 1 for width in recipe.matryoshka):
-        yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"
-    weights = recipe.matryoshka_weights
-    if (
-        weights
-        and recipe.matryoshka
-        and (len(weights) != len(recipe.matryoshka) or not all(weight >= 0 for weight in weights))
-    ):
-        yield (
-            f"matryoshka_weights = {list(weights)}: expected a number of 0 or more for each of the "
-            f"{len(recipe.matryoshka)} widths"
-        )
-    for name, parse in (("fsq", parse_levels), ("memory", parse_size), ("columns", parse_columns)):
-        try:
-            if getattr(recipe, name):
-                parse(getattr(recipe, name))
-        except CallError as error:
-            yield str(error)
-
-
-def _items(value: object) -> tuple:
-    return value if isinstance(value, tuple) else ()
-
-
-def _foreign(recipe: Recipe) -> typing.Iterator[str]:
-    """Settings that would be ignored, since they belong to another loss or to what does not train."""
-    for name, (owner, values) in BELONGS.items():
-        value, beside = getattr(recipe, name), getattr(recipe, owner)
-        # What is off does nothing anyway.
-        if value in (default(name), "off") or (beside in values if values else beside):
-            continue
-        if values:
-            chosen = " or ".join(repr(each) for each in values)
-            yield f"{name} = {toml(value)} belongs to {owner} = {chosen}, and here {owner} is {beside!r}"
-        else:
-            yield f"{name} = {toml(value)} belongs to {owner}, which is not set"
-
-
-def _fits(value: object, hint: object) -> bool:
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, option) for option in hint.__args__)
-    if typing.get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(_fits(item, typing.get_args(hint)[0]) for item in value)
-    if hint in (int, float):
-        return isinstance(value, (int, hint)) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _words(hint: object) -> str:
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "nothing"}
-    if isinstance(hint, types.UnionType):
-        return " or ".join(_words(option) for option in hint.__args__)
-    return words.get(hint) or f"a list of {'whole ' if hint == tuple[int, ...] else ''}numbers"
