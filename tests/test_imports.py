@@ -36,6 +36,7 @@ FLOORS = {
     "mlx_metaembed.losses": 1,
     "mlx_metaembed.heads": 2,
     "mlx_metaembed.pooling": 3,
+    "mlx_metaembed.recipe": 3,
     "mlx_metaembed.search": 4,
     "mlx_metaembed.evaluate": 5,
     "mlx_metaembed.train": 5,
