@@ -11,7 +11,8 @@ import numpy as np
 from mlx_metaembed.batches import Chunk
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.tokens import Store, Tokenizer, special_token, tokenize
+from mlx_metaembed.special_tokens import special_token
+from mlx_metaembed.tokens import Store, Tokenizer, tokenize
 
 QUERY, DOCUMENT = "query", "document"
 
