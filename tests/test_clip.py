@@ -21,8 +21,8 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export import sentence_transformers as exported
 from mlx_metaembed.folder.module_types import DenseModule
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train import train
 
 CLIP = GOLDEN / "clip"

@@ -19,9 +19,9 @@ from mlx_metaembed.cli.train import recipe_options
 from mlx_metaembed.data.rows import Pairs, require_trainable
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder, dense_files
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train import defaults
 from mlx_metaembed.train.plan import (
     Job,

@@ -16,10 +16,10 @@ import mlx.core as mx  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
 from mlx_metaembed.adapters import Adapter  # noqa: E402
-from mlx_metaembed.batches import Chunk  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
+from mlx_metaembed.inputs.batches import Chunk  # noqa: E402
 from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
 from mlx_metaembed.on_mlx import layers, limits, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import architecture, checksums, disk, npy, post_processor, tokenizer_files, towers
+from mlx_metaembed import architecture, checksums, disk, npy, towers
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.special_tokens import named, special_ids
+from mlx_metaembed.inputs import post_processor, tokenizer_files
+from mlx_metaembed.inputs.special_tokens import named, special_ids
 
 TEXTS_AT_ONCE = 256
 """A tokenizer's answers take some two hundred bytes a token until their ids are taken."""
