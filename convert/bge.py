@@ -16,7 +16,7 @@ from mlx_metaembed.folder.module_types import LEXICAL, MULTI_VECTOR
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.token_vectors import MultiVector
-from mlx_metaembed.tokens import special_token
+from mlx_metaembed.inputs.special_tokens import special_token
 from mlx_metaembed.weights import Tensor, read_tensor
 
 FILES = {MULTI_VECTOR: "colbert_linear.pt", LEXICAL: "sparse_linear.pt"}

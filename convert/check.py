@@ -16,7 +16,7 @@ from mlx_metaembed.convert import onnx, sources
 from mlx_metaembed.convert.reference_tokenizer import ReferenceTokenizer, require_same
 from mlx_metaembed.errors import CallError, JobError, missing_extra
 from mlx_metaembed.folder import ADAPTER, PICKLED, ModelFolder
-from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.weights import Tensor, read_tensor
 
 TEXTS = (

@@ -26,7 +26,7 @@ from mlx_metaembed.convert import (
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ADAPTER, ModelFolder
-from mlx_metaembed.tokenizer_files import Read as Words
+from mlx_metaembed.inputs.tokenizer_files import Read as Words
 from mlx_metaembed.usage import WHAT, usage
 from mlx_metaembed.weights import FLOATING, ITEM_BYTES, Tensor
 

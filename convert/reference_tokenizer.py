@@ -8,7 +8,7 @@ from mlx_metaembed import towers
 from mlx_metaembed.architecture import positions
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.inputs.tokens import Tokenizer
 
 TEXTS = (
     "",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import adapters, batches, choices, finite, images, locate, sparse, tokens
+from mlx_metaembed import adapters, choices, finite, locate, sparse
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
@@ -17,10 +17,11 @@ from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 from mlx_metaembed.heads import Colbert, SparseHead, TokenHead, token_vectors
-from mlx_metaembed.late_tokens import DOCUMENT, LateTokenizer
+from mlx_metaembed.inputs import batches, images, tokens
+from mlx_metaembed.inputs.late_tokens import DOCUMENT, LateTokenizer
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.parameters import behind_trunk
 from mlx_metaembed.sparse import SparseVectors
-from mlx_metaembed.tokens import Tokenizer
 
 WINDOW = 8_192
 """Texts that are sorted by length and encoded together."""

@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.batches import Chunk
 from mlx_metaembed.errors import missing_extra
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
+from mlx_metaembed.inputs.batches import Chunk
 from mlx_metaembed.xp import Array
 
 Objective = Callable[[Array, Mapping[str, Array]], Array]

@@ -9,15 +9,16 @@ import pytest
 from test_encoders import FAMILIES, GOLDEN
 from test_engine import COLUMNS, MANY, ROWS, Descent
 
-from mlx_metaembed import adapters, batches, embedder, tasks, tokens, trainable
+from mlx_metaembed import adapters, embedder, tasks, trainable
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.convert import convert
 from mlx_metaembed.export.mlx import export as export_mlx
+from mlx_metaembed.inputs import batches, tokens
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.parameters import TRUNK, behind_trunk
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
 

@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mlx_metaembed import batches
-from mlx_metaembed.batches import Columns
-from mlx_metaembed.tokens import Store
+from mlx_metaembed.inputs import batches
+from mlx_metaembed.inputs.batches import Columns
+from mlx_metaembed.inputs.tokens import Store
 
 
 def store(lengths: list[int]) -> Store:

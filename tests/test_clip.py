@@ -12,18 +12,17 @@ from test_encoders import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 from tokenizers import Tokenizer as Fast
 
-from mlx_metaembed import disk, towers, weights
+from mlx_metaembed import card, disk, towers, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import check, convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.export import card
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export import sentence_transformers as exported
 from mlx_metaembed.folder.module_types import DenseModule
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train import train
 
 CLIP = GOLDEN / "clip"

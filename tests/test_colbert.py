@@ -24,7 +24,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.sentence_transformers import export
 from mlx_metaembed.folder.module_types import DenseModule
-from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.inputs.tokens import Tokenizer
 
 SOURCE = GOLDEN / "colbert"
 EXPECTED = stored(SOURCE / "expected_heads.npz")

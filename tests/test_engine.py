@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from tiny import TEXTS, tiny_folder
 
-from mlx_metaembed import batches, heads, tasks, tokens, weights
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
+from mlx_metaembed import heads, tasks, weights
 from mlx_metaembed.engine import automatic_dtype, preferred
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.heads import Fsq
+from mlx_metaembed.inputs import batches, tokens
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.parameters import behind_trunk
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
 from mlx_metaembed.train.optimizer import Optimizer

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 from test_encoders import GOLDEN
 
-from mlx_metaembed import disk, images
+from mlx_metaembed import disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.images import Preprocessing
+from mlx_metaembed.inputs import images
+from mlx_metaembed.inputs.images import Preprocessing
 
 CLIP = GOLDEN / "clip"
 PICTURES = [CLIP / name for name in ("wide.png", "high.png", "grey.png")]

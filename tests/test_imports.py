@@ -29,13 +29,14 @@ FLOORS = {
     "mlx_metaembed.folder": 1,
     "mlx_metaembed.foreign": 2,
     "mlx_metaembed.finite": 2,
-    "mlx_metaembed.images": 2,
+    "mlx_metaembed.inputs": 2,
     "mlx_metaembed.codes": 1,
     "mlx_metaembed.data": 1,
     "mlx_metaembed.quantizers": 1,
     "mlx_metaembed.losses": 1,
     "mlx_metaembed.heads": 2,
     "mlx_metaembed.pooling": 3,
+    "mlx_metaembed.recipe": 3,
     "mlx_metaembed.search": 4,
     "mlx_metaembed.evaluate": 5,
     "mlx_metaembed.train": 5,
@@ -110,7 +111,7 @@ def test_what_is_optional_or_slow_is_imported_late(path: Path):
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_files_are_small_and_say_what_they_are(path: Path):
     text = path.read_text()
-    assert len(text.splitlines()) <= 350
+    assert len(text.splitlines()) <= 300
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "the first line says what the file is"
 
 

@@ -7,11 +7,11 @@ import pytest
 from arrays import on
 from tiny import tiny_folder
 
-from mlx_metaembed import batches
 from mlx_metaembed import folder as folders
 from mlx_metaembed.data.rows import Pairs
+from mlx_metaembed.inputs import batches
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.losses import info_nce, triplet
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train.numbered import Numbered, number
 
 SIDES = {"query": "open ", "document": "read "}

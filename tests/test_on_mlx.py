@@ -12,10 +12,10 @@ from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed.batches import Chunk
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.mlx import export
+from mlx_metaembed.inputs.batches import Chunk
 from mlx_metaembed.on_mlx import blas
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import train
@@ -77,10 +77,11 @@ def test_a_quantized_folder_encodes_but_does_not_train(engine_name: str, tiny: P
 PROGRAM = """
 import json, sys
 import numpy as np
-from mlx_metaembed import batches, engine, folder, tokens
+from mlx_metaembed import engine, folder
+from mlx_metaembed.inputs import batches, tokens
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.on_mlx.engine import compiles
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train.gradcache import gradient
 from mlx_metaembed.train.objective import objective
 from mlx_metaembed.train.optimizer import Optimizer

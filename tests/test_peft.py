@@ -14,8 +14,8 @@ from tiny import tiny_folder
 from mlx_metaembed import adapters, disk, embedder, trainable, weights
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed.batches import Chunk
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.inputs.batches import Chunk
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import train
 

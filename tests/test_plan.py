@@ -10,12 +10,13 @@ from tiny import tiny_folder
 
 from benchmarks.memory.counted import counted
 from benchmarks.memory.creep import creep
-from mlx_metaembed import batches, footprint
 from mlx_metaembed import folder as folders
+from mlx_metaembed import footprint
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.inputs import batches
+from mlx_metaembed.inputs.tokens import Store
 from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Store
 from mlx_metaembed.train import Watch, train
 from mlx_metaembed.train.plan import Job, Target, fitting, plan
 from mlx_metaembed.train.plan.activations import Shape, activations

@@ -11,7 +11,7 @@ from test_cli import refused, run
 from test_encoders import GOLDEN
 from tiny import tiny_folder
 
-from mlx_metaembed.cli.plan import times
+from mlx_metaembed.cli.plan_answer import times
 from mlx_metaembed.folder.module_types import DenseModule
 
 PLAIN = ("--chip", "M2 Pro", "--dtype", "float32", "--json")

@@ -105,7 +105,7 @@ def test_a_setting_that_would_be_ignored_says_what_it_belongs_to(name: str, tmp_
     owner, values = BELONGS[name]
     for own in values or ((8,),):
         assert getattr(Recipe(**{owner: own, name: value}), name) == value
-    (tmp_path / "r.toml").write_text("".join(f"{key} = {recipes.toml(each)}\n" for key, each in beside.items()))
+    (tmp_path / "r.toml").write_text("".join(f"{key} = {recipes.as_toml(each)}\n" for key, each in beside.items()))
     with pytest.raises(CallError, match="belongs to"):
         Recipe(**recipes.read(tmp_path / "r.toml") | {name: value})
 

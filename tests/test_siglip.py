@@ -17,8 +17,8 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export import sentence_transformers as exported
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train import train
 
 SIGLIP = GOLDEN / "siglip"

@@ -10,7 +10,7 @@ from golden_variants import altered
 from test_encoders import GOLDEN, expected, lowest_cosine
 from tiny import TEXTS
 
-from mlx_metaembed import batches, disk, tasks, tokens, weights
+from mlx_metaembed import disk, tasks, weights
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.export import command
@@ -20,8 +20,9 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.inputs import batches, tokens
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Tokenizer
 from mlx_metaembed.train import train
 from mlx_metaembed.train.numbered import number
 

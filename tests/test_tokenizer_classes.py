@@ -2,8 +2,9 @@
 
 import pytest
 
-from mlx_metaembed import families, tokenizer_classes
+from mlx_metaembed import families
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.inputs import tokenizer_classes
 
 
 def test_the_classes_are_those_of_transformers():

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tokenizers_of import KINDS, TEXTS
 
-from mlx_metaembed import tokenizer_files
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.tokenizer_files import CLASS_SETTINGS, REFUSED, SETTINGS, WITHOUT_EFFECT
+from mlx_metaembed.inputs import tokenizer_files
+from mlx_metaembed.inputs.tokenizer_files import CLASS_SETTINGS, REFUSED, SETTINGS, WITHOUT_EFFECT
 
 LENGTH = 12
 NAMES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")

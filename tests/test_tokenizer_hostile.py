@@ -13,8 +13,8 @@ from tiny import TEXTS
 from mlx_metaembed import disk, load
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.tokenizer_files import guarded
-from mlx_metaembed.tokens import Tokenizer, fingerprint, require_texts, tokenize
+from mlx_metaembed.inputs.tokenizer_files import guarded
+from mlx_metaembed.inputs.tokens import Tokenizer, fingerprint, require_texts, tokenize
 
 
 def edited(tiny: Path, out: Path, edit: Callable[[dict], object], name: str = "tokenizer.json") -> Path:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from tiny import TEXTS, tiny_folder, tokenizer
 
-from mlx_metaembed import disk, load, tokens
+from mlx_metaembed import disk, load
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.special_tokens import special_ids
-from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.inputs import tokens
+from mlx_metaembed.inputs.special_tokens import special_ids
+from mlx_metaembed.inputs.tokens import Tokenizer
 
 
 def test_special_tokens_and_the_cut(tiny: Path):

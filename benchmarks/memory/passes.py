@@ -17,7 +17,7 @@ from benchmarks.memory import models
 from benchmarks.memory.counted import counted
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed.batches import Chunk
+from mlx_metaembed.inputs.batches import Chunk
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import learning
 from mlx_metaembed.train.plan.activations import ITEM, Shape, activations

@@ -3,7 +3,6 @@
 `load_engine` loads a fast BLAS before mlx.core where the machine needs one; nothing else imports mlx first.
 """
 
-import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -14,21 +13,20 @@ from mlx_metaembed.on_mlx import blas
 FOUND_BLAS = blas.preload()
 
 import mlx.core as mx  # noqa: E402
-from mlx.utils import tree_flatten, tree_map, tree_unflatten  # noqa: E402
+from mlx.utils import tree_flatten  # noqa: E402
 
 from mlx_metaembed.adapters import Adapter  # noqa: E402
-from mlx_metaembed.batches import Chunk  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
+from mlx_metaembed.inputs.batches import Chunk  # noqa: E402
 from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
 from mlx_metaembed.on_mlx import layers, limits, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
+from mlx_metaembed.on_mlx.passes import Passes, compiles  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
 from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
-from mlx_metaembed.pooling import finish, vector  # noqa: E402
-
-NOTHING = mx.array(0.0)
+from mlx_metaembed.pooling import finish  # noqa: E402
 
 
 def load_engine(reason: str) -> "MlxEngine":
@@ -40,14 +38,6 @@ def device_name() -> str:
     if mx.default_device() == mx.Device(mx.cpu):
         return "cpu"
     return str(mx.device_info().get("device_name", "gpu"))
-
-
-def compiles(device: str) -> bool:
-    """Whether whole passes are compiled: on a GPU always, on a processor where MLX finds the C++ compiler it calls.
-
-    There it halves the time: elementwise work is fused and vectorised.
-    """
-    return device != "cpu" or shutil.which("g++") is not None
 
 
 class MlxEngine:
@@ -84,19 +74,19 @@ class MlxEngine:
         checkpointing: bool = False,
     ) -> None:
         # What was loaded before goes first.
-        self._trunk, self._parameters, self._masters = None, {}, {}
+        self._passes, self._parameters, self._masters = None, {}, {}
         self._folder, self._heads, self._with_trunk, self._checkpointing = folder, dict(heads), trunk, checkpointing
         self._dtype, self._images = getattr(mx, dtype), None
         stored: dict[str, mx.array] = {}
-        self._words = None
+        module, self._words = None, None
         if trunk:
             # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.
-            self._trunk = trunks.load(folder, dropout=dropout, expand=self.device == "cpu")
+            module = trunks.load(folder, dropout=dropout, expand=self.device == "cpu")
             if adapter:
-                lora.attach(self._trunk, adapter)
+                lora.attach(module, adapter)
             if checkpointing:
-                layers.checkpoint(self._trunk)
-            stored = {TRUNK + name: array for name, array in tree_flatten(self._trunk.parameters())}
+                layers.checkpoint(module)
+            stored = {TRUNK + name: array for name, array in tree_flatten(module.parameters())}
         others = {name: mx.array(values.astype(np.float32)) for name, values in arrays.items()}
         self._parameters = {name: self._cast(array) for name, array in stored.items()} | others
         # Half-precision training keeps float32 masters beside the working copy.
@@ -106,26 +96,15 @@ class MlxEngine:
             if train and name not in frozen and mx.issubdtype(array.dtype, mx.floating)
         }
         if trunk and train:
-            self._words = WordTable.of(self._trunk, self._masters)
+            self._words = WordTable.of(module, self._masters)
         self._sums: dict[str, mx.array] = {}
         self._state: dict[str, list[mx.array]] = {}
         self._rules: dict[Callable, Callable] = {}
-        self._forward, self._drawing = self._vectors, self._drawn
-        self._gradients = mx.grad(self._weighted)
-        if self._compile:
-            state = [mx.random.state]
-            # Compiled once a mode: a trace keeps whether dropout was on.
-            self._forward = mx.compile(self._vectors, inputs=state, outputs=state)
-            self._drawing = mx.compile(self._drawn, inputs=state, outputs=state)
-            # A compiled gradient comes all at once; with checkpointing it is evaluated layer by layer.
-            if not checkpointing:
-                self._gradients = mx.compile(self._gradients, inputs=state, outputs=state)
+        self._passes = Passes(module, folder, compiled=self._compile, checkpointing=checkpointing)
         mx.eval(self._parameters, self._masters)
 
     def embed(self, chunk: Chunk, *, seed: int | None = None) -> mx.array:
-        self._draw(seed)
-        forward = self._forward if seed is None else self._drawing
-        vectors = forward(*self._given(chunk))
+        vectors = self._passes.forward(*self._given(chunk), seed=seed)
         mx.eval(vectors)
         return vectors
 
@@ -140,11 +119,11 @@ class MlxEngine:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
     def token_head(self, name: str, chunk: Chunk) -> mx.array:
-        self._draw(None)
+        self._passes.draw(None)
         trained, frozen, ids, mask, _, *tasks = self._given(chunk)
         plain = trunks.plain(self._parameters, self._folder, getattr(self._heads[name], "tied", ""))
         weights = token_head_weights(name, self._heads[name], self._parameters | plain)
-        output = self._heads[name](weights, self._states(trained | frozen, ids, mask, *tasks), ids, mask)
+        output = self._heads[name](weights, self._passes.states(trained | frozen, ids, mask, *tasks), ids, mask)
         mx.eval(output)
         return output
 
@@ -160,9 +139,9 @@ class MlxEngine:
         return loss.item(), at_vectors
 
     def backward(self, chunk: Chunk, cotangent: mx.array, *, seed: int) -> None:
-        self._draw(seed)
+        self._passes.draw(seed)
         given = self._given(chunk)
-        gradients = self._gradients(*given, cotangent)
+        gradients = self._passes.gradients(*given, cotangent)
         rows = gradients.pop(self._words.name) if self._words else None
         self._add(gradients)
         if self._words:
@@ -177,8 +156,8 @@ class MlxEngine:
         def loss(trained: dict, rows: list[dict], heads: dict) -> mx.array:
             vectors = []
             for (_, *others), own, seed in zip(given, rows, seeds, strict=True):
-                self._draw(seed)
-                vectors.append(self._vectors(trained | own, *others))
+                self._passes.draw(seed)
+                vectors.append(self._passes.vectors(trained | own, *others))
             return objective(mx.concatenate(vectors), heads | frozen)
 
         value, (at_trunk, at_rows, at_heads) = mx.value_and_grad(loss, argnums=(0, 1, 2))(given[0][0], rows, heads)
@@ -191,7 +170,7 @@ class MlxEngine:
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
         sums, self._sums = self._sums | (self._words.taken() if self._words else {}), {}
-        self._release()
+        self._passes.release()
         norm = (mx.sqrt(sum(mx.sum(g * g) for g in sums.values())) / divide).item()
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
@@ -245,25 +224,6 @@ class MlxEngine:
         tasks = [] if chunk.tasks is None else [mx.array(chunk.tasks)]
         return trained, {name: array for name, array in used.items() if name not in trained}, ids, mask, pooled, *tasks
 
-    def _vectors(
-        self, trained: dict, frozen: dict, ids: mx.array, mask: mx.array, pooled: mx.array, *tasks: mx.array
-    ) -> mx.array:
-        parameters = trained | frozen
-        states = self._states(parameters, ids, mask, *tasks)
-        return vector(states, pooled, self._folder, dense_weights(self._folder, parameters), mask)
-
-    def _states(self, parameters: dict, ids: mx.array, mask: mx.array, *tasks: mx.array) -> mx.array:
-        self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
-        return self._trunk(ids, mask, *tasks)
-
-    def _drawn(self, trained: dict, frozen: dict, *inputs: mx.array) -> mx.array:
-        """`_vectors` as a function of its own, for compiling with dropout on."""
-        return self._vectors(trained, frozen, *inputs)
-
-    def _weighted(self, trained: dict, frozen: dict, *given: mx.array) -> mx.array:
-        *inputs, cotangent = given
-        return mx.sum(self._vectors(trained, frozen, *inputs) * cotangent)
-
     def _after_trunk(self) -> tuple[dict[str, mx.array], dict[str, mx.array]]:
         """What trains and what is frozen behind the vectors that an objective is given: heads, and without a trunk
         Dense modules too.
@@ -284,16 +244,6 @@ class MlxEngine:
         if rule.apply not in self._rules:
             self._rules[rule.apply] = mx.compile(scaled)
         return self._rules[rule.apply]
-
-    def _release(self) -> None:
-        """Take the arrays of the last pass out of the trunk's module, which would keep them beside the new ones."""
-        if self._with_trunk:
-            self._trunk.update(tree_map(lambda array: NOTHING, self._trunk.parameters()))
-
-    def _draw(self, seed: int | None) -> None:
-        self._trunk.train(seed is not None)
-        if seed is not None:
-            mx.random.seed(seed)
 
     def _cast(self, array: mx.array) -> mx.array:
         return array.astype(self._dtype) if mx.issubdtype(array.dtype, mx.floating) else array

@@ -10,10 +10,10 @@ import torch
 
 from mlx_metaembed import footprint
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.batches import Chunk
 from mlx_metaembed.engine import Objective, Rule
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
+from mlx_metaembed.inputs.batches import Chunk
 from mlx_metaembed.on_torch import encoder, lora, towers, words  # noqa: F401  (words announces torch's namespace)
 from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under
 from mlx_metaembed.pooling import finish, vector

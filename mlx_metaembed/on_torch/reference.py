@@ -14,8 +14,8 @@ from mlx_metaembed import ntk, towers
 from mlx_metaembed.architecture import positions
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.inputs.tokens import Tokenizer
 from mlx_metaembed.on_torch import encoder, renamed
-from mlx_metaembed.tokens import Tokenizer
 
 
 class Reference:

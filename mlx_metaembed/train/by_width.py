@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mlx_metaembed.batches import Batch
 from mlx_metaembed.engine import Engine, Objective
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
+from mlx_metaembed.inputs.batches import Batch
 from mlx_metaembed.parameters import dense_weights
 from mlx_metaembed.pooling import finish
 from mlx_metaembed.recipe import Recipe

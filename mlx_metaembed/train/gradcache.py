@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlx_metaembed.batches import Batch
 from mlx_metaembed.engine import Engine, Objective
+from mlx_metaembed.inputs.batches import Batch
 from mlx_metaembed.xp import Array, namespace
 
 

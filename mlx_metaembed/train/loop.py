@@ -11,10 +11,11 @@ from dataclasses import asdict, replace
 from itertools import count, islice
 from pathlib import Path
 
-from mlx_metaembed import batches, disk, footprint
-from mlx_metaembed.batches import Batch
+from mlx_metaembed import disk, footprint
 from mlx_metaembed.errors import JobError, StoppedError
 from mlx_metaembed.folder import SIDE
+from mlx_metaembed.inputs import batches
+from mlx_metaembed.inputs.batches import Batch
 from mlx_metaembed.progress import Stages
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.sizes import format_size

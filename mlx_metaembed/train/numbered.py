@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import tasks, tokens
-from mlx_metaembed.batches import Columns
+from mlx_metaembed import tasks
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.tokens import Store, Tokenizer
+from mlx_metaembed.inputs import tokens
+from mlx_metaembed.inputs.batches import Columns
+from mlx_metaembed.inputs.tokens import Store, Tokenizer
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from mlx_metaembed.batches import Batch
 from mlx_metaembed.engine import Engine, Objective
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
+from mlx_metaembed.inputs.batches import Batch
 from mlx_metaembed.losses import Loss, info_nce, matryoshka, triplet
 from mlx_metaembed.parameters import dense_weights, head_weights
 from mlx_metaembed.pooling import finish

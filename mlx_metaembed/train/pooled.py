@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import batches, checksums, npy
+from mlx_metaembed import checksums, npy
 from mlx_metaembed.engine import Engine
-from mlx_metaembed.tokens import Store
+from mlx_metaembed.inputs import batches
+from mlx_metaembed.inputs.tokens import Store
 
 WINDOW = 8_192
 """Texts that are sorted by length and embedded together."""

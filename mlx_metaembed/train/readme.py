@@ -6,7 +6,7 @@ from pathlib import Path
 from mlx_metaembed import card
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.products import product
-from mlx_metaembed.recipe import Recipe, toml
+from mlx_metaembed.recipe import Recipe, as_toml
 from mlx_metaembed.train.metrics import ends
 from mlx_metaembed.usage import WHAT, usage
 
@@ -82,5 +82,5 @@ def _settings(recipe: Recipe) -> str:
         if each.name in PLACES:
             value = Path(value).name if Path(value).expanduser().exists() else value
         if each.name != "out" and value is not None and (value != each.default or each.name in PLACES):
-            lines.append(f"{each.name} = {toml(value)}")
+            lines.append(f"{each.name} = {as_toml(value)}")
     return "\n".join(lines)

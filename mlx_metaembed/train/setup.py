@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import batches, data, footprint, locate
+from mlx_metaembed import data, footprint, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.batches import Columns
 from mlx_metaembed.data.rows import Pairs, require_trainable
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
+from mlx_metaembed.inputs import batches
+from mlx_metaembed.inputs.batches import Columns
+from mlx_metaembed.inputs.tokens import Store, Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.tokens import Store, Tokenizer
 from mlx_metaembed.train import checkpoint, claim, defaults, learning, pooled, resumed
 from mlx_metaembed.train.checkpoint import Position
 from mlx_metaembed.train.lock import Lock

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_metaembed import batches, tasks
+from mlx_metaembed import tasks
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.tokens import Tokenizer
+from mlx_metaembed.inputs import batches
+from mlx_metaembed.inputs.tokens import Tokenizer
 
 MEASURED = 4_000
 """Rows that are tokenised for a plan, of all parts of the data; and LONGEST by their characters beside them."""

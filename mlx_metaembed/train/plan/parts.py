@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlx_metaembed.architecture import is_word_table
-from mlx_metaembed.batches import bucket
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.inputs.batches import bucket
 from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import adafactor, adamw, adamw_8bit, learning

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mlx_metaembed import forms
-from mlx_metaembed.batches import bucket, least_rows
 from mlx_metaembed.errors import faults
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.inputs.batches import bucket, least_rows
 from mlx_metaembed.sizes import format_size
 from mlx_metaembed.train.plan.parts import Bytes, Job, Parts, reckon
 

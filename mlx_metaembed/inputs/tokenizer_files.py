@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlx_metaembed import tokenizer_classes as classes
 from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.tokenizer_classes import CLASSES, SENTENCEPIECE, TokenizerClass
-from mlx_metaembed.tokenizer_tokens import ROLES, Tokens
+from mlx_metaembed.inputs import tokenizer_classes as classes
+from mlx_metaembed.inputs.tokenizer_classes import CLASSES, SENTENCEPIECE, TokenizerClass
+from mlx_metaembed.inputs.tokenizer_tokens import ROLES, Tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

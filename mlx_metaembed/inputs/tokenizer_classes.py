@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mlx_metaembed import tokenizer_parts as parts
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.inputs import tokenizer_parts as parts
 
 GENERAL = "TokenizersBackend"
 """Takes tokenizer.json as it is. transformers 4 calls it PreTrainedTokenizerFast."""

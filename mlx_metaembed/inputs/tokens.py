@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import architecture, checksums, disk, npy, post_processor, tokenizer_files, towers
+from mlx_metaembed import architecture, checksums, disk, npy, towers
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.special_tokens import special_ids
+from mlx_metaembed.inputs import post_processor, tokenizer_files
+from mlx_metaembed.inputs.special_tokens import named, special_ids
 
 TEXTS_AT_ONCE = 256
 """A tokenizer's answers take some two hundred bytes a token until their ids are taken."""
@@ -137,13 +138,8 @@ class Tokenizer:
 
     def _padding(self, folder: ModelFolder, otherwise: int) -> int:
         """The id of the padding token that the tokenizer's own files name."""
-        for name in ("tokenizer_config.json", "special_tokens_map.json"):
-            path = folder.trunk_path / name
-            named = disk.optional_json(path).get("pad_token")
-            token = named.get("content") if isinstance(named, dict) else named
-            if isinstance(token, str) and (found := self._fast.token_to_id(token)) is not None:
-                return found
-        return otherwise
+        ids = (self._fast.token_to_id(token) for token in named(folder.trunk_path, "pad"))
+        return next((found for found in ids if found is not None), otherwise)
 
     @property
     def vocabulary(self) -> dict[int, str]:
@@ -167,30 +163,6 @@ class Tokenizer:
     @cached_property
     def _special(self) -> set[int]:
         return special_ids(self._folder.trunk_path, self.id_of)
-
-
-SPECIAL = {
-    "cls": ("<s>", "[CLS]"),
-    "eos": ("</s>",),
-    "pad": ("<pad>", "[PAD]"),
-    "unk": ("<unk>", "[UNK]"),
-    "mask": ("<mask>", "[MASK]"),
-}
-"""The usual spellings of special tokens, for folders that do not say theirs."""
-
-
-def special_token(folder: Path, role: str, known: Callable[[str], int | None]) -> str | None:
-    """A special token (`mask`, `cls`, ...) as the tokenizer's files name it; else its usual spelling, if it is `known`.
-
-    None where there is none.
-    """
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        said = disk.read_json(folder / name) if (folder / name).is_file() else {}
-        found = said.get(f"{role}_token") if isinstance(said, dict) else None
-        found = found.get("content") if isinstance(found, dict) else found
-        if isinstance(found, str):
-            return found
-    return next((token for token in SPECIAL[role] if known(token) is not None), None)
 
 
 def require_texts(texts: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ The order is transformers': the ids of tokens that are not in the vocabulary fol
 from typing import TYPE_CHECKING, Any
 
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.tokenizer_classes import TokenizerClass
+from mlx_metaembed.inputs.tokenizer_classes import TokenizerClass
 
 if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlx_metaembed.batches import Chunk
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.tokens import Store, Tokenizer, special_token, tokenize
+from mlx_metaembed.inputs.batches import Chunk
+from mlx_metaembed.inputs.special_tokens import special_token
+from mlx_metaembed.inputs.tokens import Store, Tokenizer, tokenize
 
 QUERY, DOCUMENT = "query", "document"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_metaembed.tokens import Store
+from mlx_metaembed.inputs.tokens import Store
 
 WINDOW = 4
 """Batches inside which rows are sorted by length."""

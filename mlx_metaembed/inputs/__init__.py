@@ -1,0 +1,1 @@
+"""What a model reads, made of texts and pictures: tokenizers, ids on disk, chunks, pixels. No engine."""

@@ -1,0 +1,124 @@
+"""What is wrong with a recipe: each field by itself, and fields that mean nothing beside another."""
+
+import math
+import typing
+from collections.abc import Iterator
+from dataclasses import fields
+
+from mlx_metaembed.data.columns import parse as parse_columns
+from mlx_metaembed.errors import CallError, nearest
+from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.recipe.values import as_toml, fits, type_name
+from mlx_metaembed.sizes import parse_size
+
+if typing.TYPE_CHECKING:
+    from mlx_metaembed.recipe.settings import Recipe
+
+LARGEST = 2**31 - 1
+"""No whole number of a recipe is larger: seeds, sizes and counts are int32 for the engines."""
+TRUNK = ("full", "lora", "dora")
+BELONGS = {
+    **dict.fromkeys(
+        ("temperature", "symmetric", "false_negative_margin", "false_negative_ratio"), ("loss", ("info_nce",))
+    ),
+    **dict.fromkeys(("distance", "margin", "soft_margin"), ("loss", ("triplet",))),
+    **dict.fromkeys(("lora_rank", "lora_alpha"), ("train", ("lora", "dora"))),
+    **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
+    **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
+    "freeze_embeddings": ("train", ("full",)),
+    "matryoshka_weights": ("matryoshka", ()),
+}
+"""Settings that mean something only beside another one: its name, and the values of it, or any that is set.
+
+`fsq_weight` and `head_learning_rate` depend on the model as well (see train/learning.py).
+"""
+
+
+def invalid(recipe: "Recipe") -> Iterator[str]:
+    """Every fault of a recipe, one sentence each; values are checked only where all types are right."""
+    hints = typing.get_type_hints(type(recipe))
+    typed = True
+    for each in fields(recipe):
+        value, hint = getattr(recipe, each.name), hints[each.name]
+        if not fits(value, hint):
+            typed = False
+            yield f"{each.name} = {value!r}: expected {type_name(hint)}"
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"{each.name} = {value!r}: expected a finite number"
+        elif any(isinstance(number, int) and abs(number) > LARGEST for number in (value, *_items(value))):
+            typed = False
+            yield f"{each.name}: expected numbers up to {LARGEST:,}"
+        elif value not in (choices := each.metadata["choices"]) and choices:
+            yield f"{each.name} = {value!r}: expected one of {', '.join(choices)}{nearest(value, choices)}"
+    if not typed:
+        return
+    for name in (
+        "lora_rank",
+        "num_layers",
+        "dense",
+        "batch_size",
+        "epochs",
+        "iters",
+        "max_seq_length",
+        "grad_accumulation_steps",
+        "chunk_tokens",
+        "save_every",
+        "save_total_limit",
+        "steps_per_report",
+        "max_characters",
+    ):
+        value = getattr(recipe, name)
+        if value is not None and value < 1:
+            yield f"{name} = {value}: expected 1 or more"
+    if recipe.batch_size == 1 and recipe.loss == "info_nce":
+        yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
+    for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
+        value = getattr(recipe, name)
+        if value is not None and not value > 0:
+            yield f"{name} = {value}: expected more than 0"
+    for name in ("warmup_ratio", "dropout"):
+        if not 0 <= getattr(recipe, name) < 1:
+            yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
+    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
+        if (getattr(recipe, name) or 0) < 0:
+            yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
+    yield from _foreign(recipe)
+    if recipe.checkpointing == "on" and recipe.dropout:
+        yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
+    if any(width < 1 for width in recipe.matryoshka):
+        yield f"matryoshka = {list(recipe.matryoshka)}: expected widths of 1 or more"
+    weights = recipe.matryoshka_weights
+    if (
+        weights
+        and recipe.matryoshka
+        and (len(weights) != len(recipe.matryoshka) or not all(weight >= 0 for weight in weights))
+    ):
+        yield (
+            f"matryoshka_weights = {list(weights)}: expected a number of 0 or more for each of the "
+            f"{len(recipe.matryoshka)} widths"
+        )
+    for name, parse in (("fsq", parse_levels), ("memory", parse_size), ("columns", parse_columns)):
+        try:
+            if getattr(recipe, name):
+                parse(getattr(recipe, name))
+        except CallError as error:
+            yield str(error)
+
+
+def _items(value: object) -> tuple:
+    return value if isinstance(value, tuple) else ()
+
+
+def _foreign(recipe: "Recipe") -> Iterator[str]:
+    """Settings that would be ignored, since they belong to another loss or to what does not train."""
+    defaults = {each.name: each.default for each in fields(recipe)}
+    for name, (owner, values) in BELONGS.items():
+        value, beside = getattr(recipe, name), getattr(recipe, owner)
+        # What is off does nothing anyway.
+        if value in (defaults[name], "off") or (beside in values if values else beside):
+            continue
+        if values:
+            chosen = " or ".join(repr(each) for each in values)
+            yield f"{name} = {as_toml(value)} belongs to {owner} = {chosen}, and here {owner} is {beside!r}"
+        else:
+            yield f"{name} = {as_toml(value)} belongs to {owner}, which is not set"

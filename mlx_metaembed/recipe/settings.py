@@ -1,0 +1,127 @@
+"""A run's settings: one frozen dataclass. Its fields are the TOML keys and the options of `metaembed train`.
+
+Defaults stand here and nowhere else. Names are sentence-transformers' and mlx-lm's where they have one.
+"""
+
+import typing
+from dataclasses import dataclass, field, replace
+
+from mlx_metaembed.errors import faults
+from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.recipe.checks import BELONGS, invalid
+from mlx_metaembed.sizes import parse_size
+
+
+def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:
+    """A field with the line of help that its option shows, and the words it accepts."""
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, on what, how. Sizes are texts and tokens, rates a step, `memory` a size like 8GB."""
+
+    model: str = setting("", "Model to start from: a folder, a hub id, or an encoder installed from PyPI.")
+    data: str = setting(
+        "", "Pairs or triplets: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source."
+    )
+    columns: str = setting("", "What the data calls its columns: anchor=title,positive=source. A table in TOML.")
+    no_header: bool = setting(False, "A .csv or .tsv has no header: its columns are told by position.")
+    out: str = setting("", "Folder that the run writes: checkpoints, then the model.")
+    train: str = setting(
+        "full", "What trains: every parameter, an adapter, or heads alone.", ("full", "lora", "dora", "heads")
+    )
+    lora_rank: int = setting(8, "Adapter: rank of the change of a layer.")
+    lora_alpha: float = setting(16.0, "Adapter: its change is multiplied by alpha / rank.")
+    num_layers: int | None = setting(None, "Train the last so many layers only. Default: all.")
+    target_modules: tuple[str, ...] = setting((), "Train these modules only, like query,value or encoder.layer.11.")
+    freeze_embeddings: bool = setting(False, "Leave the embeddings as they are.")
+    checkpointing: str = setting(
+        "auto",
+        "Layers keep their inputs alone, and compute the rest twice: less memory, a third more time. auto: where the "
+        "budget leaves no useful chunk without it.",
+        ("auto", "on", "off"),
+    )
+    loss: str = setting("info_nce", "Loss on the vectors.", ("info_nce", "triplet"))
+    temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
+    symmetric: bool = setting(False, "InfoNCE: also from positive to anchor.")
+    false_negative_margin: float | None = setting(
+        None, "InfoNCE: leave out candidates whose cosine exceeds the positive's by more than this."
+    )
+    false_negative_ratio: float | None = setting(
+        None, "InfoNCE: leave out candidates whose cosine is over this share of the positive's, like 0.95."
+    )
+    distance: str = setting("cosine", "Triplet: distance.", ("cosine", "euclidean"))
+    margin: float = setting(0.2, "Triplet: margin, in units of the distance.")
+    soft_margin: bool = setting(False, "Triplet: softplus instead of the hinge.")
+    matryoshka: tuple[int, ...] = setting((), "Widths that are trained together, like 384,192,96.")
+    matryoshka_weights: tuple[float, ...] = setting((), "Weight of each width's loss. Default: 1 each.")
+    dense: int | None = setting(None, "Add a Dense module of so many features behind the pooling.")
+    fsq: str = setting("", "Train a code head too: levels like 4x64 (64 digits of 4 levels) or 8,8,8,5.")
+    fsq_weight: float = setting(1.0, "Weight of the code head's loss.")
+    batch_size: int | None = setting(
+        None,
+        "Rows a batch: how many negatives each row sees; its texts need not fit into memory together. "
+        "Default: 32 to 64, by the number of rows.",
+    )
+    epochs: int | None = setting(None, "Passes over the data. Default: 1 to 3, by the number of steps in one.")
+    iters: int | None = setting(None, "Steps, instead of epochs.")
+    max_seq_length: int | None = setting(None, "Tokens a text; longer ones are cut. Default: what the model declares.")
+    optimizer: str = setting(
+        "adamw", "AdamW, AdamW with 8-bit moments, or Adafactor.", ("adamw", "adamw_8bit", "adafactor")
+    )
+    learning_rate: float | None = setting(
+        None, "Peak learning rate of the trunk. Default: by what trains; an adapter takes ten times the rate."
+    )
+    head_learning_rate: float = setting(1e-3, "Peak learning rate of heads and of a Dense module that is added.")
+    lr_schedule: str = setting("linear", "Decay after the warm-up.", ("linear", "cosine", "constant"))
+    warmup_ratio: float = setting(0.1, "Share of the steps over which the learning rate rises.")
+    weight_decay: float = setting(0.01, "Decay of matrices; biases and norms have none.")
+    max_grad_norm: float = setting(1.0, "Gradients are scaled down to this length; 0 turns it off.")
+    grad_accumulation_steps: int = setting(1, "Batches whose gradients are averaged before an update.")
+    dropout: float = setting(0.0, "Dropout of hidden states.")
+    dtype: str = setting(
+        "auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16")
+    )
+    memory: str = setting("8GB", "Budget: picks how many tokens are held at once; the run stops rather than exceed it.")
+    fit: str = setting(
+        "off",
+        "What trains, where it does not fit: auto takes the first settings of `metaembed plan` that do, and says so.",
+        ("auto", "off"),
+    )
+    grad_cache: str = setting("auto", "Embed twice, hold one chunk (arXiv:2101.06983).", ("auto", "on", "off"))
+    chunk_tokens: int | None = setting(None, "Tokens a chunk. Default: from the memory budget.")
+    save_every: int = setting(200, "Steps between checkpoints.")
+    save_total_limit: int = setting(2, "Checkpoints kept; older ones go when a newer one is whole.")
+    steps_per_report: int = setting(1, "Steps between rows of metrics.jsonl.")
+    max_characters: int = setting(100_000, "A text this long is an error, since the model reads its start only.")
+    seed: int = setting(0, "Seed of the data order, dropout and new heads.")
+    engine: str = setting("auto", "Which engine computes.", ("auto", "mlx", "torch"))
+
+    def __post_init__(self) -> None:
+        wrong = list(invalid(self))
+        if wrong:
+            raise faults("The recipe is wrong:", wrong)
+
+    @property
+    def fsq_levels(self) -> tuple[int, ...]:
+        return parse_levels(self.fsq) if self.fsq else ()
+
+    @property
+    def memory_bytes(self) -> int:
+        return parse_size(self.memory)
+
+
+def changed(recipe: Recipe, **settings: object) -> Recipe:
+    """The recipe with other settings; those that mean nothing beside them go back to their defaults."""
+    names = [
+        name
+        for name, (owner, values) in BELONGS.items()
+        if owner in settings and name not in settings and settings[owner] not in values
+    ]
+    return replace(recipe, **settings, **{name: default(name) for name in names})
+
+
+def default(name: str) -> typing.Any:
+    """What a setting is where nothing else is said."""
+    return Recipe.__dataclass_fields__[name].default

@@ -1,0 +1,48 @@
+"""A recipe's TOML file: read against the fields, and written one line a field."""
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+from mlx_metaembed import disk
+from mlx_metaembed.data.columns import written
+from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.recipe.settings import Recipe
+from mlx_metaembed.recipe.values import as_toml
+
+
+def read(path: str | Path) -> dict:
+    """The settings of a TOML recipe, checked against the fields; every unknown key and wrong type is named."""
+    path = Path(path)
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CallError(f"There is no recipe {path}") from None
+    except OSError as error:
+        raise CallError(f"The recipe {path} can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CallError(f"{path} is not TOML: {error}") from None
+    known = {each.name for each in fields(Recipe)}
+    unknown = [f"unknown key {key!r}{nearest(key, known)}" for key in found if key not in known]
+    if unknown:
+        raise faults(f"{path}:", unknown, f"Known keys: {', '.join(sorted(known))}")
+    if isinstance(columns := found.get("columns"), dict):
+        if wrong := [
+            f"columns.{name} = {source!r}: expected a text"
+            for name, source in columns.items()
+            if not isinstance(source, str)
+        ]:
+            raise faults(f"{path}:", wrong)
+        found["columns"] = written(columns)
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+
+
+def write(recipe: Recipe, path: Path) -> None:
+    """Write a recipe as TOML, one line a field; a field that is None is left out."""
+    lines = []
+    for each in fields(Recipe):
+        value = getattr(recipe, each.name)
+        if value is not None:
+            lines.append(f"{each.name} = {as_toml(value)}")
+    with disk.replacing_file(path) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
