@@ -3,8 +3,10 @@
 It is made where a checkpoint has only older files, or where its files say what the kit does not follow by itself.
 """
 
+import errno
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from mlx_metaembed.inputs import tokenizer_files
 from mlx_metaembed.inputs.tokenizer_files import ADDED, CONFIG, SPECIAL, TOKENIZER, NotFollowedError, Read
 
 OLDER = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Errors of the disk, not of the tokenizer."""
 
 
 def bring(source: Path, out: Path, model: dict, note: Note, *, max_seq_length: int) -> Read:
@@ -114,5 +119,13 @@ def _make(source: Path, out: Path) -> None:
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:
+        if _number(error) in DISK:
+            raise OSError(_number(error), os.strerror(_number(error)), tempfile.gettempdir()) from None
         older = "" if (source / TOKENIZER).is_file() else "has no tokenizer.json, and its older files give none"
         raise CallError(f"{source} {older or 'gives no tokenizer.json'}: {error}") from None
+
+
+def _number(error: BaseException) -> int | None:
+    """The system's number of an error; of one from Rust it stands in the text."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else getattr(error, "errno", None)

@@ -7,13 +7,14 @@ import json
 import math
 import os
 import struct
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed.disk import read_json
+from mlx_metaembed.disk import read_json, require_file
 from mlx_metaembed.errors import CallError, faults
 
 NUMPY_DTYPES = {
@@ -55,6 +56,7 @@ def header(path: Path) -> dict[str, Tensor]:
 
     Raises CallError where the file is truncated, is a pickle, or is no safetensors file.
     """
+    require_file(path, sys.maxsize)
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(9)

@@ -1,6 +1,7 @@
 """The tokenizer.json that convert writes says alone what transformers makes of all of a source's files."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,17 @@ def test_a_tokenizer_that_can_not_be_followed_leaves_nothing(tmp_path: Path):
         "convert", source, tmp_path / "out"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
+
+
+def test_a_full_disk_is_no_broken_tokenizer(tmp_path: Path):
+    source = altered(tmp_path / "source", "bert")
+    (source / "tokenizer.json").unlink()
+    disk.write_json(source / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer"})
+    (source / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(str, range(2000))]))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            bring(source, tmp_path / "out", "bert")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

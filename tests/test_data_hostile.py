@@ -178,3 +178,10 @@ def test_a_value_of_another_type_anywhere(tmp_path, name, value):
 def test_json_that_holds_no_rows(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert str(tmp_path / name) in message(tmp_path / name)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_whole_file_takes_its_own_bytes_and_not_its_limit(tmp_path, packed):
+    path = tmp_path / ("a.json.gz" if packed else "a.json")
+    path.write_bytes(gzip.compress(b"[1]") if packed else b"[1]")
+    assert lines.whole(path, faults.Faults(path, 100), 1 << 60) == "[1]"

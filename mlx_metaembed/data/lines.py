@@ -19,6 +19,8 @@ LONGEST = 64 << 20
 """Bytes of a line: a row of a thousand texts at the limit of their length has half of it."""
 BLANK = 1_000_000
 """Blank lines in a row."""
+PIECE = 1 << 20
+"""Bytes that are read at once."""
 UNPACKED, RATIO = 16 << 20, 200
 """A gzip file may grow to so many bytes, and past them to so many times its size: text packs 3 to 20 times."""
 
@@ -63,8 +65,11 @@ def start(path: Path, characters: int = 65_536) -> str:
 def whole(path: Path, faults: Faults, largest: int) -> str:
     """A file's text in one piece. Raises CallError where it has more than `largest` bytes or is no UTF-8."""
     most = _most(path)
+    content, limit = bytearray(), min(largest, most or largest)
     with _opened(path) as file:
-        content = file.read(min(largest, most or largest) + 1)
+        # A read reserves all that it asks for.
+        while len(content) <= limit and (piece := file.read(PIECE)):
+            content += piece
     if most and len(content) > most:
         raise CallError(BOMB.format(path))
     if len(content) > largest:

@@ -3,11 +3,10 @@
 usearch ends the process on a damaged graph instead of raising, so no file is handed to it before its checksum fits.
 """
 
-import zlib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from mlx_metaembed import disk
+from mlx_metaembed import checksums, disk
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.search import corpus, scalars
 
@@ -45,7 +44,7 @@ class About:
 
 def write(about: About, where: Path) -> None:
     """Write index.json beside the other files, which must be complete."""
-    files = {name: fingerprint(where / name) for name in FILES}
+    files = {name: checksums.of_file(where / name) for name in FILES}
     disk.write_json(where / ABOUT, {"format": FORMAT, **asdict(about), "files": files})
 
 
@@ -62,18 +61,9 @@ def read(where: Path) -> About:
     if wrong := _wrong_fields(found, files):
         raise faults(f"{where / ABOUT} can't be read:", wrong, AGAIN)
     scalars.check(found["dtype"], found["metric"])
-    if wrong := [f"{name}: {what}" for name in FILES if (what := _damage(where / name, files.get(name)))]:
+    if wrong := [f"{name}: {what}" for name in FILES if (what := checksums.difference(where / name, files.get(name)))]:
         raise faults(f"The index {where} is damaged:", wrong, AGAIN)
     return About(**found)
-
-
-def fingerprint(path: Path) -> dict[str, int]:
-    """Bytes and CRC-32 of a file: enough against a torn or damaged one, not against malice."""
-    check = 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            check = zlib.crc32(chunk, check)
-        return {"bytes": file.tell(), "crc32": check}
 
 
 def _wrong_fields(found: dict, files: object) -> list[str]:
@@ -96,16 +86,3 @@ def _wrong_fields(found: dict, files: object) -> list[str]:
         if isinstance(found.get(name), dict) and not all(isinstance(text, str) for text in found[name].values())
     ]
     return wrong if isinstance(files, dict) else [*wrong, "files: missing"]
-
-
-def _damage(path: Path, expected: object) -> str:
-    """What is wrong with a file; nothing where it is as it was written."""
-    if not path.is_file():
-        return "missing"
-    found = fingerprint(path)
-    if found == expected:
-        return ""
-    size = expected.get("bytes") if isinstance(expected, dict) else None
-    if type(size) is int and size != found["bytes"]:
-        return f"{found['bytes']:,} bytes, {size:,} were written"
-    return "its content changed"
