@@ -94,8 +94,8 @@ def go_on(recipe: Recipe) -> None:
 
 
 def state(folder: Path) -> dict[str, bytes | None]:
-    """Every name below a folder, with the content of files; of the log, which has times in it, the name alone."""
-    timed = ("metrics.jsonl",)
+    """Every name below a folder, with the content of files; of those that have times in them, the name alone."""
+    timed = ("metrics.jsonl", "result.json", "report.html")
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() and path.name not in timed else None
         for path in folder.rglob("*")

@@ -77,7 +77,9 @@ def test_common_encoders_have_their_shapes(each: known.Known):
     if each.id in PARAMETERS:
         # Poolers, which no vector comes from, and small tables are left out.
         assert count == pytest.approx(PARAMETERS[each.id], rel=0.012)
-    made = plan(Job(Recipe(), folder, Target("torch", "cuda"), "bfloat16", length=128, columns=2), budget=10**11)
+    made = plan(
+        Job(Recipe(batch_size=64), folder, Target("torch", "cuda"), "bfloat16", length=128, columns=2), budget=10**11
+    )
     assert made.fits and made.bytes.trained == count
 
 

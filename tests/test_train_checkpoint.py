@@ -205,6 +205,7 @@ def test_the_run_alone_reads_the_checksums(stopped: tuple[Recipe, dict]):
         "heads.safetensors",
         "metrics.jsonl",
         "recipe.toml",
+        "result.json",
         "state.safetensors",
     ]
     assert weights.metadata(whole / STATE)["step"] == "4" and expected

@@ -15,7 +15,8 @@ if typing.TYPE_CHECKING:
     from mlx_metaembed.recipe.settings import Recipe
 
 LARGEST = 2**31 - 1
-"""No whole number of a recipe is larger: seeds, sizes and counts are int32 for the engines."""
+"""No whole number of a recipe is larger, but for a seed: sizes and counts are int32 for the engines."""
+LARGEST_SEED = 2**63 - 1
 TRUNK = ("full", "lora", "dora")
 BELONGS = {
     **dict.fromkeys(
@@ -40,14 +41,15 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
     typed = True
     for each in fields(recipe):
         value, hint = getattr(recipe, each.name), hints[each.name]
+        most = LARGEST_SEED if each.name == "seed" else LARGEST
         if not fits(value, hint):
             typed = False
             yield f"{each.name} = {value!r}: expected {type_name(hint)}"
         elif isinstance(value, float) and not math.isfinite(value):
             yield f"{each.name} = {value!r}: expected a finite number"
-        elif any(isinstance(number, int) and abs(number) > LARGEST for number in (value, *_items(value))):
+        elif any(isinstance(number, int) and abs(number) > most for number in (value, *_items(value))):
             typed = False
-            yield f"{each.name}: expected numbers up to {LARGEST:,}"
+            yield f"{each.name}: expected numbers up to {most:,}"
         elif value not in (choices := each.metadata["choices"]) and choices:
             yield f"{each.name} = {value!r}: expected one of {', '.join(choices)}{nearest(value, choices)}"
     if not typed:

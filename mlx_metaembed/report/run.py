@@ -80,18 +80,15 @@ def keep(run: Path, found: Sequence[Mapping[str, object]]) -> None:
     """Keep evaluations with the run; one of the same data is replaced."""
     fresh = {each["data"] for each in found}
     kept = [each for each in evaluations(run) if each.get("data") not in fresh]
-    path = run / SIDE / EVALUATIONS
-    partial = path.with_suffix(".partial")
-    disk.write_json(partial, {"evaluations": [*kept, *found]})
-    partial.replace(path)
+    with disk.replacing_file(run / SIDE / EVALUATIONS) as partial:
+        disk.write_json(partial, {"evaluations": [*kept, *found]})
 
 
 def of_result(run: Path, result: Mapping[str, object], note: Callable[[str], None]) -> Path | None:
     """Keep what training ended with, and write the page; None, and a note, where that can't be done."""
-    partial = (run / SIDE / RESULT).with_suffix(".partial")
     try:
-        disk.write_json(partial, dict(result))
-        partial.replace(run / SIDE / RESULT)
+        with disk.replacing_file(run / SIDE / RESULT) as partial:
+            disk.write_json(partial, dict(result))
         return of_run(run)
     except (MetaembedError, OSError) as error:
         note(f"The run is whole, but its page is not: {error}")

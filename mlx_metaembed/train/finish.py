@@ -7,6 +7,7 @@ Whatever is interrupted here is done again by the next call: nothing is undone, 
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from mlx_metaembed import disk, partials
@@ -19,13 +20,19 @@ from mlx_metaembed.train.lock import Lock
 STORE = re.compile(r"(tokens|pooled)-[0-9a-f]{16}")
 
 
-def finish(out: Path, last: Path, lock: Lock, *, stores: list[str], result: dict) -> None:
-    """Make the run's folder the model folder of its last checkpoint; `stores` are the folders that go with the run."""
+Page = Callable[[dict], dict]
+"""Writes a result's page, and gives the result with it."""
+
+
+def finish(out: Path, last: Path, lock: Lock, page: Page, *, stores: list[str], result: dict) -> dict:
+    """The result, once the run's folder is the model folder of its last checkpoint and has its page; `stores` are the
+    folders that go with the run.
+    """
     claim.record(out, checkpoint=last.name, stores=stores, result=result)
-    _tidy(out, claim.read(out), lock)
+    return _tidy(out, claim.read(out), lock, page)
 
 
-def resumed(out: Path, lock: Lock) -> dict | None:
+def resumed(out: Path, lock: Lock, page: Page) -> dict | None:
     """The result of a run whose last step was done when it was interrupted, tidied up to its end; None for others.
 
     Raises CallError where the last checkpoint is damaged.
@@ -36,8 +43,7 @@ def resumed(out: Path, lock: Lock) -> dict | None:
     if not (out / LAST).is_file() and checkpoint.newest(out, left["run"]) != out / left["checkpoint"]:
         # The user took the last checkpoint away: the run goes on from the one before.
         return None
-    _tidy(out, left, lock)
-    return left["result"]
+    return _tidy(out, left, lock, page)
 
 
 def _is_record(left: dict) -> bool:
@@ -50,7 +56,7 @@ def _is_record(left: dict) -> bool:
     )
 
 
-def _tidy(out: Path, left: dict, lock: Lock) -> None:
+def _tidy(out: Path, left: dict, lock: Lock, page: Page) -> dict:
     last = out / left["checkpoint"]
     if not (out / LAST).is_file():
         _link(out, last)
@@ -60,8 +66,10 @@ def _tidy(out: Path, left: dict, lock: Lock) -> None:
         if (out / name).is_dir():
             disk.remove(out / name)
     checkpoint.remove(out, left["run"])
+    result = page(left["result"])
     lock.release()
     (out / RUN).unlink(missing_ok=True)
+    return result
 
 
 def _link(out: Path, last: Path) -> None:

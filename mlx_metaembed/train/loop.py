@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
@@ -45,35 +46,33 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
     watch, out = watch or Watch(prepared=stages.prepared, step=stages.step), Path(recipe.out)
     try:
         with closing(stages) if stages else nullcontext(), Lock(out / SIDE, watch.note) as lock:
-            result = _run(recipe, resume, lock, watch)
+            return _run(recipe, resume, lock, watch)
     except OSError as error:
         begun = f". When that is mended: {resume_command(out)}" if recipe.out and claim.unfinished(out) else ""
         raise JobError(f"The run in {recipe.out} could not go on: {disk.cause(error)}{begun}") from error
-    return _reported(result, watch.note)
 
 
 def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Watch) -> Result:
     """The steps, and the folder made a model; of a run that was interrupted in that, what was left to do."""
-    out = Path(recipe.out)
+    out, page = Path(recipe.out), partial(_page, note=watch.note)
     if resume and recipe.out:
         claim.require_unfinished(out)
         lock.acquire()
-        if (done := finish.resumed(out, lock)) is not None:
+        if (done := finish.resumed(out, lock, page)) is not None:
             return Result(**done)
     with ExitStack() as until:
         parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared, until=until)
         loop = _Loop(parts, watch)
         result = loop.run()
-    finish.finish(out, loop.saved, lock, stores=parts.stores, result=asdict(result))
-    return result
+    return Result(**finish.finish(out, loop.saved, lock, page, stores=parts.stores, result=asdict(result)))
 
 
-def _reported(result: Result, note: Callable[[str], None]) -> Result:
-    """The result, kept beside the model with the run's page; a page that can't be written fails no run."""
+def _page(result: dict, *, note: Callable[[str], None]) -> dict:
+    """The result with its page, both kept beside the model; a page that can't be written fails no run."""
     from mlx_metaembed import report
 
-    page = report.of_result(Path(result.out), asdict(result), note)
-    return replace(result, report=page and str(page))
+    path = report.of_result(Path(result["out"]), result, note)
+    return result | {"report": path and str(path)}
 
 
 class _Loop:
