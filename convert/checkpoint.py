@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import card, disk, families, heads, locate, mlm, quantized, tasks, weights
+from mlx_metaembed import disk, families, heads, locate, mlm, quantized, tasks, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed.cards import card
+from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.convert import (
     adapter,
     bge,
@@ -27,7 +29,6 @@ from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ADAPTER, ModelFolder
 from mlx_metaembed.inputs.tokenizer_files import Read as Words
-from mlx_metaembed.usage import WHAT, usage
 from mlx_metaembed.weights import FLOATING, ITEM_BYTES, Tensor
 
 

@@ -8,8 +8,9 @@ import pytest
 from test_cli import run
 from tiny import tiny_folder
 
-from mlx_metaembed import adapters, card, disk, embedder
+from mlx_metaembed import adapters, disk, embedder
 from mlx_metaembed import folder as folders
+from mlx_metaembed.cards import card
 from mlx_metaembed.convert import convert
 from mlx_metaembed.export.sentence_transformers import export
 from mlx_metaembed.folder.module_types import DenseModule

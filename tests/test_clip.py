@@ -12,8 +12,9 @@ from test_encoders import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 from tokenizers import Tokenizer as Fast
 
-from mlx_metaembed import card, disk, towers, weights
+from mlx_metaembed import disk, towers, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed.cards import card
 from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import check, convert
 from mlx_metaembed.embedder import load

@@ -30,6 +30,7 @@ FLOORS = {
     "mlx_metaembed.foreign": 2,
     "mlx_metaembed.finite": 2,
     "mlx_metaembed.inputs": 2,
+    "mlx_metaembed.cards": 2,
     "mlx_metaembed.codes": 1,
     "mlx_metaembed.data": 1,
     "mlx_metaembed.quantizers": 1,

@@ -5,13 +5,14 @@ What a run leaves (recipe, metrics, state) stays behind; code heads come along i
 
 from pathlib import Path
 
-from mlx_metaembed import card, disk, tasks
+from mlx_metaembed import disk, tasks
 from mlx_metaembed import folder as folders
+from mlx_metaembed.cards import card
+from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.usage import WHAT, usage
 
 
 def export(

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import adapters, card, checksums, disk, locate, mlm, weights
+from mlx_metaembed import adapters, checksums, disk, locate, mlm, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.cards import card
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ADAPTER, SIDE, ModelFolder
 from mlx_metaembed.heads import Head

@@ -3,12 +3,12 @@
 from dataclasses import fields
 from pathlib import Path
 
-from mlx_metaembed import card
+from mlx_metaembed.cards import card
+from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.products import product
 from mlx_metaembed.recipe import Recipe, as_toml
 from mlx_metaembed.train.metrics import ends
-from mlx_metaembed.usage import WHAT, usage
 
 PLACES = ("model", "data", "out")
 """Settings that say where something lay: the card has their names alone."""

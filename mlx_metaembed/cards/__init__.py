@@ -1,0 +1,1 @@
+"""The README.md of every model folder that the kit writes."""
