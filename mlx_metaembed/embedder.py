@@ -121,8 +121,8 @@ class Embedder:
         """Vectors of images, or of one, in the space of the texts' vectors and shaped as `encode` shapes them.
 
         `files` are paths or Pillow images. None makes the vectors' length 1 where the folder compares by cosine, as
-        transformers' CLIPModel gives `image_embeds`; False leaves it as the tower gives it. Raises CallError where the model has no image tower, a file is no image,
-        or as `encode` does.
+        transformers' CLIPModel gives `image_embeds`; False leaves it as the tower gives it. Raises CallError where the
+        model has no image tower, a file is no image, or as `encode` does.
         """
         how = images.preprocessing(self.folder)
         unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings

@@ -1,5 +1,6 @@
 """The card of every folder that the kit writes: its front matter is true and valid, and its code runs as it stands."""
 
+import os
 import re
 from pathlib import Path
 
@@ -213,6 +214,10 @@ def test_a_hostile_card_says_nothing_and_breaks_nothing(tiny: Path, tmp_path: Pa
     assert card.inherited(tmp_path) == {}
     (tmp_path / card.README).write_bytes(b"---\nlicense: mit\n---\n\xff\xfe")
     assert card.inherited(tmp_path) == {"license": "mit"}
+    os.truncate(tmp_path / card.README, 1 << 40)
+    assert card.inherited(tmp_path) == {"license": "mit"}
+    card.from_hub("a/b", tmp_path)
+    assert (tmp_path / card.README).stat().st_size == 1 << 40
 
 
 def test_the_front_matter_is_what_the_hub_reads(tmp_path: Path):

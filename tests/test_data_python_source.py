@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import sysconfig
 from textwrap import dedent
 
@@ -166,6 +167,14 @@ def test_source_without_pairs_or_that_does_not_parse(write):
     with pytest.raises(CallError, match="has no function with a docstring of 3 words"):
         data.read(root)
     with pytest.raises(CallError, match=r"b.py is not Python that this interpreter can parse \(invalid syntax"):
+        data.read(root / "b.py")
+
+
+def test_a_file_that_is_too_large_is_not_read(write):
+    root = write(a='def f(x):\n    """Sort a list of numbers."""\n    y = sorted(x)\n    return y\n', b="")
+    os.truncate(root / "b.py", 1 << 40)
+    assert data.read(root).anchors == ["Sort a list of numbers."]
+    with pytest.raises(CallError, match=r"b\.py .*it has 1,099,511,627,776 bytes, expected at most 4,194,304"):
         data.read(root / "b.py")
 
 

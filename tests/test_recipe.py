@@ -1,5 +1,6 @@
 """Recipes: TOML in and out, and every wrong setting named at once."""
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -35,8 +36,12 @@ def test_broken_and_missing_files(tmp_path: Path):
     (tmp_path / "r.toml").write_text("a = = 1")
     with pytest.raises(CallError, match=r"not TOML.*line 1"):
         recipes.read(tmp_path / "r.toml")
-    (tmp_path / "r.toml").write_bytes(b'model = "\xff"')
-    with pytest.raises(CallError, match="not TOML"):
+    for content in (b'model = "\xff"', b"data = " + b"[" * 100_000):
+        (tmp_path / "r.toml").write_bytes(content)
+        with pytest.raises(CallError, match="not TOML"):
+            recipes.read(tmp_path / "r.toml")
+    os.truncate(tmp_path / "r.toml", 1 << 40)
+    with pytest.raises(CallError, match="has more than 1,048,576 bytes"):
         recipes.read(tmp_path / "r.toml")
 
 

@@ -1,6 +1,7 @@
 """A checkpoint is its run's and whole, or a message says what is wrong and offers the one before it."""
 
 import json
+import os
 import shlex
 import shutil
 import struct
@@ -16,6 +17,7 @@ from mlx_metaembed import weights
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.train import Watch, train
+from mlx_metaembed.train.metrics import read as read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +230,11 @@ def test_a_run_whose_id_is_lost_is_not_begun_anew(stopped: tuple[Recipe, dict], 
         shutil.rmtree(checkpoint)
     train(again, resume=True)
     assert [row["step"] for row in metrics(out)] == [1, 2, 3, 4]
+
+
+def test_a_log_is_read_up_to_the_first_that_is_no_row(tmp_path: Path):
+    path, row = tmp_path / "metrics.jsonl", b'{"step": 1, "elapsed_s": 0.5}\n'
+    path.write_bytes(row * 2 + b'{"step": 3, "el')
+    assert read_metrics(path) == [{"step": 1, "elapsed_s": 0.5}] * 2
+    os.truncate(path, 1 << 40)
+    assert read_metrics(path) == [{"step": 1, "elapsed_s": 0.5}] * 2

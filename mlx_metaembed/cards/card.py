@@ -21,6 +21,8 @@ CARRIED = ("license", "license_name", "license_link", "language")
 """Entries that hold for what is made of a model as well."""
 LONGEST = 65_536
 """Bytes of a README that are looked at."""
+MOST_BYTES = 1 << 24
+"""A larger README is left as it is."""
 TAGS = {
     None: ("sentence-transformers", "sentence-similarity", "feature-extraction"),
     SPLADE: ("sentence-transformers", "sparse-encoder", "splade", "feature-extraction"),
@@ -113,7 +115,11 @@ def from_hub(source: str, path: Path) -> None:
     """Say in the card of a converted copy which repository it is a copy of; the text stays its authors' own."""
     readme = path / README
     said = front(path)
-    if not readme.is_file() or (not said and readme.read_bytes().startswith(b"---")):
+    if (
+        not readme.is_file()
+        or readme.stat().st_size > MOST_BYTES
+        or (not said and readme.read_bytes().startswith(b"---"))
+    ):
         return
     text = readme.read_text(encoding="utf-8", errors="replace")
     body = re.sub(r"\A---[ \t]*\r?\n.*?\n---[ \t]*\r?(\n|$)", "", text, count=1, flags=re.S) if said else text

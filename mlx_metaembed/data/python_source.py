@@ -23,6 +23,8 @@ TESTS = ("test", "tests", "idle_test")
 OTHERS = ("idlelib", "turtledemo", "lib2to3", "site-packages", "dist-packages", "node_modules", "__pycache__", "venv")
 FEWEST_WORDS = 3
 FEWEST_EXPRESSIONS = 5
+MOST_BYTES = 4 << 20
+"""Bytes of a file: as a tree, source takes some hundred times as much. The standard library's largest has 0.8 MB."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def read(path: Path, faults: Faults) -> Pairs:
 def pairs(root: str | Path) -> list[Record]:
     """The records of every file under `root` (or of the file `root`), in the order of file names, without repeats.
 
-    Left out: test folders and files, installed packages, files of a folder that do not parse, functions whose
+    Left out: test folders and files, installed packages, files of a folder that do not parse or have more than 4 MiB,
+    functions whose
     docstring has fewer than 3 words in its first paragraph or whose body is one simple statement.
     Raises CallError where `root` is one file that does not parse.
     """
@@ -61,6 +64,8 @@ def pairs(root: str | Path) -> list[Record]:
     for path in [root] if root.is_file() else _files(root):
         name = path.name if path == root else path.relative_to(root).as_posix()
         try:
+            if (size := path.stat().st_size) > MOST_BYTES:
+                raise ValueError(f"it has {size:,} bytes, expected at most {MOST_BYTES:,}")
             found = list(_records(path.read_bytes(), name))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             if path != root:

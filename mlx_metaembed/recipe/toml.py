@@ -10,17 +10,24 @@ from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.recipe.settings import Recipe
 from mlx_metaembed.recipe.values import as_toml
 
+MOST_BYTES = 1 << 20
+"""Bytes of a recipe."""
+
 
 def read(path: str | Path) -> dict:
     """The settings of a TOML recipe, checked against the fields; every unknown key and wrong type is named."""
     path = Path(path)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise CallError(f"The recipe {path} has more than {MOST_BYTES:,} bytes")
+        found = tomllib.loads(text.decode("utf-8"))
     except FileNotFoundError:
         raise CallError(f"There is no recipe {path}") from None
     except OSError as error:
         raise CallError(f"The recipe {path} can't be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CallError(f"{path} is not TOML: {error}") from None
     known = {each.name for each in fields(Recipe)}
     unknown = [f"unknown key {key!r}{nearest(key, known)}" for key in found if key not in known]

@@ -6,6 +6,9 @@ from pathlib import Path
 from mlx_metaembed import disk
 from mlx_metaembed.folder import SIDE
 
+LONGEST = 1 << 20
+"""Bytes of a row."""
+
 
 def path_in(out: Path) -> Path:
     return out / SIDE / "metrics.jsonl"
@@ -13,15 +16,18 @@ def path_in(out: Path) -> Path:
 
 def read(path: Path) -> list[dict]:
     """The rows up to the first that is no row: a run that was killed may leave the last one half-written."""
-    rows = []
-    for line in path.read_bytes().splitlines() if path.is_file() else []:
-        try:
-            row = json.loads(line)
-            if not all(isinstance(row[name], int | float) for name in ("step", "elapsed_s")):
+    rows: list[dict] = []
+    if not path.is_file():
+        return rows
+    with path.open("rb") as file:
+        while line := file.readline(LONGEST):
+            try:
+                row = json.loads(line)
+                if not all(isinstance(row[name], int | float) for name in ("step", "elapsed_s")):
+                    break
+            except (ValueError, RecursionError, TypeError, KeyError):
                 break
-        except (ValueError, RecursionError, TypeError, KeyError):
-            break
-        rows.append(row)
+            rows.append(row)
     return rows
 
 

@@ -26,7 +26,10 @@ MORE_MEMORY_BYTES = 512 * 2**20
 """How much more than the server a try may hold; past three times that it gets no more."""
 COMPUTING = ("embed", "convert", "train", "eval", "index", "search")
 MESSAGE = re.compile(r"^(metaembed: .|Error: |Usage: )", re.M)
-WRONG = re.compile(r"Traceback \(most recent|panicked at|Fatal Python error|^metaembed: (None|\[Errno)|: None$", re.M)
+# After a quote, None is a value that is quoted and cut there, not a reason that is missing.
+WRONG = re.compile(
+    r"Traceback \(most recent|panicked at|Fatal Python error|^metaembed: (None|\[Errno)|[^']: None$", re.M
+)
 LONGEST_MESSAGE = 20_000
 
 
