@@ -67,7 +67,7 @@ def warnings(rows: int, steps: int) -> list[str]:
     """What a user should know of a run that is too small to change much, a line each."""
     found = []
     if steps < FEW_STEPS:
-        found.append(f"{steps} steps are few: expect a small change. More: --epochs, or a smaller --batch-size")
+        found.append(f"{steps} steps are few: expect a small change. More rows help most, then --epochs")
     if rows < FEW_ROWS:
         found.append(f"{rows:,} rows are few: hold some out, and compare with metaembed eval before you keep the model")
     return found
