@@ -11,7 +11,7 @@ from mlx_metaembed import tasks
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.inputs import batches
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokens import Tokenizer, tokenize
 
 MEASURED = 4_000
 """Rows that are tokenised for a plan, of all parts of the data; and LONGEST by their characters beside them."""
@@ -53,9 +53,11 @@ def measured(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Lengths
         chosen = set(np.linspace(0, len(texts) - 1, MEASURED).astype(int).tolist())
         chosen |= set(np.argsort([-max(map(len, row)) for row in texts], kind="stable")[:LONGEST].tolist())
     query, document = (tasks.chosen(folder, side)[0] for side in ("query", "document"))
-    found = np.zeros((len(chosen), 2 + pairs.most_negatives), np.int64)
-    for at, row in enumerate(sorted(chosen)):
-        anchor, *others = texts[row]
-        ids = tokenizer([query + anchor, *(document + text for text in others)])
-        found[at, : len(ids)] = [max(len(each), 1) for each in ids]
+    rows = [texts[row] for row in sorted(chosen)]
+    flat = [text for row in rows for text in row]
+    prompts = [prompt for row in rows for prompt in (query, *[document] * (len(row) - 1))]
+    found = np.zeros((len(rows), 2 + pairs.most_negatives), np.int64)
+    found[np.arange(found.shape[1]) < np.array([[len(row)] for row in rows])] = np.maximum(
+        tokenize(tokenizer, flat, prompts).lengths, 1
+    )
     return Lengths(found, len(texts))
