@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from mlx_metaembed import architecture, data, engine, families, locate
+from mlx_metaembed import architecture, engine, families, locate
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli import plan_answer
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.cli.train import recipe_options
-from mlx_metaembed.data.rows import Pairs, require_trainable
+from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder, dense_files
 from mlx_metaembed.inputs.tokens import Tokenizer
@@ -37,7 +37,7 @@ from mlx_metaembed.train.plan import (
 )
 from mlx_metaembed.train.plan.chips import Chip
 from mlx_metaembed.train.plan.planned import require_shape
-from mlx_metaembed.train.setup import steps
+from mlx_metaembed.train.setup import read_pairs, steps
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 
@@ -103,14 +103,7 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
     folder, lengths, count = _folder(recipe.model), None, None
     length = _length(recipe, folder)
     if recipe.data:
-        rows = data.read(
-            recipe.data,
-            columns=recipe.columns,
-            no_header=recipe.no_header,
-            max_characters=recipe.max_characters,
-            training=True,
-        )
-        pairs = require_trainable(rows, recipe.data)
+        pairs = read_pairs(recipe)
         columns, count = columns or 2 + pairs.most_negatives, len(pairs)
         lengths = _lengths(recipe, folder, pairs)
     recipe = defaults.completed(recipe, count)

@@ -212,17 +212,20 @@ def _checked(recipe: Recipe, resume: bool, lock: Lock) -> Recipe:
     return resumed.settings(recipe, out)
 
 
-def _pairs(recipe: Recipe, note: Callable[[str], None]) -> Pairs:
-    pairs = require_trainable(
-        data.read(
-            recipe.data,
-            columns=recipe.columns,
-            no_header=recipe.no_header,
-            max_characters=recipe.max_characters,
-            training=True,
-        ),
+def read_pairs(recipe: Recipe) -> Pairs:
+    """The training pairs of a recipe's data. Raises CallError where they can't be read, or are too few."""
+    rows = data.read(
         recipe.data,
+        columns=recipe.columns,
+        no_header=recipe.no_header,
+        max_characters=recipe.max_characters,
+        training=True,
     )
+    return require_trainable(rows, recipe.data)
+
+
+def _pairs(recipe: Recipe, note: Callable[[str], None]) -> Pairs:
+    pairs = read_pairs(recipe)
     for said in pairs.notes:
         note(f"Data: {said}")
     without = next((row for row, negatives in enumerate(pairs.negatives, start=1) if not negatives), None)
