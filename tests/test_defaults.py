@@ -39,7 +39,7 @@ def test_each_choice_has_its_reason():
     said = [str(choice) for choice in choices(Recipe(train="lora"), 300)]
     assert said == [
         "batch_size: 32 (auto: 300 rows)",
-        "epochs: 3 (auto: 9 steps an epoch)",
+        "epochs: 3 (auto: 10 steps an epoch)",
         "learning_rate: 0.0005 (auto: an adapter wants about ten times the rate of the whole)",
     ]
 

@@ -6,6 +6,7 @@ A recipe that names one keeps it; the others follow. docs/training.md says on wh
 import math
 from dataclasses import dataclass, replace
 
+from mlx_metaembed.inputs.batches import steps_per_epoch
 from mlx_metaembed.recipe import Recipe
 
 LEFT_OPEN = ("batch_size", "epochs", "learning_rate")
@@ -43,7 +44,7 @@ def choices(recipe: Recipe, rows: int | None) -> list[Choice]:
         batch, reason = _batch_size(rows)
         found.append(Choice("batch_size", batch, reason))
     if recipe.epochs is None and recipe.iters is None:
-        found.append(Choice("epochs", *_epochs(rows, batch * recipe.grad_accumulation_steps)))
+        found.append(Choice("epochs", *_epochs(rows, batch, recipe.grad_accumulation_steps)))
     # Of heads alone head_learning_rate is the rate.
     if recipe.learning_rate is None and recipe.train != "heads":
         found.append(Choice("learning_rate", RATES[recipe.train], _RATE_REASONS[recipe.train]))
@@ -89,9 +90,9 @@ def _batch_size(rows: int | None) -> tuple[int, str]:
     return chosen, f"{rows:,} rows"
 
 
-def _epochs(rows: int | None, rows_a_step: int) -> tuple[int, str]:
+def _epochs(rows: int | None, batch_size: int, group_size: int) -> tuple[int, str]:
     if rows is None:
         return 1, "the number of rows is not known"
-    each = max(rows // rows_a_step, 1)
+    each = max(steps_per_epoch(rows, batch_size) // group_size, 1)
     chosen = min(max(math.ceil(STEPS / each), 1), MOST_EPOCHS)
     return chosen, f"{each:,} steps an epoch"
