@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.inputs import tokenizer_classes as classes
+from mlx_metaembed.inputs.post_processor import require_text_once
 from mlx_metaembed.inputs.tokenizer_classes import CLASSES, SENTENCEPIECE, TokenizerClass
 from mlx_metaembed.inputs.tokenizer_tokens import ROLES, Tokens
 
@@ -118,6 +119,7 @@ def read(folder: Path, model: dict, *, lower: bool = False) -> Read:
     with guarded(f"{path} is no tokenizer file"):
         tokens = Tokens(raw, said, special, added, kind)
         fast = _built(raw, kind, tokens, lower=lower, adds=name != SENTENCEPIECE)
+        require_text_once(path, fast)
         largest = _largest(raw)
         side = tokens.settings.get("truncation_side") or direction(raw)
     fast.encode_special_tokens = tokens.settings.get("split_special_tokens", False)

@@ -15,7 +15,7 @@ import numpy as np
 from mlx_metaembed import architecture, checksums, disk, npy, towers
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.inputs import post_processor, tokenizer_files
+from mlx_metaembed.inputs import tokenizer_files
 from mlx_metaembed.inputs.special_tokens import named, special_ids
 
 TEXTS_AT_ONCE = 256
@@ -57,7 +57,6 @@ class Tokenizer:
         disk.require_file(self._path, disk.MOST_TOKENIZER_BYTES)
         read = tokenizer_files.read(folder.trunk_path, folder.config, lower=folder.do_lower_case)
         self._fast = read.fast
-        post_processor.require_text_once(self._path, self._fast)
         config = folder.architecture
         self._rows = config.get("vocab_size")
         token, largest = read.largest
