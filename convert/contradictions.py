@@ -41,10 +41,10 @@ def require(folder: ModelFolder, tensors: Mapping[str, Tensor | np.ndarray]) -> 
 def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The contradictions between a configuration and the shapes of a trunk's tensors, one line each."""
     wrong = []
-    if "text_config" in config:
+    if config.get("model_type") in towers.TWO:
         # Two towers in one file: the text's part of the configuration, and of the weights.
         own = {name: shape for name, shape in shapes.items() if name.startswith(towers.TRUNK)}
-        return [f"text_config: {line}" for line in found(config["text_config"] or {}, own)]
+        return [f"text_config: {line}" for line in found(config.get("text_config") or {}, own)]
 
     def say(name: str, has: int | None, what: str) -> None:
         key, value = entry(config, name)

@@ -48,6 +48,8 @@ TEXT = {
     "siglip_text_model": SIGLIP_TEXT,
 }
 """The defaults of a text tower by the file's model type."""
+TWO = ("clip", "siglip")
+"""Model types whose configuration nests the two towers'."""
 TRUNK = ("text_model.", "text_projection.")
 """What the text tower's tensors begin with."""
 IMAGE = ("vision_model.", "visual_projection.")
@@ -59,7 +61,7 @@ LEGACY_END = 2
 def text(config: dict) -> dict:
     """The text tower's configuration, whole; `projection_dim` is the width of its vectors."""
     kind = config["model_type"]
-    own = _nested(config, "text_config", TEXT[kind]) if kind in ("clip", "siglip") else TEXT[kind] | config
+    own = _nested(config, "text_config", TEXT[kind]) if kind in TWO else TEXT[kind] | config
     if kind.startswith("siglip"):
         own["projection_dim"] = own.get("projection_size") or own["hidden_size"]
     elif kind == "clip":

@@ -29,6 +29,13 @@ def test_the_golden_folders_do_not_contradict_themselves(family: str):
     assert not contradictions.found(folder.config, shapes(folder))
 
 
+@pytest.mark.parametrize("family", ["bert", "clip_text_model"])
+@pytest.mark.parametrize("stray", ["1", {"hidden_size": 1}, None])
+def test_a_nested_configuration_counts_in_models_of_two_towers_alone(family: str, stray: object):
+    folder = folders.read(GOLDEN / family)
+    assert not contradictions.found(folder.config | {"text_config": stray}, shapes(folder))
+
+
 def shapes(folder: folders.ModelFolder) -> dict[str, tuple[int, ...]]:
     return {name: tensor.shape for name, tensor in folder.trunk().items()}
 
