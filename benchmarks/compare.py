@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks import agreement, machine, process, ratios, rows
 from benchmarks.questions import QUESTIONS, REFERENCE, Contestant, Pair
-from mlx_metaembed import installation, locate
+from mlx_metaembed.files import installation
+from mlx_metaembed.folder import locate
 
 RESULTS = Path(__file__).parent / "results"
 NEEDED = {"torch": "torch", "sentence_transformers": "bench", "datasets": "bench", "mlx_embeddings": "bench"}

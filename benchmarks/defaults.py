@@ -18,7 +18,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.evaluate.retrieval import measure_ranked
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.search.exact import rankings, score_blocks
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 RESULTS = Path(__file__).parent / "results"
 GRID = ("16,5e-5,3", "32,2e-5,3", "32,5e-5,3", "32,1e-4,3", "64,5e-5,3", "64,1e-4,3")

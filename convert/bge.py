@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import weights
 from mlx_metaembed.convert import sources
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import safetensors
+from mlx_metaembed.files.safetensors import Tensor, read_tensor
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import LEXICAL, MULTI_VECTOR
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.token_vectors import MultiVector
 from mlx_metaembed.inputs.special_tokens import special_token
-from mlx_metaembed.weights import Tensor, read_tensor
 
 FILES = {MULTI_VECTOR: "colbert_linear.pt", LEXICAL: "sparse_linear.pt"}
 SPECIALS = ("cls", "eos", "pad", "unk")
@@ -42,7 +42,7 @@ def heads(folder: ModelFolder, tokenizer: Path, note: Note) -> tuple[dict[str, H
             found[name] = Lexical(folder.hidden_size, _specials(folder.path, tokenizer))
         else:
             found[name] = MultiVector(folder.hidden_size, tensors["linear.weight"].shape[0])
-        weights.compare(path, found[name].shapes(), {key: tuple(tensor.shape) for key, tensor in tensors.items()})
+        safetensors.compare(path, found[name].shapes(), {key: tuple(tensor.shape) for key, tensor in tensors.items()})
         arrays |= {
             f"{name}.{key}": read_tensor(tensor) if isinstance(tensor, Tensor) else tensor
             for key, tensor in tensors.items()

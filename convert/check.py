@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import locate
 from mlx_metaembed.convert import onnx, sources
 from mlx_metaembed.convert.reference_tokenizer import ReferenceTokenizer, require_same
 from mlx_metaembed.errors import CallError, JobError, missing_extra
-from mlx_metaembed.folder import ADAPTER, PICKLED, ModelFolder
-from mlx_metaembed.inputs.tokens import Tokenizer
-from mlx_metaembed.weights import Tensor, read_tensor
+from mlx_metaembed.files.safetensors import Tensor, read_tensor
+from mlx_metaembed.folder import ADAPTER, PICKLED, ModelFolder, locate
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 
 TEXTS = (
     "x",

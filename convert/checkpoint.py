@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, families, heads, locate, mlm, quantized, tasks, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed import heads
 from mlx_metaembed.cards import card
 from mlx_metaembed.cards.usage import WHAT, usage
+from mlx_metaembed.config import families
 from mlx_metaembed.convert import (
     adapter,
     bge,
@@ -22,14 +23,15 @@ from mlx_metaembed.convert import (
     names,
     onnx,
     sources,
-    task_adapters,
     vocabulary,
 )
+from mlx_metaembed.convert import task_adapters as stored_adapters
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
-from mlx_metaembed.folder import ADAPTER, ModelFolder
+from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.files.safetensors import FLOATING, ITEM_BYTES, Tensor
+from mlx_metaembed.folder import ADAPTER, ModelFolder, locate, mlm, quantized, task_adapters
 from mlx_metaembed.inputs.tokenizer_files import Read as Words
-from mlx_metaembed.weights import FLOATING, ITEM_BYTES, Tensor
 
 
 def convert(
@@ -96,8 +98,8 @@ def read(
         method = folder.config["quantization_config"].get("quant_method")
         raise CallError(f"{folder.path} is quantized by {method!r}, which is not known; convert the model it came from")
     tensors, left, buffers = names.trunk(folder.path, folder.model_type, found)
-    if tasks.names(folder.config) and not any(f"{tasks.LORA}." in name for name in tensors):
-        tensors |= task_adapters.apart(folder)
+    if task_adapters.names(folder.config) and not any(f"{task_adapters.LORA}." in name for name in tensors):
+        tensors |= stored_adapters.apart(folder)
         note("Took the task adapters from their own folders")
     # Before an adapter changes the words, since that is how a decoder of its own is known.
     head = mlm.kept(folder.config, tensors | {own: found[name] for name, own in left.items()})
@@ -127,7 +129,7 @@ def write(folder: ModelFolder, tensors: Tensors, partial: Path, *, dtype: str | 
     require_vocabulary(folder.path, words, tensors)
     extras(folder, partial, dtype=dtype, note=note)
     folders.write(replace(folder, config=with_dtype(folder.config, dtype or stored_dtype(tensors))), partial)
-    weights.write(partial / "model.safetensors", mlm.as_task_model(folder.config, tensors), dtype=dtype)
+    safetensors.write(partial / "model.safetensors", mlm.as_task_model(folder.config, tensors), dtype=dtype)
 
 
 def extras(folder: ModelFolder, partial: Path, *, dtype: str | None, note: Note) -> None:
@@ -135,7 +137,7 @@ def extras(folder: ModelFolder, partial: Path, *, dtype: str | None, note: Note)
     for module in folder.dense_modules:
         arrays = sources.dense(folder, module, note)
         (partial / module.path).mkdir(parents=True)
-        weights.write(partial / module.path / "model.safetensors", arrays, dtype=dtype)
+        safetensors.write(partial / module.path / "model.safetensors", arrays, dtype=dtype)
     found, arrays = heads.read(folder)
     others, theirs = bge.heads(folder, partial / "tokenizer.json", note)
     heads.write(others | found, theirs | arrays, partial)
@@ -173,7 +175,7 @@ def stored_dtype(tensors: Mapping[str, Tensor | np.ndarray]) -> str | None:
     """The dtype that most of the weights' numbers have; None where they have none of the three."""
     sizes: dict[str, int] = {}
     for tensor in tensors.values():
-        word = tensor.dtype if isinstance(tensor, Tensor) else weights.WORDS[tensor.dtype]
+        word = tensor.dtype if isinstance(tensor, Tensor) else safetensors.WORDS[tensor.dtype]
         sizes[word] = sizes.get(word, 0) + int(np.prod(tensor.shape)) * ITEM_BYTES[word]
     most = max(sizes, key=sizes.__getitem__, default=None)
     return next((name for name, word in FLOATING.items() if word == most), None)

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mlx_metaembed import forms, towers
-from mlx_metaembed.architecture import entry, unified
+from mlx_metaembed.config import checks, clip
+from mlx_metaembed.config.spellings import entry, unified
 from mlx_metaembed.convert import names
 from mlx_metaembed.errors import faults
+from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.tasks import LORA
-from mlx_metaembed.tasks import names as names_of_tasks
-from mlx_metaembed.weights import Tensor
+from mlx_metaembed.folder.task_adapters import LORA
+from mlx_metaembed.folder.task_adapters import names as names_of_tasks
 
 LAYER = re.compile(r"(?:.*?\.)??(?:layers|layer|block)\.(\d+)\.")
 MIDDLE = re.compile(
@@ -41,9 +41,9 @@ def require(folder: ModelFolder, tensors: Mapping[str, Tensor | np.ndarray]) -> 
 def found(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The contradictions between a configuration and the shapes of a trunk's tensors, one line each."""
     wrong = []
-    if config.get("model_type") in towers.TWO:
+    if config.get("model_type") in clip.TWO:
         # Two towers in one file: the text's part of the configuration, and of the weights.
-        own = {name: shape for name, shape in shapes.items() if name.startswith(towers.TRUNK)}
+        own = {name: shape for name, shape in shapes.items() if name.startswith(clip.TRUNK)}
         return [f"text_config: {line}" for line in found(config.get("text_config") or {}, own)]
 
     def say(name: str, has: int | None, what: str) -> None:
@@ -85,7 +85,7 @@ def _heads(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     wrong = []
     if heads < 1:
         return [f"{key} = {heads}, expected at least one"]
-    if undivided := forms.undivided(config):
+    if undivided := checks.undivided(config):
         return undivided
     named = f" of {width_key} = {width}" if width else ""
     endings = {(".q_proj.weight", ".SelfAttention.q.weight"): (key, heads), (".k_proj.weight",): ("", shared)}

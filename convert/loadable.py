@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import choices, finite, towers
 from mlx_metaembed import embedder as embedders
 from mlx_metaembed import engine as engines
+from mlx_metaembed.config import clip
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.embedder import Embedder
 from mlx_metaembed.errors import CallError, JobError, faults
+from mlx_metaembed.folder import finite
+from mlx_metaembed.heads import choices
 
 TEXT = "a text"
 
@@ -65,7 +67,7 @@ def _encode(written: Path, engine: str, note: Note) -> None:
 def _once(model: Embedder) -> None:
     """One text through whatever the folder's modules end in, and one image where it takes images."""
     getattr(model, model.method(model.folder.head or choices.DENSE))([TEXT])
-    image = towers.image(model.folder.config) if model.folder.is_tower else None
-    if image and any(name.startswith(towers.IMAGE) for name in model.folder.carried()):
+    image = clip.image(model.folder.config) if model.folder.is_tower else None
+    if image and any(name.startswith(clip.IMAGE) for name in model.folder.carried()):
         pixels = np.zeros((1, image["num_channels"], image["image_size"], image["image_size"]), np.float32)
         model.engine.images(pixels)

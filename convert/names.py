@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from mlx_metaembed import foreign
-from mlx_metaembed.architecture import is_word_table
+from mlx_metaembed.config.spellings import is_word_table
 from mlx_metaembed.errors import faults
+from mlx_metaembed.folder import foreign_names
 
 Value = TypeVar("Value")
 
@@ -26,16 +26,16 @@ def trunk(
     heads: dict[str, str] = {}
     buffers, twice = [], []
     for name, tensor in tensors.items():
-        own = foreign.own_name(model_type, name)
-        if foreign.HEADS.match(own):
+        own = foreign_names.own_name(model_type, name)
+        if foreign_names.HEADS.match(own):
             heads[name] = own
-        elif foreign.BUFFERS.fullmatch(own):
+        elif foreign_names.BUFFERS.fullmatch(own):
             buffers.append(name)
         elif own in kept:
             twice.append(f"{name}: {own} is there already")
         else:
             kept[own] = tensor
-    for copy, own in foreign.COPIES.items():
+    for copy, own in foreign_names.COPIES.items():
         if own in kept and copy in kept:
             buffers.append(copy)
             del kept[copy]

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlx_metaembed.convert.names import summary
 from mlx_metaembed.errors import CallError, faults, missing_extra
-from mlx_metaembed.weights import ITEM_BYTES, MOST_DIMENSIONS, NUMPY_DTYPES, Tensor, read_tensor
+from mlx_metaembed.files.safetensors import ITEM_BYTES, MOST_DIMENSIONS, NUMPY_DTYPES, Tensor, read_tensor
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto

@@ -15,7 +15,7 @@ import numpy as np
 from mlx_metaembed.convert import opcodes
 from mlx_metaembed.convert.archive import Archive
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.weights import ITEM_BYTES, MOST_DIMENSIONS, Tensor, read_tensor
+from mlx_metaembed.files.safetensors import ITEM_BYTES, MOST_DIMENSIONS, Tensor, read_tensor
 
 STORAGES = {
     "DoubleStorage": "F64",

@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlx_metaembed import towers
-from mlx_metaembed.architecture import positions
+from mlx_metaembed.config import clip
+from mlx_metaembed.config.spellings import positions
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 
 TEXTS = (
     "",
@@ -91,7 +91,7 @@ def _ended(folder: ModelFolder, tokenizer: Tokenizer) -> Callable[[list[int]], l
     """What the kit makes of a tokenizer's ids: CLIP's end where a text first ends, SigLIP's are filled up."""
     if not folder.is_tower:
         return lambda ids: ids
-    length = positions(folder.config) if towers.always_padded(folder.config) else 0
+    length = positions(folder.config) if clip.always_padded(folder.config) else 0
     return lambda ids: tokenizer.ended(ids + [tokenizer.pad_id] * (length - len(ids)))
 
 

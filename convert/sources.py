@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import weights
 from mlx_metaembed.convert import onnx, pickles
 from mlx_metaembed.convert.names import summary
 from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.files import safetensors
+from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.dense_files import dense_shapes
 from mlx_metaembed.folder.module_types import DenseModule
-from mlx_metaembed.weights import Tensor
 
 PICKLES = (".bin", ".pt", ".pth")
 Tensors = dict[str, Tensor | np.ndarray]
@@ -33,7 +33,7 @@ def require_format(path: Path) -> None:
 def file(path: Path, note: Note) -> Tensors:
     """The tensors of one weights file. Raises CallError for a format that is not known."""
     if path.suffix == ".safetensors":
-        return dict(weights.header(path))
+        return dict(safetensors.header(path))
     if path.suffix in PICKLES:
         tensors, others = pickles.read(path)
         if others:
@@ -55,7 +55,7 @@ def trunk(folder: ModelFolder, note: Note) -> Tensors:
         index = path / "pytorch_model.bin.index.json"
         if index.is_file():
             found: Tensors = {}
-            for shard in weights.shards(index):
+            for shard in safetensors.shards(index):
                 tensors = file(shard, note)
                 if twice := [name for name in tensors if name in found]:
                     raise faults(f"{shard} holds tensors that another file has:", twice, "Fetch the folder again.")
@@ -63,7 +63,7 @@ def trunk(folder: ModelFolder, note: Note) -> Tensors:
             return found
         if exported := onnx.file_of(path):
             return file(exported, note)
-    return dict(weights.headers(folder.weights()))
+    return dict(safetensors.headers(folder.weights()))
 
 
 def dense(folder: ModelFolder, module: DenseModule, note: Note) -> Tensors:
@@ -73,7 +73,7 @@ def dense(folder: ModelFolder, module: DenseModule, note: Note) -> Tensors:
     if found is None:
         raise CallError(f"{folder.path / module.path} has no weights; expected {candidates[0].name}")
     tensors = file(found, note)
-    weights.compare(found, dense_shapes(module), _shapes(tensors))
+    safetensors.compare(found, dense_shapes(module), _shapes(tensors))
     return tensors
 
 

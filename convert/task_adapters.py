@@ -9,12 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mlx_metaembed import tasks
 from mlx_metaembed.convert.sources import Tensors
-from mlx_metaembed.disk import read_object
 from mlx_metaembed.errors import faults
-from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.weights import read
+from mlx_metaembed.files.disk import read_object
+from mlx_metaembed.files.safetensors import read
+from mlx_metaembed.folder import ModelFolder, task_adapters
 
 PEFT = re.compile(r"(?:base_model\.model\.)?(?:roberta\.)?(.+?)\.lora_(embedding_)?([AB])(?:\.weight)?")
 MATRICES = (
@@ -31,7 +30,7 @@ def apart(folder: ModelFolder) -> Tensors:
     Raises CallError that lists the tasks without a folder, and what in the folders differs from the configuration.
     """
     found, wrong = [], []
-    for task in tasks.names(folder.config):
+    for task in task_adapters.names(folder.config):
         place = folder.path / re.sub(r"[.-]", "_", task)
         if not (place / "adapter_model.safetensors").is_file() or not (place / "adapter_config.json").is_file():
             wrong.append(f"{task}: no adapter_config.json and adapter_model.safetensors in {place.name}")
@@ -62,7 +61,7 @@ def _of_a_task(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray],
         own = matrix
         for pattern, replacement in MATRICES:
             own = pattern.sub(replacement, own)
-        fused.setdefault(f"{own}{tasks.LORA}.{letter}", {})[matrix] = array.T if table else array
+        fused.setdefault(f"{own}{task_adapters.LORA}.{letter}", {})[matrix] = array.T if table else array
     found = {}
     for name, pieces in fused.items():
         ordered = [array for _, array in sorted(pieces.items(), key=lambda piece: _order(piece[0]))]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert.sources import Note
-from mlx_metaembed.disk import MOST_TOKENIZER_BYTES, optional_json, require_file, write_json
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files.disk import MOST_TOKENIZER_BYTES, optional_json, require_file, write_json
 from mlx_metaembed.inputs import tokenizer_files
 from mlx_metaembed.inputs.tokenizer_files import ADDED, CONFIG, SPECIAL, TOKENIZER, NotFollowedError, Read
 

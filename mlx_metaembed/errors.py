@@ -53,6 +53,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def missing_extra(package: str, extra: str, purpose: str) -> CallError:
     """The error for an optional dependency that is not installed, with the command that installs it."""
     # Not at the top: --help reads this file.
-    from mlx_metaembed.installation import command
+    from mlx_metaembed.files.installation import command
 
     return CallError(f"{purpose} needs {package}, which is not installed. Install it with: {command(extra)}")

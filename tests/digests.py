@@ -16,7 +16,7 @@ from test_train import recipe
 from test_train_resumed import weights_of
 from tiny import TEXTS, tiny_folder
 
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 RECORDED = Path(__file__).parent / "digests.json"
 PLAIN = {"matryoshka": (), "fsq": "", "epochs": 1, "seed": 3}

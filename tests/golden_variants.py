@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from test_encoders import GOLDEN
 
-from mlx_metaembed import disk, weights
+from mlx_metaembed.files import disk, safetensors
 
 
 def altered(
@@ -21,5 +21,5 @@ def altered(
     found = disk.read_json(out / "config.json") | dict(config or {})
     disk.write_json(out / "config.json", {key: value for key, value in found.items() if value is not ...})
     if change:
-        weights.write(out / "model.safetensors", change(weights.read(out / "model.safetensors")))
+        safetensors.write(out / "model.safetensors", change(safetensors.read(out / "model.safetensors")))
     return out

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 CHANGES = {"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate", "os.symlink"}
 REFUSED, KILLED = 2, 128 + signal.SIGKILL

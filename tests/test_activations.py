@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from arrays import gradient_of, value_of
 
-from mlx_metaembed import activations
-from mlx_metaembed.activations import ACTIVATIONS
+from mlx_metaembed.layers import activations
+from mlx_metaembed.layers.activations import ACTIVATIONS
 from mlx_metaembed.xp import namespace
 
 AT_ONE_AND_A_HALF = {

@@ -10,15 +10,16 @@ import pickled
 import pytest
 from click.testing import CliRunner
 
-from mlx_metaembed import adapters, embedder, weights
+from mlx_metaembed import adapters, embedder
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.export.mlx import export as export_mlx
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, learning, train
+from mlx_metaembed.training import Watch, model_parts, train
 
 TEXTS = ["open a socket", "read a file and count its lines", "x"]
 
@@ -79,7 +80,7 @@ def test_both_engines_train_the_same_adapter(
 ):
     for name in two_engines:
         train(recipe(tiny, pairs, tmp_path / name, train=kind, engine=name, learning_rate=1e-3))
-    found = [weights.read(tmp_path / name / adapters.FILE) for name in two_engines]
+    found = [safetensors.read(tmp_path / name / adapters.FILE) for name in two_engines]
     assert set(found[0]) == set(found[1])
     for name, array in found[0].items():
         np.testing.assert_allclose(array, found[1][name], atol=2e-4, err_msg=name)
@@ -103,7 +104,7 @@ def test_a_stopped_adapter_resumes_to_the_same_weights(engine_name: str, tiny: P
     with pytest.raises(JobError, match="Stopped after step 2"):
         train(parts, watch=Watch(stopped=lambda: next(asked)))
     train(parts, resume=True)
-    expected, got = (weights.read(tmp_path / name / adapters.FILE) for name in ("whole", "parts"))
+    expected, got = (safetensors.read(tmp_path / name / adapters.FILE) for name in ("whole", "parts"))
     for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array, err_msg=name)
 
@@ -118,11 +119,11 @@ def test_a_quantized_base_trains_an_adapter(two_engines: tuple[str, str], tiny: 
 
 
 def test_parts_of_the_trunk_train(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
-    before = weights.read(tiny / "model.safetensors")
+    before = safetensors.read(tiny / "model.safetensors")
 
     def changed(name: str, **settings) -> set[str]:
         train(recipe(tiny, pairs, tmp_path / name, engine=engine_name, weight_decay=0.1, **settings))
-        after = weights.read(tmp_path / name / "model.safetensors")
+        after = safetensors.read(tmp_path / name / "model.safetensors")
         return {key for key, array in after.items() if not np.array_equal(array, before[key])}
 
     last = changed("last", num_layers=1)
@@ -142,9 +143,9 @@ def test_heads_train_on_vectors_that_are_embedded_once(engine_name: str, tiny: P
     watch = Watch(prepared=lambda what, count, of: heard.append((what, count)))
     result = train(recipe(tiny, pairs, out, train="heads", dense=16, fsq="4x8", engine=engine_name), watch=watch)
     assert sum(count for what, count in heard if what == "embedding") == 48
-    before, after = weights.read(tiny / "model.safetensors"), weights.read(out / "model.safetensors")
+    before, after = safetensors.read(tiny / "model.safetensors"), safetensors.read(out / "model.safetensors")
     assert all(np.array_equal(after[name], array) for name, array in before.items())
-    dense = weights.read(out / "2_Dense" / "model.safetensors")["linear.weight"]
+    dense = safetensors.read(out / "2_Dense" / "model.safetensors")["linear.weight"]
     assert dense.shape == (16, 32) and not np.array_equal(dense, np.eye(16, 32))
     assert vectors(out, engine_name).shape == (3, 16)
     assert result.steps == 4 and not list(out.glob("pooled-*"))
@@ -156,7 +157,7 @@ def test_checkpointing_gives_the_same_weights(engine_name: str, tiny: Path, pair
     found = []
     for word in ("off", "on"):
         train(recipe(tiny, pairs, tmp_path / word, checkpointing=word, engine=engine_name, learning_rate=1e-3))
-        found.append(weights.read(tmp_path / word / "model.safetensors"))
+        found.append(safetensors.read(tmp_path / word / "model.safetensors"))
     for name, array in found[0].items():
         np.testing.assert_allclose(array, found[1][name], atol=2e-5, err_msg=name)
 
@@ -211,8 +212,8 @@ def test_rslora_is_trained_on_with_the_alpha_that_is_named(small: Path):
     folder = folders.read(small)
     # 4 * sqrt(2), of which a person writes six digits.
     with pytest.raises(CallError, match=r"--lora-rank 2 --lora-alpha 5\.65685$"):
-        learning.trunk(Recipe(train="lora"), folder)
-    adapter, _ = learning.trunk(Recipe(train="lora", lora_rank=2, lora_alpha=5.65685), folder)
+        model_parts.trunk(Recipe(train="lora"), folder)
+    adapter, _ = model_parts.trunk(Recipe(train="lora", lora_rank=2, lora_alpha=5.65685), folder)
     assert adapter.scale == pytest.approx(4 / 2**0.5)
 
 
@@ -228,7 +229,7 @@ def small(tiny: Path, tmp_path: Path) -> Path:
 
 def test_a_pickled_adapter_is_converted_and_never_loaded(small: Path, tmp_path: Path):
     convert(small, tmp_path / "plain")
-    arrays = weights.read(small / adapters.FILE)
+    arrays = safetensors.read(small / adapters.FILE)
     (small / adapters.FILE).unlink()
     with pytest.raises(CallError, match=r"adapter_model\.safetensors is missing beside it"):
         adapters.read(folders.read(small))
@@ -236,7 +237,7 @@ def test_a_pickled_adapter_is_converted_and_never_loaded(small: Path, tmp_path: 
     with pytest.raises(CallError, match=r"adapter_model\.bin, a pickle, which no engine loads.*metaembed convert "):
         adapters.read(folders.read(small))
     convert(small, tmp_path / "unpickled")
-    plain, unpickled = (weights.read(tmp_path / name / "model.safetensors") for name in ("plain", "unpickled"))
+    plain, unpickled = (safetensors.read(tmp_path / name / "model.safetensors") for name in ("plain", "unpickled"))
     assert all(np.array_equal(array, unpickled[name]) for name, array in plain.items())
 
 
@@ -265,8 +266,8 @@ def test_an_adapter_of_a_pickled_base_is_fused(small: Path, tiny: Path, tmp_path
     convert(small, tmp_path / "wanted")
     base = tmp_path / "base"
     shutil.copytree(tiny, base)
-    pickled.save(base / "pytorch_model.bin", weights.read(base / "model.safetensors"))
+    pickled.save(base / "pytorch_model.bin", safetensors.read(base / "model.safetensors"))
     (base / "model.safetensors").unlink()
     convert(small, tmp_path / "out", base=base)
-    wanted, found = (weights.read(tmp_path / name / "model.safetensors") for name in ("wanted", "out"))
+    wanted, found = (safetensors.read(tmp_path / name / "model.safetensors") for name in ("wanted", "out"))
     assert all(np.array_equal(array, found[name]) for name, array in wanted.items())

@@ -9,18 +9,20 @@ import pytest
 from test_encoders import FAMILIES, GOLDEN
 from test_engine import COLUMNS, MANY, ROWS, Descent
 
-from mlx_metaembed import adapters, embedder, tasks, trainable
+from mlx_metaembed import adapters, embedder
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.convert import convert
 from mlx_metaembed.export.mlx import export as export_mlx
-from mlx_metaembed.inputs import batches, tokens
-from mlx_metaembed.inputs.tokens import Tokenizer
-from mlx_metaembed.parameters import TRUNK, behind_trunk
+from mlx_metaembed.folder import task_adapters
+from mlx_metaembed.folder.parameters import TRUNK, behind_trunk
+from mlx_metaembed.inputs import token_store
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.gradcache import gradient
-from mlx_metaembed.train.objective import objective
+from mlx_metaembed.training import batches, trainable
+from mlx_metaembed.training.gradcache import gradient
+from mlx_metaembed.training.objective import objective
 
 KINDS = pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
 NO_LAYERS = (
@@ -57,9 +59,9 @@ def one_gradient(engine_name: str, base: Path, adapter: Adapter, device: str | N
     arrays = behind_trunk(folder, {})
     frozen = {TRUNK + name for name in folder.trunk()}
     engine.load(folder, dtype="float32", heads={}, arrays=arrays, adapter=adapter, train=True, frozen=frozen)
-    count = len(tasks.names(folder.config))
+    count = len(task_adapters.names(folder.config))
     rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None
-    store = tokens.tokenize(Tokenizer(folder), MANY, tasks=rows)
+    store = token_store.tokenize(Tokenizer(folder), MANY, tasks=rows)
     batch = batches.batch(store, COLUMNS, ROWS, pad_id=0, chunk_tokens=64)
     vectors = np.concatenate([engine.numpy(engine.embed(chunk)) for chunk in batch.chunks])
     descent = Descent(engine)

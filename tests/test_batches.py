@@ -5,9 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mlx_metaembed.inputs import batches
-from mlx_metaembed.inputs.batches import Columns
-from mlx_metaembed.inputs.tokens import Store
+from mlx_metaembed.inputs import chunks
+from mlx_metaembed.inputs.token_store import Store
+from mlx_metaembed.training import batches
+from mlx_metaembed.training.batches import Columns
 
 
 def store(lengths: list[int]) -> Store:
@@ -45,12 +46,12 @@ def test_a_last_batch_of_one_row_is_dropped(rows: int, size: int, steps: int):
     ("length", "padded"), [(0, 4), (1, 4), (4, 4), (5, 8), (64, 64), (65, 72), (129, 144), (257, 288), (512, 512)]
 )
 def test_padded_lengths(length: int, padded: int):
-    assert batches.bucket(length) == padded
+    assert chunks.bucket(length) == padded
 
 
 def test_chunks_hold_every_text_where_they_say():
     lengths = np.random.default_rng(1).integers(2, 60, 77).tolist()
-    made, places = batches.chunks(store(lengths), range(77), pad_id=0, chunk_tokens=512)
+    made, places = chunks.chunks(store(lengths), range(77), pad_id=0, chunk_tokens=512)
     ids = [row for chunk in made for row in chunk.ids]
     masks = [row for chunk in made for row in chunk.mask]
     for text, place in enumerate(places):
@@ -65,13 +66,13 @@ def test_chunks_hold_every_text_where_they_say():
 
 @pytest.mark.parametrize(("length", "rows"), [(4, 8), (16, 8), (20, 4), (32, 4), (64, 2), (128, 1), (512, 1)])
 def test_a_chunk_is_never_cut_finer(length: int, rows: int):
-    assert batches.least_rows(length) == rows
-    made, _ = batches.chunks(store([length] * rows), range(rows), pad_id=0, chunk_tokens=1)
+    assert chunks.least_rows(length) == rows
+    made, _ = chunks.chunks(store([length] * rows), range(rows), pad_id=0, chunk_tokens=1)
     assert [chunk.ids.shape for chunk in made] == [(rows, length)]
 
 
 def test_padding_never_passes_the_longest_text_and_an_empty_text_has_a_token():
-    made, _ = batches.chunks(store([130, 129, 0, 3]), range(4), pad_id=0, chunk_tokens=4096)
+    made, _ = chunks.chunks(store([130, 129, 0, 3]), range(4), pad_id=0, chunk_tokens=4096)
     assert max(chunk.ids.shape[1] for chunk in made) == 130
     assert all(chunk.pooled.any(axis=1).all() for chunk in made)
 
@@ -88,7 +89,7 @@ def test_shapes_are_few_and_padding_is_little_on_mixed_lengths(batch_size: int):
         for chunk in batches.batch(texts, columns, rows, pad_id=0, chunk_tokens=4096).chunks:
             shapes[chunk.ids.shape] += 1
             real, padded = real + chunk.tokens, padded + chunk.ids.size
-    assert batches.padding_share(real, padded) < 0.08
+    assert chunks.padding_share(real, padded) < 0.08
     assert len(shapes) < 160
 
 

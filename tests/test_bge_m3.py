@@ -12,17 +12,18 @@ from pickled import save
 from test_encoders import GOLDEN
 from tiny import TEXTS
 
-from mlx_metaembed import disk, heads, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed import heads
 from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.token_vectors import MultiVector, scores
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 SOURCE = GOLDEN / "bge_m3"
 EXPECTED = stored(SOURCE / "expected_heads.npz")
@@ -135,7 +136,7 @@ def test_dense_training_leaves_the_heads_as_they_are(converted: Path, engine_nam
     train(Recipe(model=str(converted), data=str(pairs), out=str(tmp_path / "run"), **settings))
     found, arrays = heads.read(folders.read(tmp_path / "run"))
     assert set(found) == {"multi_vector", "lexical", "codes"}
-    for name, array in weights.read(converted / "metaembed/heads.safetensors").items():
+    for name, array in safetensors.read(converted / "metaembed/heads.safetensors").items():
         np.testing.assert_array_equal(arrays[name], array)
     assert load(tmp_path / "run", engine=engine_name).digits(TEXTS, head="codes").shape == (len(TEXTS), 8)
 

@@ -9,14 +9,15 @@ import pytest
 from test_cli import run
 from tiny import tiny_folder
 
-from mlx_metaembed import adapters, disk, embedder
+from mlx_metaembed import adapters, embedder
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
 from mlx_metaembed.convert import convert
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.files import disk
 from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 FRONT = """---
 license: other
@@ -87,7 +88,7 @@ def test_every_checkpoint_has_the_card(tiny: Path, pairs: Path, tmp_path: Path):
 def test_the_base_is_the_model_that_was_trained_and_no_ancestor(tiny: Path, pairs: Path, tmp_path: Path, monkeypatch):
     cached = tiny_folder(tmp_path / "models--a--b" / "snapshots" / "123")
     (cached / card.README).write_text(FRONT)
-    monkeypatch.setattr("mlx_metaembed.locate._snapshot", lambda name, weights: cached)
+    monkeypatch.setattr("mlx_metaembed.folder.locate._snapshot", lambda name, weights: cached)
     ran(Path("a/b"), pairs, tmp_path / "one")
     assert card.front(tmp_path / "one")["base_model"] == "a/b"
     # Of a run on a run, of an export and of a converted copy it is the same.
@@ -131,8 +132,8 @@ def test_an_adapter_names_its_base_by_a_path_that_moves_with_it(pairs: Path, tmp
 
 
 def test_a_base_inside_the_run_and_an_installed_one(pairs: Path, tmp_path: Path, monkeypatch):
-    from mlx_metaembed import locate
-    from mlx_metaembed.train.checkpoint import base_name
+    from mlx_metaembed.folder import locate
+    from mlx_metaembed.training.checkpoint import base_name
 
     tiny_folder(tmp_path / "run" / "base")
     assert base_name(Recipe(model=str(tmp_path / "run/base"), out=str(tmp_path / "run"))) == "./base"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed import checksums, weights
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import checksums, safetensors
 
 WRITTEN = {"bytes": 9, "crc32": 0xCBF43926}
 
@@ -44,7 +44,7 @@ def test_a_file_of_another_size_is_not_read(file: Path):
 def test_a_pipe_is_no_safetensors_file(tmp_path: Path):
     os.mkfifo(tmp_path / "a.safetensors")
     with pytest.raises(CallError, match="it is a device or a pipe; expected a file"):
-        weights.header(tmp_path / "a.safetensors")
+        safetensors.header(tmp_path / "a.safetensors")
 
 
 def test_a_name_that_no_file_can_have_is_no_traceback(tmp_path: Path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlx_metaembed import installation, weights
+from mlx_metaembed.files import installation, safetensors
 
 COMMAND = [sys.executable, "-m", "mlx_metaembed"]
 
@@ -200,12 +200,12 @@ def bad_model(path: Path, fault: str) -> str:
         file.unlink()
         return "no weights"
     if fault == "missing tensor":
-        arrays = weights.read(file)
+        arrays = safetensors.read(file)
         del arrays["embeddings.LayerNorm.weight"]
-        weights.write(file, arrays)
+        safetensors.write(file, arrays)
         return "embeddings.LayerNorm.weight (32,): missing"
     if fault == "wrong shape":
-        weights.write(file, weights.read(file) | {"embeddings.LayerNorm.weight": np.ones(31, np.float32)})
+        safetensors.write(file, safetensors.read(file) | {"embeddings.LayerNorm.weight": np.ones(31, np.float32)})
         return "shape (31,), the configuration says (32,)"
     if fault == "truncated":
         file.write_bytes(file.read_bytes()[:-10])

@@ -12,24 +12,25 @@ from test_encoders import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 from tokenizers import Tokenizer as Fast
 
-from mlx_metaembed import disk, towers, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
 from mlx_metaembed.cli.embed import command
+from mlx_metaembed.config import clip
 from mlx_metaembed.convert import check, convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export import sentence_transformers as exported
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.folder.module_types import DenseModule
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 CLIP = GOLDEN / "clip"
 PICTURES = [CLIP / name for name in ("wide.png", "high.png", "grey.png")]
 STORED = np.load(CLIP / "expected.npz")
-IMAGE_TENSORS = {name for name in weights.header(CLIP / "model.safetensors") if name.startswith(towers.IMAGE)}
+IMAGE_TENSORS = {name for name in safetensors.header(CLIP / "model.safetensors") if name.startswith(clip.IMAGE)}
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -93,8 +94,8 @@ def test_what_no_patch_covers_is_not_seen(engine_name: str, tmp_path: Path):
 
 def test_a_task_models_prefix_is_taken_off_both_towers(engine_name: str, tmp_path: Path):
     out = shutil.copytree(CLIP, tmp_path / "m")
-    arrays = weights.read(out / "model.safetensors")
-    weights.write(out / "model.safetensors", {f"clip.{name}": array for name, array in arrays.items()})
+    arrays = safetensors.read(out / "model.safetensors")
+    safetensors.write(out / "model.safetensors", {f"clip.{name}": array for name, array in arrays.items()})
     found, plain = load(out, engine=engine_name), load(CLIP, engine=engine_name)
     np.testing.assert_array_equal(found.encode_images(PICTURES), plain.encode_images(PICTURES))
     np.testing.assert_array_equal(found.encode(["a red cat"]), plain.encode(["a red cat"]))
@@ -106,7 +107,7 @@ def test_dense_modules_stand_behind_both_towers(engine_name: str, tmp_path: Path
     folders.write(folders.ModelFolder(path, folders.read(CLIP).config, max_seq_length=24, dense=(dense,)), path)
     random = np.random.default_rng(0)
     linear = {"linear.weight": random.standard_normal((5, 16)), "linear.bias": random.standard_normal(5)}
-    weights.write(path / "1_Dense/model.safetensors", {name: x.astype(np.float32) for name, x in linear.items()})
+    safetensors.write(path / "1_Dense/model.safetensors", {name: x.astype(np.float32) for name, x in linear.items()})
     embedder = load(path, engine=engine_name)
     expected_images = STORED["images"] @ linear["linear.weight"].T + linear["linear.bias"]
     np.testing.assert_allclose(np.linalg.norm(embedder.encode_images(PICTURES), axis=1), 1, rtol=0, atol=1e-6)
@@ -115,7 +116,7 @@ def test_dense_modules_stand_behind_both_towers(engine_name: str, tmp_path: Path
     assert embedder.encode(TEXTS).shape == (6, 5)
 
 
-@pytest.mark.parametrize("end", [3, towers.LEGACY_END])
+@pytest.mark.parametrize("end", [3, clip.LEGACY_END])
 def test_a_text_is_pooled_where_it_first_ends(torch_engine: str, tmp_path: Path, end: int):
     """In words, and as the reference pools the same ids: the legacy value means the largest id of the text."""
     import torch
@@ -154,24 +155,24 @@ def test_what_a_file_does_not_say_is_transformers_default(torch_engine: str, con
 
     parts = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
     theirs = AutoConfig.for_model(parts.pop("model_type"), **parts)
-    mine = towers.text(config)
+    mine = clip.text(config)
     width = mine.pop("projection_dim")
     assert width == (theirs.projection_dim if config["model_type"] == "clip" else theirs.text_config.projection_size)
     assert mine | {"model_type": theirs.text_config.model_type} == {
         name: getattr(theirs.text_config, name) for name in mine
     }
-    for name in towers.CLIP_IMAGE if config["model_type"] == "clip" else ():
-        assert towers.image(config)[name] == getattr(theirs.vision_config, name)
+    for name in clip.CLIP_IMAGE if config["model_type"] == "clip" else ():
+        assert clip.image(config)[name] == getattr(theirs.vision_config, name)
 
 
 def test_training_moves_the_texts_tower_and_keeps_the_images(engine_name: str, pairs: Path, tmp_path: Path):
     out = tmp_path / "out"
     settings = {"batch_size": 8, "learning_rate": 1e-2, "weight_decay": 0.1, "engine": engine_name, "iters": 2}
     train(Recipe(model=str(CLIP), data=str(pairs), out=str(out), **settings))
-    before, after = (weights.read(path / "model.safetensors") for path in (CLIP, out))
+    before, after = (safetensors.read(path / "model.safetensors") for path in (CLIP, out))
     assert before.keys() == after.keys()
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    assert moved == {name for name in before if name.startswith(towers.TRUNK)}
+    assert moved == {name for name in before if name.startswith(clip.TRUNK)}
     embedder = load(out, engine=engine_name)
     np.testing.assert_allclose(
         embedder.encode_images(PICTURES, normalize_embeddings=True), unit(STORED["images"]), rtol=0, atol=1e-5
@@ -188,12 +189,12 @@ def test_transformers_loads_what_is_converted_and_exported(torch_engine: str, tm
     for name in ("a", "b"):
         _, loading = CLIPModel.from_pretrained(tmp_path / name, output_loading_info=True)
         assert not any(loading.values())
-        assert set(weights.header(tmp_path / name / "model.safetensors")) > IMAGE_TENSORS
+        assert set(safetensors.header(tmp_path / name / "model.safetensors")) > IMAGE_TENSORS
 
 
 def test_a_quantized_export_keeps_both_towers(engine_name: str, tmp_path: Path):
     quantized.export(folders.read(CLIP), tmp_path / "q", bits=8, group_size=32)
-    packed = {name for name in weights.header(tmp_path / "q/model.safetensors") if name.endswith(".scales")}
+    packed = {name for name in safetensors.header(tmp_path / "q/model.safetensors") if name.endswith(".scales")}
     assert {"text_model.embeddings.token_embedding.scales", "visual_projection.scales"} < packed
     assert not any("position_embedding" in name for name in packed)
     embedder = load(tmp_path / "q", engine=engine_name)
@@ -263,12 +264,12 @@ def test_an_older_folder_of_pickles_is_converted(engine_name: str, tmp_path: Pat
     shutil.copytree(CLIP, inner, ignore=shutil.ignore_patterns("modules.json", "model.safetensors"))
     disk.write_json(old / "modules.json", [{"type": "sentence_transformers.models.CLIPModel", "path": "0_CLIPModel"}])
     places = {f"{tower}.embeddings.position_ids": np.arange(10)[None] for tower in ("text_model", "vision_model")}
-    save(inner / "pytorch_model.bin", weights.read(CLIP / "model.safetensors") | places)
+    save(inner / "pytorch_model.bin", safetensors.read(CLIP / "model.safetensors") | places)
     heard: list[str] = []
     convert(old, tmp_path / "out", note=heard.append)
     assert heard == ["Left out, being no weights of their own: " + ", ".join(places)]
-    for name, array in weights.read(CLIP / "model.safetensors").items():
-        np.testing.assert_array_equal(weights.read(tmp_path / "out/model.safetensors")[name], array)
+    for name, array in safetensors.read(CLIP / "model.safetensors").items():
+        np.testing.assert_array_equal(safetensors.read(tmp_path / "out/model.safetensors")[name], array)
     embedder = load(tmp_path / "out", engine=engine_name)
     np.testing.assert_allclose(
         embedder.encode_images(PICTURES, normalize_embeddings=True), unit(STORED["images"]), rtol=0, atol=1e-5

@@ -15,16 +15,16 @@ from click.testing import CliRunner
 from test_encoders import FAMILIES, GOLDEN, encoder, expected
 from tiny import TEXTS
 
-from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import convert
-from mlx_metaembed.dense import dense
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.folder.module_types import DenseModule
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
+from mlx_metaembed.layers.dense import dense
 
 SOURCE = GOLDEN / "colbert"
 EXPECTED = stored(SOURCE / "expected_heads.npz")
@@ -120,7 +120,7 @@ def test_several_dense_modules_follow_each_other(engine_name: str, tmp_path: Pat
     settings = disk.read_json(path / "1_Dense/config.json") | {"in_features": 16, "use_residual": True}
     disk.write_json(path / "2_Dense/config.json", settings)
     # Twice the first module's vectors, of the same length once they are normalized.
-    weights.write(path / "2_Dense/model.safetensors", {"linear.weight": np.eye(16, dtype=np.float32)})
+    safetensors.write(path / "2_Dense/model.safetensors", {"linear.weight": np.eye(16, dtype=np.float32)})
     convert(path, tmp_path / "out")
     for each in (path, tmp_path / "out"):
         holds(each, engine_name)

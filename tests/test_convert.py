@@ -16,11 +16,13 @@ from click.testing import CliRunner
 from pickled import archive, save
 from tiny import tiny_folder
 
-from mlx_metaembed import disk, engine, families, heads, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed import heads
 from mlx_metaembed.cli.convert import command
+from mlx_metaembed.config import families
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.folder.module_types import DenseModule
 
 
@@ -32,12 +34,12 @@ def source(tmp_path: Path, tiny: Path) -> Path:
 
 def with_weights(source: Path, arrays: dict[str, np.ndarray]) -> Path:
     (source / "model.safetensors").unlink(missing_ok=True)
-    weights.write(source / "model.safetensors", arrays)
+    safetensors.write(source / "model.safetensors", arrays)
     return source
 
 
 def same_weights(out: Path, tiny: Path) -> None:
-    found, expected = weights.read(out / "model.safetensors"), weights.read(tiny / "model.safetensors")
+    found, expected = safetensors.read(out / "model.safetensors"), safetensors.read(tiny / "model.safetensors")
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
@@ -56,7 +58,7 @@ def test_a_model_folder_comes_out_as_it_went_in(tiny: Path, tmp_path: Path) -> N
 def test_prefixes_go_heads_are_left_out_by_name_and_the_pooler_stays(
     source: Path, tiny: Path, tmp_path: Path, prefix: str
 ) -> None:
-    arrays = {f"{prefix}{name}": array for name, array in weights.read(tiny / "model.safetensors").items()}
+    arrays = {f"{prefix}{name}": array for name, array in safetensors.read(tiny / "model.safetensors").items()}
     arrays |= {"cls.predictions.bias": np.ones(3), "classifier.weight": np.ones(3)}
     arrays |= {f"{prefix}embeddings.position_ids": np.arange(48)[None]}
     heard: list[str] = []
@@ -72,21 +74,21 @@ def test_the_names_of_old_norms(source: Path, tiny: Path, tmp_path: Path) -> Non
     def old(name: str) -> str:
         return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
 
-    arrays = {old(name): array for name, array in weights.read(tiny / "model.safetensors").items()}
+    arrays = {old(name): array for name, array in safetensors.read(tiny / "model.safetensors").items()}
     assert "embeddings.LayerNorm.gamma" in arrays
     convert(with_weights(source, arrays), tmp_path / "out")
     same_weights(tmp_path / "out", tiny)
 
 
 def test_two_tensors_of_one_name_are_refused(source: Path, tiny: Path, tmp_path: Path) -> None:
-    arrays = weights.read(tiny / "model.safetensors")
+    arrays = safetensors.read(tiny / "model.safetensors")
     arrays |= {f"bert.{name}": array for name, array in list(arrays.items())[:1]}
     with pytest.raises(CallError, match="hold tensors twice"):
         convert(with_weights(source, arrays), tmp_path / "out")
 
 
 def test_what_no_engine_loads_is_not_written(source: Path, tiny: Path, tmp_path: Path) -> None:
-    arrays = weights.read(tiny / "model.safetensors") | {"adapter.down": np.ones(2, np.float32)}
+    arrays = safetensors.read(tiny / "model.safetensors") | {"adapter.down": np.ones(2, np.float32)}
     with pytest.raises(CallError) as error:
         convert(with_weights(source, arrays), tmp_path / "out")
     said = str(error.value)
@@ -98,7 +100,7 @@ def test_what_no_engine_loads_is_not_written(source: Path, tiny: Path, tmp_path:
 
 
 def test_numbers_that_are_not_finite_are_listed(source: Path, tiny: Path, tmp_path: Path) -> None:
-    arrays = {name: array.copy() for name, array in weights.read(tiny / "model.safetensors").items()}
+    arrays = {name: array.copy() for name, array in safetensors.read(tiny / "model.safetensors").items()}
     arrays["encoder.layer.0.output.dense.weight"][0, :2] = np.nan, -np.inf
     arrays["pooler.dense.bias"][3] = np.inf
     with pytest.raises(CallError) as error:
@@ -116,8 +118,8 @@ def test_what_one_engine_takes_is_converted_and_the_others_words_are_told(
     two_engines: tuple[str, str], source: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # MLX does not read float64.
-    monkeypatch.setattr(engine, "preferred", lambda **machine: ("mlx", "auto: a Mac"))
-    arrays = {name: array.astype(np.float64) for name, array in weights.read(tiny / "model.safetensors").items()}
+    monkeypatch.setattr("mlx_metaembed.engine.choice.preferred", lambda **machine: ("mlx", "auto: a Mac"))
+    arrays = {name: array.astype(np.float64) for name, array in safetensors.read(tiny / "model.safetensors").items()}
     heard: list[str] = []
     convert(with_weights(source, arrays), tmp_path / "out", note=heard.append)
     assert [line.partition(" has float64")[0] for line in heard] == [f"It loads on torch alone; mlx says: {source}"]
@@ -127,13 +129,13 @@ def test_what_one_engine_takes_is_converted_and_the_others_words_are_told(
 
 @pytest.mark.parametrize("form", ["sharded", "pickle", "pickled shards", "single safetensors", "single pickle"])
 def test_every_form_of_weights_gives_the_same(source: Path, tiny: Path, tmp_path: Path, form: str) -> None:
-    arrays = weights.read(tiny / "model.safetensors")
+    arrays = safetensors.read(tiny / "model.safetensors")
     halves = [dict(list(arrays.items())[:9]), dict(list(arrays.items())[9:])]
     (source / "model.safetensors").unlink()
     given = source
     if form == "sharded":
         for at, half in enumerate(halves):
-            weights.write(source / f"model-{at}.safetensors", half)
+            safetensors.write(source / f"model-{at}.safetensors", half)
         listed = {name: f"model-{at}.safetensors" for at, half in enumerate(halves) for name in half}
         disk.write_json(source / "model.safetensors.index.json", {"weight_map": listed})
     elif form == "pickle":
@@ -145,7 +147,7 @@ def test_every_form_of_weights_gives_the_same(source: Path, tiny: Path, tmp_path
         disk.write_json(source / "pytorch_model.bin.index.json", {"weight_map": listed})
     elif form == "single safetensors":
         given = source / "step-100.safetensors"
-        weights.write(given, arrays)
+        safetensors.write(given, arrays)
     else:
         given = save(source / "best.pt", arrays)
     convert(given, tmp_path / "out")
@@ -161,8 +163,8 @@ def test_a_dtype_is_written_said_and_kept(source: Path, tmp_path: Path, dtype: s
             source if name == "a" else tmp_path / "a", tmp_path / name, dtype=dtype if name == "a" else None
         )
         assert (found.config["dtype"], found.config["torch_dtype"]) == (dtype, dtype)
-        words = {tensor.dtype for tensor in weights.header(tmp_path / name / "model.safetensors").values()}
-        assert words == {weights.FLOATING[dtype]}
+        words = {tensor.dtype for tensor in safetensors.header(tmp_path / name / "model.safetensors").values()}
+        assert words == {safetensors.FLOATING[dtype]}
 
 
 def test_both_generations_and_a_bare_trunk(source: Path, tmp_path: Path) -> None:
@@ -191,16 +193,16 @@ def test_both_generations_and_a_bare_trunk(source: Path, tmp_path: Path) -> None
 def test_dense_comes_along_in_the_dtype(tmp_path: Path, form: str) -> None:
     dense = DenseModule("2_Dense", 32, 5, activation_function="torch.nn.modules.activation.Tanh")
     source = tiny_folder(tmp_path / "source", dense=(dense,))
-    linear = weights.read(source / "2_Dense/model.safetensors")
+    linear = safetensors.read(source / "2_Dense/model.safetensors")
     if form == "pytorch_model.bin":
         (source / "2_Dense/model.safetensors").unlink()
         save(source / "2_Dense" / form, linear)
     found = convert(source, tmp_path / "out", dtype="float16")
     assert found.dense == (dense,)
-    written = weights.read(tmp_path / "out/2_Dense/model.safetensors")
+    written = safetensors.read(tmp_path / "out/2_Dense/model.safetensors")
     for name in ("linear.weight", "linear.bias"):
         np.testing.assert_array_equal(written[name], linear[name].astype(np.float16))
-    weights.write(source / "2_Dense/model.safetensors", {"linear.weight": np.ones((5, 31), np.float32)})
+    safetensors.write(source / "2_Dense/model.safetensors", {"linear.weight": np.ones((5, 31), np.float32)})
     with pytest.raises(CallError, match=r"(?s)linear\.bias \(5,\): missing.*the configuration says \(5, 32\)"):
         convert(source, tmp_path / "wrong")
     (source / "2_Dense/model.safetensors").unlink()
@@ -277,7 +279,7 @@ def hostile_pickle(source: Path) -> None:
 
 
 def many_tokens(source: Path) -> None:
-    arrays = weights.read(source / "model.safetensors")
+    arrays = safetensors.read(source / "model.safetensors")
     arrays["embeddings.word_embeddings.weight"] = arrays["embeddings.word_embeddings.weight"][:10]
     config_of(source, vocab_size=10)
     with_weights(source, arrays)

@@ -13,10 +13,10 @@ from test_encoders import FAMILIES, GOLDEN
 from tiny import tiny_folder
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from mlx_metaembed import disk, weights
 from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import check
 from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.folder import module_handlers
 from mlx_metaembed.folder.module_types import DenseModule
 
@@ -106,9 +106,9 @@ def test_a_reference_with_a_tensor_missing_is_none(
     wordpiece: Path, tmp_path: Path, two_engines: tuple[str, ...]
 ) -> None:
     tiny_folder(tmp_path / "other")
-    arrays = weights.read(tmp_path / "other/model.safetensors")
+    arrays = safetensors.read(tmp_path / "other/model.safetensors")
     del arrays["encoder.layer.1.output.dense.weight"]
-    weights.write(tmp_path / "other/model.safetensors", arrays)
+    safetensors.write(tmp_path / "other/model.safetensors", arrays)
     with pytest.raises(CallError, match=r"finds no encoder\.layer\.1\.output\.dense\.weight"):
         check.check(wordpiece, reference=tmp_path / "other")
 

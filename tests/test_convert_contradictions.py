@@ -8,10 +8,10 @@ from golden_variants import altered
 from test_cli import refused, run
 from test_encoders import FAMILIES, GOLDEN
 
-from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import contradictions
 from mlx_metaembed.errors import faults
+from mlx_metaembed.files import disk, safetensors
 
 KEYS = {
     "distilbert": ("dim", "n_layers", "n_heads", "hidden_dim"),
@@ -145,7 +145,7 @@ def test_no_tokenizer(tmp_path: Path):
 
 
 def test_what_a_configuration_does_not_say_is_not_contradicted(tmp_path: Path):
-    arrays = weights.read(GOLDEN / "bert/model.safetensors")
+    arrays = safetensors.read(GOLDEN / "bert/model.safetensors")
     config = {"model_type": "bert", "hidden_size": 32}
     assert not contradictions.found(config, {name: array.shape for name, array in arrays.items()})
 

@@ -14,9 +14,9 @@ from test_cli import refused, run
 from test_encoders import GOLDEN
 from tiny import tiny_folder
 
-from mlx_metaembed import disk, weights
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.folder.module_types import DenseModule
 
 NONSENSE = (None, True, -1, 1e30, "../x", [], [1], {"a": 1}, 10**30)
@@ -57,11 +57,11 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sharded(path: Path) -> Path:
-    arrays = list(weights.read(path / "model.safetensors").items())
+    arrays = list(safetensors.read(path / "model.safetensors").items())
     (path / "model.safetensors").unlink()
     listed = {}
     for at, part in enumerate((arrays[:9], arrays[9:])):
-        weights.write(path / f"model-{at}.safetensors", dict(part))
+        safetensors.write(path / f"model-{at}.safetensors", dict(part))
         listed |= {name: f"model-{at}.safetensors" for name, _ in part}
     disk.write_json(path / "model.safetensors.index.json", {"metadata": {}, "weight_map": listed})
     return path
@@ -136,9 +136,9 @@ def test_shards_outside_the_folder_and_those_missing_are_named_at_once(rich: Pat
 
 def test_a_tensor_in_two_shards_is_refused(rich: Path, tmp_path: Path):
     source = Path(shutil.copytree(rich, tmp_path / "source"))
-    arrays = weights.read(source / "model-1.safetensors")
+    arrays = safetensors.read(source / "model-1.safetensors")
     name = "embeddings.word_embeddings.weight"
-    weights.write(source / "model-1.safetensors", arrays | {name: np.zeros((120, 32), np.float32)})
+    safetensors.write(source / "model-1.safetensors", arrays | {name: np.zeros((120, 32), np.float32)})
     assert f"{name}: in model-0.safetensors as well" in refused("convert", source, tmp_path / "out")
 
 
@@ -155,7 +155,7 @@ def test_a_tensor_in_two_pickled_shards_is_refused(rich: Path, tmp_path: Path):
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model", "module"])
 def test_a_training_checkpoint_gives_its_model(tmp_path: Path, wrapper: str):
     source = altered(tmp_path / "source", "bert")
-    arrays = weights.read(source / "model.safetensors")
+    arrays = safetensors.read(source / "model.safetensors")
     (source / "model.safetensors").unlink()
     items, storages = {}, {}
     for at, (name, array) in enumerate(arrays.items()):
@@ -165,7 +165,7 @@ def test_a_training_checkpoint_gives_its_model(tmp_path: Path, wrapper: str):
     inner = b"}(" + b"".join(word(name) + value for name, value in items.items()) + b"u"
     archive(source / "best.pt", state_dict({wrapper: inner, "epoch": number(3)}), storages)
     run("convert", source / "best.pt", tmp_path / "out")
-    found = weights.read(tmp_path / "out/model.safetensors")
+    found = safetensors.read(tmp_path / "out/model.safetensors")
     assert found.keys() == arrays.keys()
     assert all(found[name].tobytes() == array.tobytes() for name, array in arrays.items())
 

@@ -13,10 +13,10 @@ from onnx.external_data_helper import convert_model_to_external_data
 from test_cli import refused, run
 from test_encoders import GOLDEN
 
-from mlx_metaembed import weights
 from mlx_metaembed.convert import convert
 from mlx_metaembed.convert import onnx as exports
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import safetensors
 
 STORED = sorted((GOLDEN / "onnx").glob("*.onnx"))
 
@@ -31,7 +31,7 @@ def exported(out: Path, family: str, file: Path, where: str = "onnx/model.onnx")
 
 def same_bits(out: Path, source: Path, optional: str = "pooler.") -> None:
     """A trunk's weights are those of the source; what an export of token states leaves out may lack."""
-    found, expected = (weights.read(path / "model.safetensors") for path in (out, source))
+    found, expected = (safetensors.read(path / "model.safetensors") for path in (out, source))
     expected = {name: array for name, array in expected.items() if not name.startswith(optional)}
     assert found.keys() == expected.keys()
     for name, array in expected.items():
@@ -157,8 +157,8 @@ def test_half_precision_stays(tmp_path: Path):
 
     found = convert(changed(tmp_path / "source", halved), tmp_path / "out")
     assert found.config["dtype"] == "float16"
-    expected = weights.read(GOLDEN / "bert/model.safetensors")
-    for name, array in weights.read(tmp_path / "out/model.safetensors").items():
+    expected = safetensors.read(GOLDEN / "bert/model.safetensors")
+    for name, array in safetensors.read(tmp_path / "out/model.safetensors").items():
         np.testing.assert_array_equal(array, expected[name].astype(np.float16))
 
 

@@ -14,7 +14,7 @@ from pickled import archive, number, save, state_dict, tensor, word
 from mlx_metaembed.convert import archive as archives
 from mlx_metaembed.convert import opcodes, pickles
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.weights import Tensor, read_tensor
+from mlx_metaembed.files.safetensors import Tensor, read_tensor
 
 
 def arrays_of(path: Path) -> dict[str, np.ndarray]:

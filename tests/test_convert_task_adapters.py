@@ -7,12 +7,13 @@ import pytest
 from golden_variants import altered
 from test_tasks import JINA, NAMES
 
-from mlx_metaembed import disk, tasks, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.folder import task_adapters
 
-ARRAYS = weights.read(JINA / "model.safetensors")
+ARRAYS = safetensors.read(JINA / "model.safetensors")
 
 
 def peft(name: str, task: int) -> dict[str, np.ndarray]:
@@ -41,7 +42,7 @@ def source(tmp_path: Path) -> Path:
         disk.write_json(folder / "adapter_config.json", {"r": 3, "lora_alpha": 2, "use_dora": False})
         # Sorted, so that keys come before queries, as the file may have them.
         found = {key: array for full in ARRAYS if "_lora." in full for key, array in sorted(peft(full, task).items())}
-        weights.write(folder / "adapter_model.safetensors", found)
+        safetensors.write(folder / "adapter_model.safetensors", found)
     return path
 
 
@@ -49,8 +50,8 @@ def test_they_are_stacked_in_the_order_of_the_tasks(source: Path, tmp_path: Path
     heard: list[str] = []
     found = convert(source, tmp_path / "out", note=heard.append)
     assert heard == ["Took the task adapters from their own folders"]
-    assert tasks.names(found.config) == list(NAMES)
-    stored = weights.read(tmp_path / "out/model.safetensors")
+    assert task_adapters.names(found.config) == list(NAMES)
+    stored = safetensors.read(tmp_path / "out/model.safetensors")
     assert stored.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(stored[name], array, err_msg=name)
@@ -60,9 +61,9 @@ def test_all_that_is_wrong_is_told_at_once(source: Path, tmp_path: Path):
     (source / "retrieval_query" / "adapter_config.json").unlink()
     disk.write_json(source / "separation" / "adapter_config.json", {"r": 4, "lora_alpha": 2, "use_dora": True})
     file = source / "text_matching" / "adapter_model.safetensors"
-    arrays = weights.read(file)
+    arrays = safetensors.read(file)
     key = "base_model.model.layers.1.self_attn.k_proj.lora_A.weight"
-    weights.write(file, arrays | {key: arrays[key] + 1, "spare": np.ones(2, np.float32)})
+    safetensors.write(file, arrays | {key: arrays[key] + 1, "spare": np.ones(2, np.float32)})
     with pytest.raises(CallError) as caught:
         convert(source, tmp_path / "out")
     for message in (
@@ -78,7 +79,7 @@ def test_all_that_is_wrong_is_told_at_once(source: Path, tmp_path: Path):
 
 def test_tasks_that_adapt_different_matrices_are_refused(source: Path, tmp_path: Path):
     file = source / "separation" / "adapter_model.safetensors"
-    weights.write(file, {name: array for name, array in weights.read(file).items() if "pooler" not in name})
+    safetensors.write(file, {name: array for name, array in safetensors.read(file).items() if "pooler" not in name})
     with pytest.raises(CallError, match="the tasks adapt different matrices"):
         convert(source, tmp_path / "out")
     assert folders.read(source).model_type == "jina_embeddings_v3"

@@ -12,9 +12,9 @@ from tiny import TEXTS as WORDS
 from tokenizers import Tokenizer, processors
 from tokenizers_of import KINDS, TEXTS, byte_level, word_pieces
 
-from mlx_metaembed import disk
 from mlx_metaembed.convert import vocabulary
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk
 
 FAMILIES = ("bert", "mpnet", "roberta", "camembert", "t5", "llama", "gemma3_text", "qwen2", "clip", "modernbert")
 CASES = [case for case in SAID if case not in ("split_special_tokens", "without effect")]

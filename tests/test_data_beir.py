@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mlx_metaembed import data
-from mlx_metaembed.data import Retrieval, beir
+from mlx_metaembed.data import Retrieval
+from mlx_metaembed.data.readers import beir
 from mlx_metaembed.errors import CallError
 
 CORPUS = [

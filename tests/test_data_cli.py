@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from mlx_metaembed import weights
 from mlx_metaembed.cli import main
+from mlx_metaembed.files import safetensors
 
 TEXTS = ["sort a list of numbers", "open a socket", "parse the command line", "a dog in the sun"]
 
@@ -179,13 +179,13 @@ def test_another_models_index_is_refused_by_fingerprint(engine_name, tiny, tmp_p
 
     # The same weights elsewhere, and as they are written again, are the same model.
     shutil.copytree(tiny, tmp_path / "m")
-    arrays = weights.read(tmp_path / "m" / "model.safetensors")
-    weights.write(tmp_path / "m" / "model.safetensors", dict(reversed(arrays.items())))
+    arrays = safetensors.read(tmp_path / "m" / "model.safetensors")
+    safetensors.write(tmp_path / "m" / "model.safetensors", dict(reversed(arrays.items())))
     assert search()[0] == 0
     # A change that no short text shows.
     name = next(name for name in arrays if name.endswith("query.weight"))
     arrays[name] = arrays[name] + np.float32(1e-6)
-    weights.write(tmp_path / "m" / "model.safetensors", arrays)
+    safetensors.write(tmp_path / "m" / "model.safetensors", arrays)
     status, _, err = search()
     assert status == 2
     assert f"{tmp_path / 'm'} gives other vectors than those in {tmp_path / 'ix'}: its weights differ" in err

@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from mlx_metaembed import data
-from mlx_metaembed.data import faults, lines, sqlite
+from mlx_metaembed.data import faults, lines
+from mlx_metaembed.data.readers import sqlite
 from mlx_metaembed.errors import CallError
 
 PAIR = b'{"anchor": "a", "positive": "b"}\n'

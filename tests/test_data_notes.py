@@ -3,8 +3,8 @@
 import pytest
 
 from mlx_metaembed import data
-from mlx_metaembed.data import notes
 from mlx_metaembed.data.faults import Faults
+from mlx_metaembed.data.readers import notes
 from mlx_metaembed.errors import CallError
 
 NOTE = """---

@@ -9,8 +9,9 @@ from textwrap import dedent
 import pytest
 
 from mlx_metaembed import data
-from mlx_metaembed.data import Pairs, python_source
-from mlx_metaembed.data.python_source import Record
+from mlx_metaembed.data import Pairs
+from mlx_metaembed.data.readers import python_source
+from mlx_metaembed.data.readers.python_source import Record
 from mlx_metaembed.errors import CallError
 
 

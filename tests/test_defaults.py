@@ -3,7 +3,7 @@
 import pytest
 
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.defaults import choices, completed, warnings
+from mlx_metaembed.training.defaults import choices, completed, warnings
 
 
 def chosen(rows: int | None, **given: object) -> tuple[int, int, float]:

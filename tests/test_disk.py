@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed import disk
 from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.files import disk
 
 DEEP = "[" * 100_000 + "]" * 100_000
 WRONG = {

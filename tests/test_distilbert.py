@@ -8,7 +8,7 @@ from test_encoders import GOLDEN, encoder
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.train.plan.activations import Shape
+from mlx_metaembed.training.plan.activations import Shape
 
 
 def test_width_and_depth_are_read_under_its_names():

@@ -13,7 +13,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.sentence_transformers import export
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 
 def test_without_a_normalize_module_vectors_keep_their_length(engine_name: str, tmp_path: Path):

@@ -11,10 +11,10 @@ from test_engine import Descent, loaded
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed.parameters import TRUNK
+from mlx_metaembed.folder.parameters import TRUNK
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.gradcache import gradient
-from mlx_metaembed.train.objective import objective
+from mlx_metaembed.training.gradcache import gradient
+from mlx_metaembed.training.objective import objective
 
 GOLDEN = Path(__file__).with_name("golden")
 FAMILIES = sorted(path.parent.name for path in GOLDEN.glob("*/expected.npz"))

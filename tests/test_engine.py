@@ -12,18 +12,21 @@ from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed import heads, tasks, weights
+from mlx_metaembed import heads
 from mlx_metaembed.engine import automatic_dtype, preferred
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import safetensors
+from mlx_metaembed.folder import task_adapters
 from mlx_metaembed.folder.module_types import DenseModule
+from mlx_metaembed.folder.parameters import behind_trunk
 from mlx_metaembed.heads import Fsq
-from mlx_metaembed.inputs import batches, tokens
-from mlx_metaembed.inputs.tokens import Tokenizer
-from mlx_metaembed.parameters import behind_trunk
+from mlx_metaembed.inputs import chunks, token_store
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.gradcache import gradient
-from mlx_metaembed.train.objective import objective
-from mlx_metaembed.train.optimizer import Optimizer
+from mlx_metaembed.training import batches
+from mlx_metaembed.training.gradcache import gradient
+from mlx_metaembed.training.objective import objective
+from mlx_metaembed.training.optimizers.rates import Optimizer
 
 MANY = [f"{text} {number}" for number in range(3) for text in TEXTS]
 ROWS = np.arange(9)
@@ -47,10 +50,10 @@ def loaded(
     own = {f"codes.{name}": array for name, array in head["codes"].initial(0).items()} if fsq else {}
     arrays = behind_trunk(folder, own)
     engine.load(folder, dtype=dtype, heads=head, arrays=arrays, dropout=dropout, train=train, **settings)
-    count = len(tasks.names(folder.config))
+    count = len(task_adapters.names(folder.config))
     # Every adapter, and none, among the texts.
     rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None
-    store = tokens.tokenize(Tokenizer(folder), MANY, tasks=rows)
+    store = token_store.tokenize(Tokenizer(folder), MANY, tasks=rows)
     return engine, head, batches.batch(store, COLUMNS, ROWS, pad_id=0, chunk_tokens=64)
 
 
@@ -86,13 +89,13 @@ def one_step(engine_name: str, path: Path, *, cached: bool, seed: int = 5, **set
 
 def test_padding_changes_nothing(engine_name: str, tiny: Path):
     engine, _, _ = loaded(engine_name, tiny, train=False)
-    store = tokens.tokenize(Tokenizer(folders.read(tiny)), TEXTS)
-    together, places = batches.chunks(store, range(6), pad_id=0, chunk_tokens=4096)
+    store = token_store.tokenize(Tokenizer(folders.read(tiny)), TEXTS)
+    together, places = chunks.chunks(store, range(6), pad_id=0, chunk_tokens=4096)
     vectors = np.concatenate([engine.numpy(engine.embed(chunk)) for chunk in together])[places]
     for text in range(6):
         ids = store[text][None, :]
         whole = np.ones_like(ids, dtype=bool)
-        alone = engine.numpy(engine.embed(batches.Chunk(ids, whole, whole, 1)))[0]
+        alone = engine.numpy(engine.embed(chunks.Chunk(ids, whole, whole, 1)))[0]
         np.testing.assert_allclose(vectors[text], alone, atol=2e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
@@ -244,11 +247,11 @@ def test_dense_modules_are_trained_and_kept(engine_name: str, tmp_path: Path):
 def test_every_tensor_that_does_not_fit_is_named(engine_name: str, tiny: Path, tmp_path: Path):
     broken = tmp_path / "broken"
     shutil.copytree(tiny, broken)
-    arrays = weights.read(broken / "model.safetensors")
+    arrays = safetensors.read(broken / "model.safetensors")
     del arrays["embeddings.LayerNorm.bias"]
     arrays["encoder.layer.0.output.dense.weight"] = np.zeros((32, 65), np.float32)
     arrays["encoder.layer.7.output.dense.bias"] = np.zeros(32, np.float32)
-    weights.write(broken / "model.safetensors", arrays)
+    safetensors.write(broken / "model.safetensors", arrays)
     with pytest.raises(CallError) as caught:
         loaded(engine_name, broken)
     for part in ("embeddings.LayerNorm.bias (32,): missing", "shape (32, 65)", "encoder.layer.7.output.dense.bias"):
@@ -259,9 +262,9 @@ def test_every_tensor_that_does_not_fit_is_named(engine_name: str, tiny: Path, t
 def test_float64_weights_are_refused_on_mlx(mlx_engine: str, tiny: Path, tmp_path: Path, part: str):
     wide = tmp_path / "wide"
     shutil.copytree(tiny, wide)
-    arrays = weights.read(wide / "model.safetensors")
+    arrays = safetensors.read(wide / "model.safetensors")
     arrays |= {name: array.astype(np.float64) for name, array in arrays.items() if name.startswith(part)}
-    weights.write(wide / "model.safetensors", arrays)
+    safetensors.write(wide / "model.safetensors", arrays)
     with pytest.raises(CallError, match=r"float64 weights.*--dtype float32"):
         loaded(mlx_engine, wide)
 
@@ -283,7 +286,7 @@ def test_optimizer_state_moves_between_engines(two_engines: tuple[str, str], tin
         moved = tmp_path / second
         shutil.copytree(tiny, moved)
         trunk = {name.removeprefix("trunk."): array for name, array in masters.items()}
-        weights.write(moved / "model.safetensors", trunk)
+        safetensors.write(moved / "model.safetensors", trunk)
         other, head, batch = loaded(second, moved)
         other.restore(state)
         gradient(other, batch, objective(recipe, head, other, batch), seed=0, cached=True)

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
 from mlx_metaembed.cli.export import command
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import sentence_transformers
 from mlx_metaembed.export.mlx import export, matrices
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.folder.module_types import DenseModule
 
 LINEAR = {
@@ -35,11 +35,11 @@ LINEAR = {
 def test_linear_layers_and_words_are_packed_the_rest_is_float16(tiny: Path, tmp_path: Path) -> None:
     heard: list[str] = []
     found = export(folders.read(tiny), tmp_path / "out", bits=4, group_size=32, note=heard.append)
-    tensors = weights.header(tmp_path / "out/model.safetensors")
+    tensors = safetensors.header(tmp_path / "out/model.safetensors")
     packed = {name.removesuffix(".scales") for name in tensors if name.endswith(".scales")}
     assert packed == LINEAR | {"embeddings.word_embeddings"}
     for name in packed:
-        rows, columns = weights.header(tiny / "model.safetensors")[f"{name}.weight"].shape
+        rows, columns = safetensors.header(tiny / "model.safetensors")[f"{name}.weight"].shape
         assert (tensors[f"{name}.weight"].dtype, tensors[f"{name}.weight"].shape) == ("U32", (rows, columns * 4 // 32))
         for part in ("scales", "biases"):
             assert (tensors[f"{name}.{part}"].dtype, tensors[f"{name}.{part}"].shape) == ("F16", (rows, columns // 32))
@@ -58,8 +58,8 @@ def test_convert_reads_it_back_close(tiny: Path, tmp_path: Path, bits: int, far:
     assert heard == [f"Its {bits}-bit weights became plain ones, with what quantization took off them"]
     assert found.quantization is None
     assert "quantization_config" not in found.config
-    expected = weights.read(tiny / "model.safetensors")
-    arrays = weights.read(tmp_path / "plain/model.safetensors")
+    expected = safetensors.read(tiny / "model.safetensors")
+    arrays = safetensors.read(tmp_path / "plain/model.safetensors")
     assert arrays.keys() == expected.keys()
     worst = max(np.abs(arrays[name] - array).max() for name, array in expected.items())
     assert far / 8 < worst < far
@@ -90,7 +90,7 @@ def test_what_does_not_divide_is_left_and_named(tmp_path: Path) -> None:
         "Not quantized, their rows being no multiple of 32: encoder.layer.0.output.dense.weight, "
         "encoder.layer.1.output.dense.weight; no group size takes all of them"
     ]
-    assert weights.header(tmp_path / "out/model.safetensors")["encoder.layer.0.output.dense.weight"].dtype == "F16"
+    assert safetensors.header(tmp_path / "out/model.safetensors")["encoder.layer.0.output.dense.weight"].dtype == "F16"
 
 
 def test_a_matrix_whose_size_peers_skip_is_left() -> None:
@@ -106,8 +106,10 @@ def test_a_group_size_that_nothing_fits_offers_the_one_that_does(tiny: Path, tmp
 
 def test_what_a_peer_would_not_load_is_said(tmp_path: Path) -> None:
     source = tiny_folder(tmp_path / "source", dense=(DenseModule("2_Dense", 32, 6),), pooling="cls")
-    arrays = {name: array for name, array in weights.read(source / "model.safetensors").items() if "pooler" not in name}
-    weights.write(source / "model.safetensors", arrays)
+    arrays = {
+        name: array for name, array in safetensors.read(source / "model.safetensors").items() if "pooler" not in name
+    }
+    safetensors.write(source / "model.safetensors", arrays)
     heard: list[str] = []
     export(folders.read(source), tmp_path / "out", bits=8, group_size=32, note=heard.append)
     assert [text.split(";")[0].split(",")[0] for text in heard] == [

@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner
 from tiny import tiny_folder
 
-from mlx_metaembed import disk, heads, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed import heads
 from mlx_metaembed.cli.export import command
-from mlx_metaembed.disk import bytes_on_disk
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.files.disk import bytes_on_disk
 from mlx_metaembed.folder.module_types import DenseModule
 
 
@@ -55,8 +56,8 @@ def test_the_files_are_the_model_and_no_others(trained: Path, tmp_path: Path) ->
         "tokenizer_config.json",
     ]
     assert heads.read(found)[0] == {"code": heads.Fsq(in_features=6, levels=(4, 4))}
-    expected = weights.read(trained / "model.safetensors")
-    for name, array in weights.read(tmp_path / "out/model.safetensors").items():
+    expected = safetensors.read(trained / "model.safetensors")
+    for name, array in safetensors.read(tmp_path / "out/model.safetensors").items():
         np.testing.assert_array_equal(array, expected.pop(name))
     assert expected == {}
 
@@ -83,7 +84,7 @@ def test_the_declarations_are_those_that_every_release_reads(trained: Path, tmp_
         "include_prompt": True,
     }
     assert disk.read_json(out / "config.json")["dtype"] == "float16"
-    assert {tensor.dtype for tensor in weights.header(out / "model.safetensors").values()} == {"F16"}
+    assert {tensor.dtype for tensor in safetensors.header(out / "model.safetensors").values()} == {"F16"}
 
 
 def test_the_card(trained: Path, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from test_encoders import GOLDEN
 from test_splade import BERT
 
-from mlx_metaembed import heads, weights
+from mlx_metaembed import heads
 from mlx_metaembed.cli import convert, embed, index
 from mlx_metaembed.cli import eval as evaluate
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.heads import Fsq
 
 NAME = "encoder.layer.0.attention.self.key.weight"
@@ -24,9 +25,9 @@ def spoilt(path: Path, source: Path, name: str, value: float = np.nan) -> Path:
     """A copy of a golden folder with one number of a tensor replaced."""
     shutil.copytree(source, path)
     file = path / "model.safetensors"
-    arrays = {each: array.copy() for each, array in weights.read(file).items()}
+    arrays = {each: array.copy() for each, array in safetensors.read(file).items()}
     arrays[name].flat[0] = value
-    weights.write(file, arrays)
+    safetensors.write(file, arrays)
     return path
 
 

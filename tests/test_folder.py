@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed import adapters, disk
+from mlx_metaembed import adapters
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.files import disk
 from mlx_metaembed.folder import ModelFolder, module_handlers
 from mlx_metaembed.folder.module_types import DenseModule
 

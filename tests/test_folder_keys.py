@@ -13,10 +13,10 @@ import pytest
 from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
 from mlx_metaembed.convert import convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.folder.key_table import ROWS
 from mlx_metaembed.folder.keys import (
     APPLIED,
@@ -71,14 +71,14 @@ def plain(path: Path, **settings: object) -> Path:
 
 def without_bias(path: Path) -> None:
     edited(path, DENSE, {"bias": False})
-    stored = weights.read(path / "2_Dense/model.safetensors")
-    weights.write(path / "2_Dense/model.safetensors", {"linear.weight": stored["linear.weight"]})
+    stored = safetensors.read(path / "2_Dense/model.safetensors")
+    safetensors.write(path / "2_Dense/model.safetensors", {"linear.weight": stored["linear.weight"]})
 
 
 def narrow(path: Path) -> None:
     edited(path, DENSE, {"out_features": 8})
-    stored = {name: array[:8] for name, array in weights.read(path / "2_Dense/model.safetensors").items()}
-    weights.write(path / "2_Dense/model.safetensors", stored)
+    stored = {name: array[:8] for name, array in safetensors.read(path / "2_Dense/model.safetensors").items()}
+    safetensors.write(path / "2_Dense/model.safetensors", stored)
 
 
 def pooled_by(mode: str) -> dict:

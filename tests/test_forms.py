@@ -8,10 +8,11 @@ import pytest
 from golden_variants import altered
 from test_encoders import GOLDEN
 
-from mlx_metaembed import disk, forms
-from mlx_metaembed.architecture import positions
+from mlx_metaembed.config import checks
+from mlx_metaembed.config.spellings import positions
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk
 
 NAN, HUGE = float("nan"), 10**30
 
@@ -96,16 +97,16 @@ class Config:
 
 
 def test_values_by_their_annotations():
-    assert not forms.unfit(Config, {"layer_norm_eps": 1, "attention_window": [4, 8], "unknown": object()})
-    assert forms.unfit(Config, {"attention_window": [4, 0.5], "hidden_act": None, "vocab_size": True}) == [
+    assert not checks.unfit(Config, {"layer_norm_eps": 1, "attention_window": [4, 8], "unknown": object()})
+    assert checks.unfit(Config, {"attention_window": [4, 0.5], "hidden_act": None, "vocab_size": True}) == [
         "attention_window = [4, 0.5], expected a whole number or a list, each a whole number",
         "hidden_act = None, expected a word",
         "vocab_size = True, expected a whole number",
     ]
-    assert not forms.fits(NAN, float)
-    assert forms.fits(10**400, float)
-    assert forms.fits(None, float | None)
-    assert forms.fits(None, bool)
+    assert not checks.fits(NAN, float)
+    assert checks.fits(10**400, float)
+    assert checks.fits(None, float | None)
+    assert checks.fits(None, bool)
 
 
 @pytest.mark.parametrize("words", ["[" * 100_000, "1" * 5_000, "{'a': 1}"])

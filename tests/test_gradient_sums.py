@@ -9,7 +9,7 @@ from tiny import tiny_folder
 from benchmarks.memory.counted import counted
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed.inputs.batches import Chunk
+from mlx_metaembed.inputs.chunks import Chunk
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

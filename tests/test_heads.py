@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import heads, weights
+from mlx_metaembed import heads
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.heads import Fsq, parse_levels
 
 
@@ -53,7 +54,7 @@ def test_written_heads_are_read_back(tiny: Path, tmp_path: Path):
     listing.write_text(json.dumps({"codes": {"type": "fsq", "in_features": 32, "levels": [4, 8, 8]}}))
     with pytest.raises(CallError, match=r"projection.weight: shape \(2, 32\)"):
         heads.read(folders.read(tmp_path))
-    weights.write(tmp_path / "metaembed" / "heads.safetensors", {})
+    safetensors.write(tmp_path / "metaembed" / "heads.safetensors", {})
     with pytest.raises(CallError, match="missing"):
         heads.read(folders.read(tmp_path))
 

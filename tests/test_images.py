@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from test_encoders import GOLDEN
 
-from mlx_metaembed import disk
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk
 from mlx_metaembed.inputs import images
 from mlx_metaembed.inputs.images import Preprocessing
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed import installation
 from mlx_metaembed.errors import missing_extra
+from mlx_metaembed.files import installation
 
 METADATA = """Metadata-Version: 2.4
 Name: mlx-metaembed

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hub import environment, serving
 
-from mlx_metaembed import locate
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import locate
 
 
 def distribution(site: Path, name: str, files: list[str]) -> None:

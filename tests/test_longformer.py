@@ -10,14 +10,14 @@ from test_encoders import GOLDEN, encoder, expected
 from test_engine import loaded
 
 from benchmarks.memory.counted import counted
-from mlx_metaembed import disk, weights
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 LONGFORMER = GOLDEN / "longformer"
 
@@ -110,7 +110,7 @@ def test_projections_for_global_attention_stay_as_they_are(engine_name: str, pai
     settings = {"batch_size": 8, "learning_rate": 1e-2, "weight_decay": 0.1, "engine": engine_name, "iters": 2}
     train(Recipe(model=str(LONGFORMER), data=str(pairs), out=str(tmp_path / "out"), **settings))
     convert(tmp_path / "out", tmp_path / "converted")
-    before, after = (weights.read(path / "model.safetensors") for path in (LONGFORMER, tmp_path / "converted"))
+    before, after = (safetensors.read(path / "model.safetensors") for path in (LONGFORMER, tmp_path / "converted"))
     assert before.keys() == after.keys()
     kept = {name for name in before if np.array_equal(before[name], after[name])}
     assert {name for name in before if "_global" in name or name.startswith("pooler.")} <= kept

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from arrays import gradient_of, value_of
 
-from mlx_metaembed import sparse, xp
+from mlx_metaembed import xp
+from mlx_metaembed.heads import sparse_vectors
 from mlx_metaembed.losses import places, sparse_scores
 
 VOCABULARY = 40
@@ -32,10 +33,10 @@ CHOSEN = places(QUERIES[1], DOCUMENTS[1], counted=(QUERIES[2], DOCUMENTS[2]))
 def test_scores_are_those_of_sparse_vectors(engine_name: str):
     got = value_of(engine_name, lambda q, d: sparse_scores(q, d, *CHOSEN), QUERIES[0], DOCUMENTS[0])
     of = [
-        sparse.SparseVectors.of(zip(ids, np.where(counted, weights, 0), strict=True))
+        sparse_vectors.SparseVectors.of(zip(ids, np.where(counted, weights, 0), strict=True))
         for weights, ids, counted in (QUERIES, DOCUMENTS)
     ]
-    np.testing.assert_allclose(got, sparse.scores(*of), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got, sparse_vectors.scores(*of), rtol=1e-5, atol=1e-6)
     assert (got[0] == 0).all() and (got[1:] > 0).any(), "a text without tokens scores nothing"
 
 

@@ -13,14 +13,16 @@ from test_encoders import GOLDEN, expected
 from test_splade import BERT, encoded
 from test_splade import expected as weights_of_words
 
-from mlx_metaembed import disk, heads, mlm, weights
 from mlx_metaembed import folder as folders
-from mlx_metaembed.activations import ACTIVATIONS
+from mlx_metaembed import heads
 from mlx_metaembed.convert import convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.mlx import export as export_mlx
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.folder import mlm
+from mlx_metaembed.layers.activations import ACTIVATIONS
 
 ROBERTA = ("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias")
 NAMES = {
@@ -86,7 +88,7 @@ def found_in(path: Path) -> np.ndarray:
     found, arrays = heads.every(folder)
     own = {name.removeprefix("splade."): array.astype(np.float64) for name, array in arrays.items()}
     if tied := found["splade"].tied:
-        own["decoder.weight"] = weights.read_tensor(folder.trunk()[tied]).astype(np.float64)
+        own["decoder.weight"] = safetensors.read_tensor(folder.trunk()[tied]).astype(np.float64)
     ids, mask, states = expected(path.name.partition("@")[0])
     return found["splade"](own, states.astype(np.float64), ids, mask)
 
@@ -123,14 +125,14 @@ def test_a_familys_head_as_saved_and_converted(tmp_path: Path, family: str, unti
 def of_its_own(path: Path, tied: bool) -> Path:
     """The golden BERT with its words and biases in reverse as the decoder's own, and another bias that is not read."""
     shutil.copytree(BERT, path)
-    arrays = weights.read(path / "model.safetensors")
+    arrays = safetensors.read(path / "model.safetensors")
     disk.write_json(path / "config.json", disk.read_json(path / "config.json") | {"tie_word_embeddings": tied})
     own = {
         "cls.predictions.decoder.weight": arrays["bert.embeddings.word_embeddings.weight"][::-1],
         "cls.predictions.decoder.bias": arrays["cls.predictions.bias"][::-1],
         "cls.predictions.bias": np.full(120, 9, np.float32),
     }
-    weights.write(path / "model.safetensors", arrays | own)
+    safetensors.write(path / "model.safetensors", arrays | own)
     return path
 
 
@@ -147,7 +149,7 @@ def test_words_of_their_own_are_used_and_kept(engine_name: str, tmp_path: Path, 
         )
         assert disk.read_json(tmp_path / name / "config.json")["tie_word_embeddings"] is False
         # Either name, for releases of transformers before 5 too.
-        stored = weights.read(tmp_path / name / "model.safetensors")
+        stored = safetensors.read(tmp_path / name / "model.safetensors")
         np.testing.assert_array_equal(stored["cls.predictions.bias"], stored["cls.predictions.decoder.bias"])
 
 
@@ -161,24 +163,24 @@ def test_a_quantized_export_keeps_words_of_their_own(mlx_engine: str, tmp_path: 
 def test_an_untied_modernbert_is_quantized_but_for_its_head(mlx_engine: str, tmp_path: Path):
     path = Path(shutil.copytree(GOLDEN / "splade_modernbert", tmp_path / "m"))
     disk.write_json(path / "config.json", disk.read_json(path / "config.json") | {"tie_word_embeddings": False})
-    arrays = weights.read(path / "model.safetensors")
+    arrays = safetensors.read(path / "model.safetensors")
     own = {"decoder.weight": arrays["model.embeddings.tok_embeddings.weight"]}
-    weights.write(path / "model.safetensors", arrays | own)
+    safetensors.write(path / "model.safetensors", arrays | own)
     export_mlx(folders.read(path), tmp_path / "out", bits=8, group_size=32)
-    assert "decoder.scales" not in weights.header(tmp_path / "out/model.safetensors")
+    assert "decoder.scales" not in safetensors.header(tmp_path / "out/model.safetensors")
     found, wanted = encoded(tmp_path / "out", mlx_engine), weights_of_words("splade_modernbert")
     np.testing.assert_allclose(found, wanted, atol=0.1)
 
 
 def test_the_decoders_bias_by_its_own_name_alone(engine_name: str, tmp_path: Path):
     path = Path(shutil.copytree(BERT, tmp_path / "m"))
-    arrays = weights.read(path / "model.safetensors")
+    arrays = safetensors.read(path / "model.safetensors")
     arrays["cls.predictions.decoder.bias"] = arrays.pop("cls.predictions.bias")
-    weights.write(path / "model.safetensors", arrays)
+    safetensors.write(path / "model.safetensors", arrays)
     np.testing.assert_allclose(encoded(path, engine_name), weights_of_words(), rtol=0, atol=1e-5)
     convert(path, tmp_path / "out")
     # The name that transformers ties the other one to.
-    assert "cls.predictions.bias" in weights.header(tmp_path / "out/model.safetensors")
+    assert "cls.predictions.bias" in safetensors.header(tmp_path / "out/model.safetensors")
 
 
 def test_an_activation_that_is_not_there_is_named(engine_name: str, tmp_path: Path):

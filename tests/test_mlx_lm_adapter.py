@@ -11,10 +11,11 @@ import pytest
 from golden_variants import altered
 from test_encoders import GOLDEN, encoder, expected
 
-from mlx_metaembed import adapters, disk, embedder, weights
+from mlx_metaembed import adapters, embedder
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk, safetensors
 
 PROGRAM = Path(__file__).with_name("mlx_lm_makes.py")
 RANK, SCALE = 3, 5.0
@@ -61,7 +62,7 @@ def adapter(tiny_decoder: Path, tmp_path: Path) -> Path:
         path / "adapter_config.json",
         {"model": str(tiny_decoder), "fine_tune_type": "lora", "lora_parameters": {"rank": 2, "scale": 0.25}},
     )
-    weights.write(path / "adapters.safetensors", arrays)
+    safetensors.write(path / "adapters.safetensors", arrays)
     return path
 
 
@@ -77,8 +78,8 @@ def test_a_fused_adapter_has_mlx_lms_states(two_engines: tuple[str, str], tmp_pa
     wanted = made(base, tmp_path / "a", family, kind)
     fused = convert(tmp_path / "a", tmp_path / "fused")
     assert not (fused.path / "adapter_config.json").exists()
-    before = weights.read(GOLDEN / family / "model.safetensors")
-    after = weights.read(fused.path / "model.safetensors")
+    before = safetensors.read(GOLDEN / family / "model.safetensors")
+    after = safetensors.read(fused.path / "model.safetensors")
     # The last two of three layers, seven matrices each.
     assert sum(not np.array_equal(array, before[name]) for name, array in after.items()) == 14
     for engine_name in two_engines:
@@ -147,7 +148,7 @@ def test_a_base_can_be_given(adapter: Path, tiny_decoder: Path, tmp_path: Path):
     settings = disk.read_json(adapter / "adapter_config.json")
     disk.write_json(adapter / "adapter_config.json", settings | {"model": "nobody/has-it"})
     convert(adapter, tmp_path / "given", base=tiny_decoder)
-    named, given = (weights.read(tmp_path / name / "model.safetensors") for name in ("named", "given"))
+    named, given = (safetensors.read(tmp_path / name / "model.safetensors") for name in ("named", "given"))
     assert all(np.array_equal(named[name], given[name]) for name in named)
     with pytest.raises(CallError, match=r"made for another base than .*bert[\s\S]*layers.1.self_attn.q_proj: the base"):
         convert(adapter, tmp_path / "wrong", base=GOLDEN / "bert")

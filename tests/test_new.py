@@ -7,7 +7,7 @@ import pytest
 from golden_variants import altered
 from test_encoders import encoder, expected
 
-from mlx_metaembed import ntk
+from mlx_metaembed.config import ntk
 from mlx_metaembed.errors import CallError
 
 NESTED = {"rope_theta": ..., "rope_scaling": ..., "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}

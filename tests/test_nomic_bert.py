@@ -7,8 +7,8 @@ import pytest
 from golden_variants import altered
 from test_encoders import GOLDEN, encoder, expected
 
-from mlx_metaembed import architecture
 from mlx_metaembed import folder as folders
+from mlx_metaembed.config import spellings
 from mlx_metaembed.errors import CallError
 
 HUB = ("n_embd", "n_head", "n_inner", "n_layer", "n_positions", "layer_norm_epsilon", "activation_function")
@@ -99,4 +99,4 @@ def test_lengths_end_where_the_angles_would_change(tmp_path: Path):
     longer = {"rotary_scaling_factor": 2, "max_trained_positions": 16}
     path = altered(tmp_path / "m", "nomic_bert", longer)
     assert folders.read(path).max_seq_length == 16
-    assert architecture.positions(folders.read(GOLDEN / "nomic_bert").config) == 64
+    assert spellings.positions(folders.read(GOLDEN / "nomic_bert").config) == 64

@@ -13,7 +13,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export.sentence_transformers import export
-from mlx_metaembed.train.plan.activations import Shape
+from mlx_metaembed.training.plan.activations import Shape
 
 MIXED, INSIDE, EXPERTS = (1, 3), 48, 5
 WRONG = {

@@ -9,10 +9,10 @@ from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.data.rows import Pairs
-from mlx_metaembed.inputs import batches
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.losses import info_nce, triplet
-from mlx_metaembed.train.numbered import Numbered, number
+from mlx_metaembed.training import batches
+from mlx_metaembed.training.tokenized_dataset import Numbered, number
 
 SIDES = {"query": "open ", "document": "read "}
 

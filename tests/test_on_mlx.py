@@ -15,10 +15,10 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.mlx import export
-from mlx_metaembed.inputs.batches import Chunk
+from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.on_mlx import blas
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 
 def test_the_first_blas_that_loads_is_taken(mlx_engine: str, tmp_path: Path):

@@ -9,8 +9,8 @@ from test_encoders import GOLDEN
 from test_engine import loaded, one_step
 
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.gradcache import gradient
-from mlx_metaembed.train.objective import objective
+from mlx_metaembed.training.gradcache import gradient
+from mlx_metaembed.training.objective import objective
 
 
 @pytest.mark.parametrize("cached", [False, True])

@@ -5,8 +5,8 @@ import pytest
 from arrays import on
 
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import adafactor, adamw, adamw_8bit
-from mlx_metaembed.train.optimizer import RULES, Optimizer
+from mlx_metaembed.training.optimizers import adafactor, adamw, adamw_8bit
+from mlx_metaembed.training.optimizers.rates import RULES, Optimizer
 
 RANDOM = np.random.default_rng(0)
 

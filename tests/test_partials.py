@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed import disk, npy, partials
 from mlx_metaembed.errors import JobError
+from mlx_metaembed.files import disk, npy, partials
 
 
 def dead() -> int:

@@ -11,13 +11,14 @@ import pytest
 from test_encoders import GOLDEN, expected
 from tiny import tiny_folder
 
-from mlx_metaembed import adapters, disk, embedder, trainable, weights
+from mlx_metaembed import adapters, embedder
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.inputs.batches import Chunk
+from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train, trainable
 
 TEXTS = ["open a socket", "read a file and count its lines", "x"]
 NATIVE = ("bert", "distilbert", "modernbert", "mpnet", "qwen3", "t5", "xlm-roberta")
@@ -116,7 +117,7 @@ def test_an_adapter_around_a_task_model_is_one_of_the_trunk(peft_library: str, e
     settings = LoraConfig(r=2, lora_alpha=8, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
     model = get_peft_model(inner, settings).eval()
     model.save_pretrained(tmp_path / "a")
-    assert any(".model.model." in name for name in weights.header(tmp_path / "a" / adapters.FILE))
+    assert any(".model.model." in name for name in safetensors.header(tmp_path / "a" / adapters.FILE))
     wanted = peft_means(inner.model, "qwen3")
     np.testing.assert_allclose(own_means(engine_name, tmp_path / "a", "qwen3"), wanted, atol=2e-5)
 

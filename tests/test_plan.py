@@ -11,19 +11,19 @@ from tiny import tiny_folder
 from benchmarks.memory.counted import counted
 from benchmarks.memory.creep import creep
 from mlx_metaembed import folder as folders
-from mlx_metaembed import footprint
+from mlx_metaembed.engine import footprint
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.inputs import batches
-from mlx_metaembed.inputs.tokens import Store
+from mlx_metaembed.inputs import chunks
+from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
-from mlx_metaembed.train.plan import Job, Target, fitting, plan
-from mlx_metaembed.train.plan.activations import Shape, activations
-from mlx_metaembed.train.plan.choices import choices
-from mlx_metaembed.train.plan.coefficients import FORMS, Numbers
-from mlx_metaembed.train.plan.parts import Bytes, reckon
-from mlx_metaembed.train.plan.planned import MOST_TOKENS, most_shapes
+from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training.plan import Job, Target, fitting, plan
+from mlx_metaembed.training.plan.activations import Shape, activations
+from mlx_metaembed.training.plan.choices import choices
+from mlx_metaembed.training.plan.coefficients import FORMS, Numbers
+from mlx_metaembed.training.plan.parts import Bytes, reckon
+from mlx_metaembed.training.plan.planned import MOST_TOKENS, most_shapes
 
 WORDS, POSITIONS, LAYER = 120 * 32, 50 * 32 + 2 * 32, 4 * (32 * 32 + 32) + 2 * 64 * 32 + 64 + 32 + 4 * 32
 TRUNK = WORDS + POSITIONS - 2 * 32 + 2 * 32 + 2 * LAYER
@@ -209,7 +209,7 @@ def test_shapes_are_bounded():
     for _ in range(300):
         first = random.integers(len(lengths))
         texts = np.arange(first, min(first + random.integers(1, 90), len(lengths)))
-        seen |= {chunk.ids.shape for chunk in batches.chunks(store, texts, pad_id=0, chunk_tokens=256)[0]}
+        seen |= {chunk.ids.shape for chunk in chunks.chunks(store, texts, pad_id=0, chunk_tokens=256)[0]}
     bound = most_shapes(49, 256)
     assert 0.8 * bound < len(seen) <= bound
 

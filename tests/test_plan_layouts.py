@@ -8,7 +8,7 @@ from golden_variants import altered
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.train.plan import shapes
+from mlx_metaembed.training.plan import shapes
 
 GOLDEN = Path(__file__).parent / "golden"
 BERTS = ("bert", "roberta", "xlm-roberta", "camembert", "longformer")

@@ -9,10 +9,10 @@ from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.data.rows import Pairs
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.plan import Job, Lengths, Target, known, measured, plan
-from mlx_metaembed.train.plan.lengths import LONGEST, MEASURED
+from mlx_metaembed.training.plan import Job, Lengths, Target, known, measured, plan
+from mlx_metaembed.training.plan.lengths import LONGEST, MEASURED
 
 
 def test_a_batch_has_the_tokens_of_its_rows():

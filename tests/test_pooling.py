@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from arrays import on, value_of
 
-from mlx_metaembed.dense_activations import NAMES, activation, known
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import DenseModule
-from mlx_metaembed.pooling import MODES, pool, vector
+from mlx_metaembed.layers.dense_activations import NAMES, activation, known
+from mlx_metaembed.layers.pooling import MODES, pool, vector
 
 STATES = np.array([[[1, 9], [2, -8], [3, 7], [100, 100]], [[100, 100], [4, 1], [6, 3], [8, -2]]], np.float32)
 MASK = np.array([[True, True, True, False], [False, True, True, True]])

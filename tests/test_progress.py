@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from test_cli import COMMAND
 
-from mlx_metaembed import progress
 from mlx_metaembed.cli import main
-from mlx_metaembed.progress import Progress, Stages, step_words
+from mlx_metaembed.progress import display
+from mlx_metaembed.progress.display import Progress, Stages, step_words
 
 ROW = {"step": 7, "steps": 40, "loss": 1.25, "loss@32": 0.5, "loss@codes": 0.75, "tokens_per_second": 1234.4}
 
@@ -43,7 +43,7 @@ def test_a_job_of_unknown_length_and_an_empty_one():
 
 
 def test_off_a_terminal_it_is_lines_on_stderr(tiny: Path, pairs: Path, tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 0.01)
+    monkeypatch.setattr(display, "EVERY", 0.01)
     words = ["--model", tiny, "--data", pairs, "--out", tmp_path / "out", "--batch-size", "8", "--epochs", "10"]
     main([str(word) for word in ["train", *words, "--matryoshka", "32,8", "--engine", "mlx", "--json"]])
     shown = capsys.readouterr()
@@ -55,9 +55,9 @@ def test_off_a_terminal_it_is_lines_on_stderr(tiny: Path, pairs: Path, tmp_path:
 
 def test_without_a_watch_a_run_shows_itself(tiny: Path, pairs: Path, tmp_path: Path, capsys, monkeypatch):
     from mlx_metaembed.recipe import Recipe
-    from mlx_metaembed.train import Watch, train
+    from mlx_metaembed.training import Watch, train
 
-    monkeypatch.setattr(progress, "EVERY", 0.001)
+    monkeypatch.setattr(display, "EVERY", 0.001)
     recipe = {"model": str(tiny), "data": str(pairs), "batch_size": 8, "epochs": 1, "engine": "mlx"}
     train(Recipe(**recipe, out=str(tmp_path / "one")))
     assert "training: 5 of 5 steps" in capsys.readouterr().err
@@ -111,8 +111,8 @@ def test_in_a_notebook_it_is_one_bar(capsys, monkeypatch):
     """A module that says what a kernel's IPython says stands in for the kernel; the bar is tqdm's own."""
     kernel = types.SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: kernel))
-    assert progress.in_notebook()
-    monkeypatch.setattr(progress, "REFRESHED", 0.001)
+    assert display.in_notebook()
+    monkeypatch.setattr(display, "REFRESHED", 0.001)
     stages = Stages()
     for _ in range(3):
         stages.prepared("tokenising", 10, 30)
@@ -125,6 +125,6 @@ def test_in_a_notebook_it_is_one_bar(capsys, monkeypatch):
 
 def test_elsewhere_is_no_notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: None))
-    assert not progress.in_notebook()
+    assert not display.in_notebook()
     monkeypatch.setitem(sys.modules, "IPython", None)
-    assert not progress.in_notebook()
+    assert not display.in_notebook()

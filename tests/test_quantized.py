@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlx_metaembed import weights
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.quantized import BITS, dequantize, expand, plain_shape
+from mlx_metaembed.files import safetensors
+from mlx_metaembed.folder.quantized import BITS, dequantize, expand, plain_shape
 
 
 def test_four_bits_by_hand() -> None:
@@ -38,7 +38,7 @@ def test_rows_beyond_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = np.arange(4 * 8, dtype=np.uint32).reshape(4, 8)
     scales, biases = np.arange(1, 9, dtype=np.float32).reshape(4, 2), np.ones((4, 2), np.float32)
     whole = dequantize(packed, scales, biases, bits=4, group_size=32)
-    monkeypatch.setattr("mlx_metaembed.quantized.CODES_AT_ONCE", 100)
+    monkeypatch.setattr("mlx_metaembed.folder.quantized.CODES_AT_ONCE", 100)
     np.testing.assert_array_equal(dequantize(packed, scales, biases, bits=4, group_size=32), whole)
 
 
@@ -62,19 +62,19 @@ def test_a_checkpoint_expands_in_the_dtype_of_its_scales(tmp_path: Path) -> None
         "wide.scales": np.full((1, 1), 2, np.float16),
         "wide.biases": np.full((1, 1), 0, np.float16),
     }
-    weights.write(tmp_path / "w", arrays)
+    safetensors.write(tmp_path / "w", arrays)
     settings = {"bits": 4, "group_size": 32, "mode": "affine", "wide": {"bits": 8, "group_size": 64}}
-    found = expand(weights.header(tmp_path / "w"), settings)
+    found = expand(safetensors.header(tmp_path / "w"), settings)
     assert list(found) == ["layer.weight", "layer.bias", "wide.weight"]
     assert found["layer.weight"].dtype == np.float16
     np.testing.assert_array_equal(found["layer.weight"], np.full((2, 64), 1.5))
     np.testing.assert_array_equal(found["wide.weight"], np.full((1, 64), 2))
     with pytest.raises(CallError, match="in the mode 'mxfp4'; only affine"):
-        expand(weights.header(tmp_path / "w"), settings | {"mode": "mxfp4"})
+        expand(safetensors.header(tmp_path / "w"), settings | {"mode": "mxfp4"})
 
 
 def test_a_plain_shape_follows_the_modules_own_group() -> None:
-    scales = weights.Tensor(Path("x"), "F16", (8, 2), 0, 0)
+    scales = safetensors.Tensor(Path("x"), "F16", (8, 2), 0, 0)
     tensors = {"a.weight": replace(scales, dtype="U32"), "a.scales": scales}
     quantization = {"group_size": 64, "bits": 4, "a": {"group_size": 32, "bits": 4}}
     assert plain_shape(tensors, "a.weight", quantization) == (8, 64)

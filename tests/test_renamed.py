@@ -11,8 +11,8 @@ from test_engine import Descent, loaded
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.gradcache import gradient
-from mlx_metaembed.train.objective import objective
+from mlx_metaembed.training.gradcache import gradient
+from mlx_metaembed.training.objective import objective
 
 FAMILIES = ("nomic_bert", "nomic_moe", "new", "gte", "jina_embeddings_v3")
 

@@ -9,9 +9,10 @@ from test_cli import refused, run
 from test_report import Page
 from tiny import tiny_folder
 
-from mlx_metaembed import disk, report
+from mlx_metaembed import report
+from mlx_metaembed.files import disk
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
+from mlx_metaembed.training import Watch, train
 
 
 def trained(base: Path, pairs: Path, out: Path, **settings: object) -> Path:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mlx_metaembed.duration import duration
+from mlx_metaembed.progress.duration import duration
 from mlx_metaembed.report import units
 from mlx_metaembed.report.markup import tag, text
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from test_encoders import GOLDEN, encoder, expected
 
-from mlx_metaembed import disk
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
+from mlx_metaembed.files import disk
 
 
 def positions(ids: list, padding_idx: int) -> list:

@@ -11,7 +11,7 @@ from golden_variants import altered
 from test_encoders import GOLDEN, encoder, expected
 
 from mlx_metaembed import engine as engines
-from mlx_metaembed import waves
+from mlx_metaembed.config import rope_scaling
 from mlx_metaembed.errors import CallError
 
 LLAMA3 = {
@@ -166,7 +166,7 @@ def test_both_engines_turn_by_the_same_angles(two_engines: tuple[str, str], tmp_
 def test_llama3_keeps_short_waves_and_stretches_long_ones():
     # Four pairs with periods 1, 5, 25, 125 tokens a radian; waves of 6.3, 31.4, 157 and 785 tokens.
     found = LLAMA3 | {"rope_theta": 625.0}
-    short, middle, long, longest = waves.periods(8, found)
+    short, middle, long, longest = rope_scaling.periods(8, found)
     assert short == 1.0
     turns = 32 / (2 * math.pi * 5)
     kept = (turns - 1) / (4 - 1)
@@ -187,7 +187,7 @@ def test_a_token_is_turned_by_its_place():
 
 
 def test_settings_are_one_dict_of_either_form():
-    settings = waves.settings
+    settings = rope_scaling.settings
     default = {"rope_type": "default", "rope_theta": 5.0}
     assert settings(theta=5.0, scaling=None, parameters=None) == default
     assert settings(theta=None, scaling=None, parameters=default) == default

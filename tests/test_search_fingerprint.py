@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.search import fingerprint
 
 
@@ -28,26 +28,26 @@ def change(path, **settings):
 def test_what_changes_no_vector_changes_no_fingerprint(tiny, model):
     change(model / "config.json", _name_or_path="elsewhere", transformers_version="9", dtype="float32")
     change(model / "tokenizer.json", truncation=None, padding=None)
-    arrays = weights.read(model / "model.safetensors")
-    weights.write(model / "model.safetensors", {f"bert.{name}": array for name, array in reversed(arrays.items())})
+    arrays = safetensors.read(model / "model.safetensors")
+    safetensors.write(model / "model.safetensors", {f"bert.{name}": array for name, array in reversed(arrays.items())})
     assert of(model) == of(tiny)
 
 
 def test_a_wider_dtype_of_the_same_values_is_the_same(model):
     path = model / "model.safetensors"
-    weights.write(path, {name: array.astype(np.float16) for name, array in weights.read(path).items()})
+    safetensors.write(path, {name: array.astype(np.float16) for name, array in safetensors.read(path).items()})
     narrow = of(model)
-    weights.write(path, {name: array.astype(np.float32) for name, array in weights.read(path).items()})
+    safetensors.write(path, {name: array.astype(np.float32) for name, array in safetensors.read(path).items()})
     assert of(model) == narrow
 
 
 def test_one_value_of_one_tensor_is_another_model(tiny, model):
     path = model / "model.safetensors"
-    arrays = weights.read(path)
+    arrays = safetensors.read(path)
     for name in ("embeddings.word_embeddings.weight", "encoder.layer.1.output.dense.bias"):
         other = arrays[name].copy()
         other.flat[-1] += 1e-6
-        weights.write(path, arrays | {name: other})
+        safetensors.write(path, arrays | {name: other})
         found = of(model)
         assert found["weights"] != of(tiny)["weights"]
         assert found["settings"] == of(tiny)["settings"]

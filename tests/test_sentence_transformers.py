@@ -15,7 +15,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.export.sentence_transformers import export
 from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 DENSE = DenseModule("2_Dense", 32, 16, True, "torch.nn.modules.activation.Tanh")
 DECLARED = {

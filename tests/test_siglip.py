@@ -10,16 +10,17 @@ from test_encoders import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 from tokenizers import Tokenizer as Fast
 
-from mlx_metaembed import disk, towers, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed.config import clip
 from mlx_metaembed.convert import check, convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export import sentence_transformers as exported
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 SIGLIP = GOLDEN / "siglip"
 POOLED = unit(np.load(SIGLIP / "expected.npz")["pooled"])
@@ -75,10 +76,10 @@ def test_the_tokenizers_files_name_the_padding(tmp_path: Path, name: str, token:
 def test_training_moves_the_texts_tower_alone(engine_name: str, pairs: Path, tmp_path: Path):
     settings = {"batch_size": 8, "learning_rate": 1e-2, "weight_decay": 0.1, "engine": engine_name, "iters": 2}
     train(Recipe(model=str(SIGLIP), data=str(pairs), out=str(tmp_path / "out"), **settings))
-    before, after = (weights.read(path / "model.safetensors") for path in (SIGLIP, tmp_path / "out"))
+    before, after = (safetensors.read(path / "model.safetensors") for path in (SIGLIP, tmp_path / "out"))
     assert before.keys() == after.keys()
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    assert moved == {name for name in before if name.startswith(towers.TRUNK)}
+    assert moved == {name for name in before if name.startswith(clip.TRUNK)}
 
 
 def test_a_tower_that_transformers_5_saved_gets_the_hubs_names(engine_name: str, tmp_path: Path):
@@ -89,8 +90,10 @@ def test_a_tower_that_transformers_5_saved_gets_the_hubs_names(engine_name: str,
     heard: list[str] = []
     convert(path, tmp_path / "out", note=heard.append)
     assert heard == []
-    names = [weights.header(each / "model.safetensors").keys() for each in (GOLDEN / path.name, tmp_path / "out")[1:]]
-    assert names == [weights.header(GOLDEN / "siglip_text_model/model.safetensors").keys()]
+    names = [
+        safetensors.header(each / "model.safetensors").keys() for each in (GOLDEN / path.name, tmp_path / "out")[1:]
+    ]
+    assert names == [safetensors.header(GOLDEN / "siglip_text_model/model.safetensors").keys()]
     vectors = [
         load(each, engine=engine_name).encode(TEXTS) for each in (GOLDEN / "siglip_text_model", tmp_path / "out")
     ]

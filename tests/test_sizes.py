@@ -3,7 +3,7 @@
 import pytest
 
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.sizes import format_size, parse_size
+from mlx_metaembed.files.sizes import format_size, parse_size
 
 
 @pytest.mark.parametrize(

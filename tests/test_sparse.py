@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlx_metaembed.sparse import SparseVectors, named, scores
+from mlx_metaembed.heads.sparse_vectors import SparseVectors, named, scores
 
 
 def vectors(*rows: dict[int, float]) -> SparseVectors:

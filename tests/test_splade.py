@@ -15,7 +15,6 @@ from pickled import save
 from test_encoders import GOLDEN
 from tiny import TEXTS
 
-from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.embed import command
 from mlx_metaembed.convert import check, convert
@@ -23,9 +22,10 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export.mlx import export as export_mlx
 from mlx_metaembed.export.sentence_transformers import export
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.heads import Splade, splade
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 FAMILIES = sorted(path.parent.name for path in GOLDEN.glob("splade_*/expected_heads.npz"))
 WORDS = np.arange(120)
@@ -55,7 +55,7 @@ def test_the_references_weights_read_as_saved_and_converted(engine_name: str, tm
     found = convert(GOLDEN / family, tmp_path / "out")
     assert (found.head, found.similarity_fn_name) == ("splade", "dot")
     np.testing.assert_allclose(encoded(tmp_path / "out", engine_name), expected(family), rtol=0, atol=1e-5)
-    before, after = (weights.header(path / "model.safetensors") for path in (GOLDEN / family, tmp_path / "out"))
+    before, after = (safetensors.header(path / "model.safetensors") for path in (GOLDEN / family, tmp_path / "out"))
     # The file is a ForMaskedLM's still, which releases before transformers 5 read only so.
     assert before.keys() == after.keys()
 
@@ -100,7 +100,7 @@ def test_a_bare_masked_language_model_is_dense_and_keeps_its_head(engine_name: s
 
 def test_what_is_there_twice_is_left_out_by_name(tmp_path: Path):
     source = bare(tmp_path / "source")
-    arrays = weights.read(source / "model.safetensors")
+    arrays = safetensors.read(source / "model.safetensors")
     arrays["cls.predictions.decoder.weight"] = arrays["bert.embeddings.word_embeddings.weight"]
     arrays["cls.predictions.decoder.bias"] = arrays["cls.predictions.bias"]
     arrays["cls.seq_relationship.weight"] = np.ones((2, 32), np.float32)
@@ -112,19 +112,19 @@ def test_what_is_there_twice_is_left_out_by_name(tmp_path: Path):
         "Left out, being a task's head: cls.seq_relationship.weight",
         "Left out, being no weights of their own: cls.predictions.decoder.weight, cls.predictions.decoder.bias",
     ]
-    names = weights.header(tmp_path / "out/model.safetensors").keys()
-    assert names == weights.header(BERT / "model.safetensors").keys()
+    names = safetensors.header(tmp_path / "out/model.safetensors").keys()
+    assert names == safetensors.header(BERT / "model.safetensors").keys()
 
 
 def test_a_decoder_of_its_own_is_used(engine_name: str, tmp_path: Path):
     path = Path(shutil.copytree(BERT, tmp_path / "m"))
-    arrays = weights.read(path / "model.safetensors")
+    arrays = safetensors.read(path / "model.safetensors")
     disk.write_json(path / "config.json", disk.read_json(path / "config.json") | {"tie_word_embeddings": False})
     with pytest.raises(CallError, match="declares SpladePooling, but its weights have no masked-language-model head"):
         load(path, engine=engine_name)
     own = {"cls.predictions.decoder.weight": arrays["bert.embeddings.word_embeddings.weight"][::-1]}
     own["cls.predictions.bias"] = arrays["cls.predictions.bias"][::-1]
-    weights.write(path / "model.safetensors", arrays | own)
+    safetensors.write(path / "model.safetensors", arrays | own)
     np.testing.assert_allclose(encoded(path, engine_name)[:, ::-1], expected(), rtol=0, atol=1e-5)
     convert(path, tmp_path / "out")
     np.testing.assert_allclose(encoded(tmp_path / "out", engine_name)[:, ::-1], expected(), rtol=0, atol=1e-5)
@@ -134,7 +134,7 @@ def test_dense_training_keeps_the_head(engine_name: str, pairs: Path, tmp_path: 
     convert(bare(tmp_path / "source"), tmp_path / "base")
     settings = {"batch_size": 8, "iters": 2, "learning_rate": 1e-2, "engine": engine_name}
     train(Recipe(model=str(tmp_path / "base"), data=str(pairs), out=str(tmp_path / "run"), **settings))
-    before, after = (weights.read(tmp_path / name / "model.safetensors") for name in ("base", "run"))
+    before, after = (safetensors.read(tmp_path / name / "model.safetensors") for name in ("base", "run"))
     assert before.keys() == after.keys()
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed and all(name.startswith("bert.") for name in changed)
@@ -189,7 +189,7 @@ def test_the_verb_prints_weights_by_token(engine_name: str, tmp_path: Path):
 @pytest.mark.parametrize("expanded", [True, False])
 def test_a_quantized_export_keeps_the_head_whole(mlx_engine: str, tmp_path: Path, expanded: bool):
     export_mlx(folders.read(BERT), tmp_path / "out", bits=8, group_size=32)
-    found = weights.header(tmp_path / "out/model.safetensors")
+    found = safetensors.header(tmp_path / "out/model.safetensors")
     assert "cls.predictions.transform.dense.scales" not in found
     assert "bert.embeddings.word_embeddings.scales" in found
     model = load(tmp_path / "out", engine=mlx_engine)
@@ -209,7 +209,7 @@ def test_a_quantized_dense_model_goes_without_the_head(mlx_engine: str, tmp_path
 
 def _arrays(model) -> dict[str, np.ndarray]:
     from mlx_metaembed import heads
-    from mlx_metaembed.parameters import behind_trunk
+    from mlx_metaembed.folder.parameters import behind_trunk
 
     return behind_trunk(model.folder, heads.every(model.folder)[1])
 

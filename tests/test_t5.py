@@ -8,9 +8,9 @@ from golden_variants import altered
 from test_encoders import GOLDEN, encoder, expected, lowest_cosine
 from test_engine import loaded, one_step
 
-from mlx_metaembed import disk
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
+from mlx_metaembed.files import disk
 
 
 def t5():

@@ -10,7 +10,6 @@ from golden_variants import altered
 from test_encoders import GOLDEN, expected, lowest_cosine
 from tiny import TEXTS
 
-from mlx_metaembed import disk, tasks, weights
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.export import command
@@ -20,11 +19,13 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
 from mlx_metaembed.export.sentence_transformers import export
-from mlx_metaembed.inputs import batches, tokens
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.folder import task_adapters
+from mlx_metaembed.inputs import chunks, token_store
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
-from mlx_metaembed.train.numbered import number
+from mlx_metaembed.training import train
+from mlx_metaembed.training.tokenized_dataset import number
 
 JINA = GOLDEN / "jina_embeddings_v3"
 NAMES = ("retrieval.query", "retrieval.passage", "separation", "classification", "text-matching")
@@ -109,7 +110,7 @@ def test_each_row_has_the_states_of_its_task(engine_name: str, dtype: str, least
 
 def test_a_prompt_chooses_its_adapter(engine_name: str):
     model = load(JINA, engine=engine_name)
-    ids = tokens.tokenize(Tokenizer(model.folder), TEXTS, "join two paths ")
+    ids = token_store.tokenize(Tokenizer(model.folder), TEXTS, "join two paths ")
     encode = rows(engine_name, JINA)
     for text, vector in enumerate(model.encode(TEXTS, prompt_name="retrieval.passage")):
         row = np.array(ids[text])[None]
@@ -128,20 +129,22 @@ def test_the_default_prompt_chooses_too(tmp_path: Path):
     path = Path(shutil.copytree(JINA, tmp_path / "m"))
     file = path / "config_sentence_transformers.json"
     disk.write_json(file, disk.read_json(file) | {"default_prompt_name": "separation"})
-    assert tasks.chosen(folders.read(path), None) == ("", 2)
-    assert tasks.chosen(folders.read(path), "query") == ("open a socket ", 0)
-    assert tasks.chosen(folders.read(JINA), None) == ("", -1)
-    assert tasks.chosen(folders.read(GOLDEN / "bert"), "query") == ("", None)
+    assert task_adapters.chosen(folders.read(path), None) == ("", 2)
+    assert task_adapters.chosen(folders.read(path), "query") == ("open a socket ", 0)
+    assert task_adapters.chosen(folders.read(JINA), None) == ("", -1)
+    assert task_adapters.chosen(folders.read(GOLDEN / "bert"), "query") == ("", None)
 
 
 def test_texts_of_several_tasks_share_a_chunk():
     # Of unlike lengths, so that the chunk has them in another order.
     texts = ["open", "open a", "open a socket", "open a socket and", "open a socket and read"]
-    store = tokens.tokenize(Tokenizer(folders.read(JINA)), texts, tasks=[4, -1, 0, 3, 3])
-    (chunk,), places = batches.chunks(store, range(5), pad_id=1, chunk_tokens=4096)
+    store = token_store.tokenize(Tokenizer(folders.read(JINA)), texts, tasks=[4, -1, 0, 3, 3])
+    (chunk,), places = chunks.chunks(store, range(5), pad_id=1, chunk_tokens=4096)
     assert chunk.tasks[places].tolist() == [4, -1, 0, 3, 3]
     assert chunk.tasks[5:].tolist() == [-1, -1, -1]
-    (plain,), _ = batches.chunks(tokens.tokenize(Tokenizer(folders.read(JINA)), ["a"]), [0], pad_id=1, chunk_tokens=64)
+    (plain,), _ = chunks.chunks(
+        token_store.tokenize(Tokenizer(folders.read(JINA)), ["a"]), [0], pad_id=1, chunk_tokens=64
+    )
     assert plain.tasks is None
 
 
@@ -158,7 +161,7 @@ def test_one_text_on_two_sides_is_two_texts_for_a_run(tmp_path: Path):
     assert again.tasks.tolist() == [0, 0, 1, 1]
     assert number(pairs, folders.read(GOLDEN / "bert"), Tokenizer(folders.read(path))).tasks is None
     arguments = (path / "tokenizer.json", 24, found.texts, found.prompts)
-    assert len({tokens.fingerprint(*arguments, each) for each in (None, [0, 0, 1, 1], [0, 0, 0, 1])}) == 3
+    assert len({token_store.fingerprint(*arguments, each) for each in (None, [0, 0, 1, 1], [0, 0, 0, 1])}) == 3
 
 
 def test_the_hubs_layout_comes_in_and_its_code_does_not(engine_name: str, tmp_path: Path):
@@ -171,8 +174,8 @@ def test_the_hubs_layout_comes_in_and_its_code_does_not(engine_name: str, tmp_pa
     np.testing.assert_allclose(rows(engine_name, found.path)(ids, mask, numbers)[mask], states[mask], rtol=0, atol=1e-5)
     assert found.model_type == "jina_embeddings_v3" and "auto_map" not in found.config
     assert found.prompts == folders.read(JINA).prompts and not (found.path / "custom_st.py").exists()
-    for name, array in weights.read(JINA / "model.safetensors").items():
-        np.testing.assert_array_equal(weights.read(found.path / "model.safetensors")[name], array, err_msg=name)
+    for name, array in safetensors.read(JINA / "model.safetensors").items():
+        np.testing.assert_array_equal(safetensors.read(found.path / "model.safetensors")[name], array, err_msg=name)
 
 
 @pytest.mark.parametrize("task", NAMES)
@@ -180,7 +183,7 @@ def test_a_folded_task_is_a_plain_trunk_with_its_prompt(engine_name: str, tmp_pa
     found = export(folders.read(JINA), tmp_path / "out", task=task)
     wanted = load(JINA, engine=engine_name).encode(TEXTS, prompt_name=task)
     np.testing.assert_allclose(load(found.path, engine=engine_name).encode(TEXTS), wanted, atol=1e-5)
-    assert tasks.names(found.config) == [] and not any("_lora" in name for name in found.trunk())
+    assert task_adapters.names(found.config) == [] and not any("_lora" in name for name in found.trunk())
     if task == "retrieval.query":
         again = load(found.path, engine=engine_name).encode(TEXTS, prompt_name="query")
         np.testing.assert_allclose(again, wanted, atol=1e-5)
@@ -204,7 +207,7 @@ def test_other_tools_read_the_trunk_and_a_folded_task(sentence_transformers: str
 
 def test_a_folded_task_keeps_the_dtype(tmp_path: Path):
     found = export(folders.read(convert(JINA, tmp_path / "half", dtype="bfloat16").path), tmp_path / "o", task=NAMES[2])
-    assert {tensor.dtype for tensor in weights.header(found.path / "model.safetensors").values()} == {"BF16"}
+    assert {tensor.dtype for tensor in safetensors.header(found.path / "model.safetensors").values()} == {"BF16"}
     assert found.config["dtype"] == "bfloat16"
 
 
@@ -220,7 +223,7 @@ def test_the_verb_knows_the_tasks(tmp_path: Path):
 def test_training_moves_the_trunk_and_the_two_retrieval_adapters(engine_name: str, pairs: Path, tmp_path: Path):
     settings = {"batch_size": 8, "learning_rate": 1e-3, "weight_decay": 0.0, "chunk_tokens": 64, "engine": engine_name}
     train(Recipe(model=str(JINA), data=str(pairs), out=str(tmp_path / "out"), **settings))
-    before, after = (weights.read(path / "model.safetensors") for path in (JINA, tmp_path / "out"))
+    before, after = (safetensors.read(path / "model.safetensors") for path in (JINA, tmp_path / "out"))
     assert before.keys() == after.keys()
     for name, array in before.items():
         moved = np.abs(after[name] - array)
@@ -264,7 +267,7 @@ def test_the_adapters_alone_can_train(engine_name: str, pairs: Path, tmp_path: P
     settings = {"batch_size": 8, "learning_rate": 1e-3, "weight_decay": 0.0, "engine": engine_name}
     recipe = Recipe(model=str(JINA), data=str(pairs), out=str(tmp_path / "out"), target_modules=modules, **settings)
     train(recipe)
-    before, after = (weights.read(path / "model.safetensors") for path in (JINA, tmp_path / "out"))
+    before, after = (safetensors.read(path / "model.safetensors") for path in (JINA, tmp_path / "out"))
     for name, array in before.items():
         moved = np.abs(after[name] - array)
         trains = any(f"{module}." in name for module in modules) and not name.startswith("pooler.")
@@ -275,7 +278,7 @@ def test_lora_beside_the_task_adapters_leaves_them(engine_name: str, pairs: Path
     settings = {"batch_size": 8, "learning_rate": 1e-2, "iters": 5, "train": "lora", "engine": engine_name}
     train(Recipe(model=str(JINA), data=str(pairs), out=str(tmp_path / "out"), **settings))
     found = convert(tmp_path / "out", tmp_path / "fused")
-    before, after = (weights.read(path / "model.safetensors") for path in (JINA, found.path))
+    before, after = (safetensors.read(path / "model.safetensors") for path in (JINA, found.path))
     assert before.keys() == after.keys()
     changed = {name for name, array in before.items() if np.abs(after[name] - array).max() > 1e-5}
     assert changed and all(name.endswith(".weight") and "layers" in name for name in changed)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlx_metaembed import families
+from mlx_metaembed.config import families
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.inputs import tokenizer_classes
 

@@ -10,11 +10,13 @@ from test_cli import refused
 from test_encoders import GOLDEN
 from tiny import TEXTS
 
-from mlx_metaembed import disk, load
 from mlx_metaembed import folder as folders
+from mlx_metaembed import load
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk
+from mlx_metaembed.inputs.token_store import fingerprint, tokenize
+from mlx_metaembed.inputs.tokenizer import Tokenizer, require_texts
 from mlx_metaembed.inputs.tokenizer_files import guarded
-from mlx_metaembed.inputs.tokens import Tokenizer, fingerprint, require_texts, tokenize
 
 
 def edited(tiny: Path, out: Path, edit: Callable[[dict], object], name: str = "tokenizer.json") -> Path:

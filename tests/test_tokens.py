@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from tiny import TEXTS, tiny_folder, tokenizer
 
-from mlx_metaembed import disk, load
 from mlx_metaembed import folder as folders
+from mlx_metaembed import load
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.inputs import tokens
+from mlx_metaembed.files import disk
+from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.special_tokens import special_ids
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 
 
 def test_special_tokens_and_the_cut(tiny: Path):
@@ -48,7 +49,7 @@ def test_the_side_that_is_cut_is_the_declared_one(tmp_path: Path, engine_name: s
     whole = Tokenizer(folders.read(path))([TEXTS[4]])[0]
     assert tokenizer([TEXTS[4]]) == [[2, *whole[-5:]]]
     # What a run keeps is cut so too, and so is what is encoded and indexed.
-    store = tokens.stored(tmp_path / "store", tokenizer, [TEXTS[4]], [""])
+    store = token_store.stored(tmp_path / "store", tokenizer, [TEXTS[4]], [""])
     assert store[0].tolist() == [2, *whole[-5:]]
     last = " ".join(TEXTS[4].replace(",", " ,").split()[-4:])
     found = load(path, engine=engine_name, max_seq_length=6).encode([TEXTS[4], last])
@@ -64,11 +65,11 @@ def test_a_stored_text_is_the_tokenised_one(tiny: Path, tmp_path: Path):
     tokenizer = Tokenizer(folders.read(tiny))
     texts = TEXTS * 300
     counted: list[int] = []
-    store = tokens.stored(tmp_path / "store", tokenizer, texts, [""] * len(texts), counted.append)
+    store = token_store.stored(tmp_path / "store", tokenizer, texts, [""] * len(texts), counted.append)
     assert len(store) == len(texts) and sum(counted) == len(texts)
     assert [store[at].tolist() for at in (0, 4, 1799)] == tokenizer([TEXTS[0], TEXTS[4], TEXTS[5]])
     assert isinstance(store.ids, np.memmap)
-    again = tokens.stored(tmp_path / "store", tokenizer, ["something else"], [""], counted.append)
+    again = token_store.stored(tmp_path / "store", tokenizer, ["something else"], [""], counted.append)
     assert len(again) == len(texts)
 
 
@@ -77,18 +78,18 @@ def test_a_killed_write_leaves_no_store(tiny: Path, tmp_path: Path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tokens.stored(tmp_path / "store", Tokenizer(folders.read(tiny)), TEXTS, [""] * 6, killed)
+        token_store.stored(tmp_path / "store", Tokenizer(folders.read(tiny)), TEXTS, [""] * 6, killed)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_prompts_go_before_the_text_and_out_of_the_pooling_where_declared(tmp_path: Path):
     tokenizer = Tokenizer(folders.read(tiny_folder(tmp_path / "m", include_prompt=False)))
-    store = tokens.tokenize(tokenizer, ["a socket", "a socket"], ["", "open "])
+    store = token_store.tokenize(tokenizer, ["a socket", "a socket"], ["", "open "])
     assert store[1].tolist() == tokenizer(["open a socket"])[0]
     # [CLS] and "open" are left out.
     assert store.prompts.tolist() == [0, 2]
     included = Tokenizer(folders.read(tiny_folder(tmp_path / "n")))
-    assert tokens.tokenize(included, ["a"], "open ").prompts.tolist() == [0]
+    assert token_store.tokenize(included, ["a"], "open ").prompts.tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -136,11 +137,11 @@ def test_lower_case_leaves_special_tokens_and_goes_letter_by_letter(tmp_path: Pa
 def test_the_key_changes_with_anything_that_changes_the_ids(tiny: Path):
     file = folders.read(tiny).tokenizer()
     keys = {
-        tokens.fingerprint(file, 32, ["a", "b"], ["", ""]),
-        tokens.fingerprint(file, 31, ["a", "b"], ["", ""]),
-        tokens.fingerprint(file, 32, ["ab", ""], ["", ""]),
-        tokens.fingerprint(file, 32, ["a", "b"], ["p", ""]),
-        tokens.fingerprint(file, 32, ["b", "a"], ["", ""]),
+        token_store.fingerprint(file, 32, ["a", "b"], ["", ""]),
+        token_store.fingerprint(file, 31, ["a", "b"], ["", ""]),
+        token_store.fingerprint(file, 32, ["ab", ""], ["", ""]),
+        token_store.fingerprint(file, 32, ["a", "b"], ["p", ""]),
+        token_store.fingerprint(file, 32, ["b", "a"], ["", ""]),
     }
     assert len(keys) == 5
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Result, Watch, train
+from mlx_metaembed.training import Result, Watch, train
 
 
 def recipe(tiny: Path, pairs: Path, out: Path, **settings) -> Recipe:
@@ -43,7 +43,10 @@ def final(out: Path) -> dict[str, np.ndarray]:
     side = out / "metaembed"
     files = (out / "model.safetensors", side / "heads.safetensors", side / "state.safetensors")
     return {
-        f"{path.name}:{name}": array for path in files if path.is_file() for name, array in weights.read(path).items()
+        f"{path.name}:{name}": array
+        for path in files
+        if path.is_file()
+        for name, array in safetensors.read(path).items()
     }
 
 
@@ -81,8 +84,8 @@ def test_it_learns_and_leaves_a_model_folder(engine_name: str, tiny: Path, pairs
     assert digits.shape == (2, 8) and digits.min() >= 0 and digits.max() <= 3
     # The pooler, which training does not touch, is kept for other tools.
     np.testing.assert_array_equal(
-        weights.read(out / "model.safetensors")["pooler.dense.weight"],
-        weights.read(tiny / "model.safetensors")["pooler.dense.weight"],
+        safetensors.read(out / "model.safetensors")["pooler.dense.weight"],
+        safetensors.read(tiny / "model.safetensors")["pooler.dense.weight"],
     )
 
 
@@ -197,9 +200,9 @@ def test_a_full_disk_keeps_the_old_checkpoint(tiny: Path, pairs: Path, tmp_path:
 def test_nan_stops_the_run_and_keeps_the_last_checkpoint(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
     broken = tmp_path / "broken"
     shutil.copytree(tiny, broken)
-    arrays = weights.read(broken / "model.safetensors")
+    arrays = safetensors.read(broken / "model.safetensors")
     arrays["encoder.layer.1.output.dense.bias"] = np.full(32, np.nan, np.float32)
-    weights.write(broken / "model.safetensors", arrays)
+    safetensors.write(broken / "model.safetensors", arrays)
     with pytest.raises(JobError, match=r"Step 1: the loss is nan. Likely causes: a learning rate .* No checkpoint"):
         train(recipe(broken, pairs, tmp_path / "out", engine=engine_name))
     out = tmp_path / "diverges"
@@ -240,7 +243,7 @@ def test_hard_negatives_and_the_triplet_loss(engine_name: str, tiny: Path, tmp_p
 
 def test_float16_scales_its_loss_and_says_so_in_the_state(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
     train(recipe(tiny, pairs, tmp_path / "out", engine=engine_name, dtype="float16"))
-    said = weights.metadata(tmp_path / "out" / "metaembed" / "state.safetensors")
+    said = safetensors.metadata(tmp_path / "out" / "metaembed" / "state.safetensors")
     assert json.loads(said["loss_scale"])["factor"] > 1
     assert folders.read(tmp_path / "out").config["dtype"] == "float32"
 

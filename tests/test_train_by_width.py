@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from test_train import metrics, recipe
 
-from mlx_metaembed.train import train
-from mlx_metaembed.train.by_width import due
+from mlx_metaembed.training import train
+from mlx_metaembed.training.by_width import due
 
 
 @pytest.mark.parametrize("grad_cache", ["on", "off"])

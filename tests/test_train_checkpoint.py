@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from test_train import final, metrics, recipe, stop_after
 
-from mlx_metaembed import weights
 from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
-from mlx_metaembed.train.metrics import read as read_metrics
+from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training.metrics import read as read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_the_run_alone_reads_the_checksums(stopped: tuple[Recipe, dict]):
         "result.json",
         "state.safetensors",
     ]
-    assert weights.metadata(whole / STATE)["step"] == "4" and expected
+    assert safetensors.metadata(whole / STATE)["step"] == "4" and expected
 
 
 def test_a_run_whose_id_is_lost_is_not_begun_anew(stopped: tuple[Recipe, dict], tmp_path: Path):

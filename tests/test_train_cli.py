@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from test_cli import refused, run
 
-from mlx_metaembed import weights
+from mlx_metaembed.files import safetensors
 
 COMMAND = [sys.executable, "-m", "mlx_metaembed", "train"]
 
@@ -30,9 +30,9 @@ def test_a_missing_file_and_an_occupied_folder_are_refused(tiny: Path, pairs: Pa
 def test_a_nan_ends_with_the_step_and_the_causes(tiny: Path, pairs: Path, tmp_path: Path):
     broken = tmp_path / "broken"
     shutil.copytree(tiny, broken)
-    arrays = weights.read(broken / "model.safetensors")
+    arrays = safetensors.read(broken / "model.safetensors")
     arrays["encoder.layer.1.output.dense.bias"] = np.full(32, np.nan, np.float32)
-    weights.write(broken / "model.safetensors", arrays)
+    safetensors.write(broken / "model.safetensors", arrays)
     out = tmp_path / "out"
     done = run("train", "--model", broken, "--data", pairs, "--out", out, "--batch-size", "8", status=1)
     assert "Step 1: the loss is nan. Likely causes: a learning rate" in done.stderr
@@ -44,7 +44,7 @@ def test_an_adapter_goes_the_whole_way(engine_name: str, tiny: Path, pairs: Path
     words = ["--train", "lora", "--lora-rank", "2", "--num-layers", "1", "--target-modules", "query,value"]
     common = ["--batch-size", "8", "--engine", engine_name]
     run("train", "--model", tiny, "--data", pairs, "--out", out, *words, *common)
-    names = {name.split(".lora_")[0] for name in weights.read(out / "adapter_model.safetensors")}
+    names = {name.split(".lora_")[0] for name in safetensors.read(out / "adapter_model.safetensors")}
     assert names == {f"base_model.model.encoder.layer.1.attention.self.{part}" for part in ("query", "value")}
     run("export", out, tmp_path / "st", "--to", "sentence-transformers")
     assert (tmp_path / "st" / "model.safetensors").is_file()
@@ -85,6 +85,6 @@ def test_compiled_passes_resume_to_the_same_weights(mlx_engine: str, tiny: Path,
     assert not (killed / "modules.json").exists()
     resumed = [*COMMAND, "--resume", "--out", str(killed)]
     subprocess.run(resumed, env=environment, check=True, capture_output=True)
-    expected, got = (weights.read(path / "model.safetensors") for path in (whole, killed))
+    expected, got = (safetensors.read(path / "model.safetensors") for path in (whole, killed))
     for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array, err_msg=name)

@@ -8,10 +8,10 @@ from test_train import recipe, stop_after
 from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.train import train
+from mlx_metaembed.files import safetensors
+from mlx_metaembed.training import train
 
 WIDE = {"config": {"hidden_size": 64}}
 PLAIN = {"matryoshka": (), "fsq": "", "save_every": 1, "iters": 2}
@@ -51,7 +51,7 @@ def test_heads_on_a_frozen_trunk_of_any_kind_end_in_a_model(
     for name in ("adapter_model.safetensors", "model.safetensors"):
         assert (out / name).is_file() == (base / name).is_file()
         if (base / name).is_file():
-            before, after = weights.read(base / name), weights.read(out / name)
+            before, after = safetensors.read(base / name), safetensors.read(out / name)
             assert all(np.array_equal(after[each], array) for each, array in before.items())
 
 
@@ -82,10 +82,10 @@ def test_a_trained_head_goes_on_or_the_run_is_refused(
         train(recipe(tmp_path / "first", pairs, tmp_path / "out", **common | settings))
     assert not (tmp_path / "out").exists()
     # With its own levels, and without a word, it trains on.
-    before = weights.read(tmp_path / "first/metaembed/heads.safetensors")["codes.projection.weight"]
+    before = safetensors.read(tmp_path / "first/metaembed/heads.safetensors")["codes.projection.weight"]
     for name, more in (("same", {"fsq": "4x8"}), ("unsaid", {})):
         train(recipe(tmp_path / "first", pairs, tmp_path / name, **common | more))
-        after = weights.read(tmp_path / name / "metaembed/heads.safetensors")["codes.projection.weight"]
+        after = safetensors.read(tmp_path / name / "metaembed/heads.safetensors")["codes.projection.weight"]
         assert 0 < np.abs(after - before).max() < 0.1
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from test_train import recipe, stop_after
 
-from mlx_metaembed import partials
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.train import train
-from mlx_metaembed.train.lock import Lock
+from mlx_metaembed.files import partials
+from mlx_metaembed.training import train
+from mlx_metaembed.training.lock import Lock
 
 
 def test_a_second_run_is_told_who_runs(tiny: Path, pairs: Path, tmp_path: Path):

@@ -9,11 +9,12 @@ import pytest
 from arrays import on
 from test_train import final, metrics, recipe, stop_after
 
-from mlx_metaembed import adapters, weights
+from mlx_metaembed import adapters
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import JobError
-from mlx_metaembed.train import train
-from mlx_metaembed.train.optimizer import RULES
+from mlx_metaembed.files import safetensors
+from mlx_metaembed.training import train
+from mlx_metaembed.training.optimizers.rates import RULES
 
 ADAPTER = {"lora_rank": 2, "fsq": "4x8"}
 TRAINS = {
@@ -29,7 +30,7 @@ def weights_of(out: Path) -> dict[str, np.ndarray]:
     """What a finished run left: trunk, heads, Dense modules, adapter, and the optimizer's state."""
     others = [*out.glob("*_Dense/model.safetensors"), *out.glob(adapters.FILE)]
     return final(out) | {
-        f"{path.relative_to(out)}:{name}": array for path in others for name, array in weights.read(path).items()
+        f"{path.relative_to(out)}:{name}": array for path in others for name, array in safetensors.read(path).items()
     }
 
 
@@ -88,7 +89,7 @@ def test_what_torch_is_given_is_copied(torch_engine: str):
 
 def test_the_moments_of_a_long_run_differ(torch_engine: str, tiny: Path, pairs: Path, tmp_path: Path):
     train(recipe(tiny, pairs, tmp_path / "out", engine=torch_engine, optimizer="adamw_8bit", fsq=""))
-    state = weights.read(tmp_path / "out" / "metaembed" / "state.safetensors")
+    state = safetensors.read(tmp_path / "out" / "metaembed" / "state.safetensors")
     name = "trunk.encoder.layer.0.output.dense.weight"
     assert not np.array_equal(state[f"{name}.1"], state[f"{name}.3"])
-    assert json.loads(weights.metadata(tmp_path / "out" / "metaembed" / "state.safetensors")["loss_scale"])
+    assert json.loads(safetensors.metadata(tmp_path / "out" / "metaembed" / "state.safetensors")["loss_scale"])

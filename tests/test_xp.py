@@ -14,21 +14,12 @@ from mlx_metaembed import xp
 
 HOUSE = Path(mlx_metaembed.__file__).parent
 SHARED = [
+    "xp",
     *("losses/contrastive", "losses/sparse_scores", "losses/tiles", "losses/triplets"),
-    *(
-        "xp",
-        "activations",
-        "pooling",
-        "dense",
-        "dense_activations",
-        "quantizers",
-        "heads/fsq",
-        "heads/splade",
-        "heads/lexical",
-        "heads/token_vectors",
-    ),
-    *("waves", "adapters", "train/objective", "train/gradcache"),
-    *("train/adamw", "train/adamw_8bit", "train/adafactor"),
+    *("layers/activations", "layers/pooling", "layers/dense", "layers/dense_activations"),
+    *("quantizers/fsq", "heads/fsq", "heads/splade", "heads/lexical", "heads/token_vectors"),
+    *("config/rope_scaling", "adapters/lora", "training/objective", "training/gradcache"),
+    *("training/optimizers/adamw", "training/optimizers/adamw_8bit", "training/optimizers/adafactor"),
 ]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from mlx_metaembed import disk, weights
 from mlx_metaembed import folder as folders
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import DenseModule
 
@@ -42,11 +42,11 @@ def tiny_folder(path: Path, *, seed: int = 0, dense: tuple[DenseModule, ...] = (
     folders.write(folder, path)
     random = np.random.default_rng(seed)
     arrays = {name: draw(random, name, shape) for name, shape in bert_shapes(folder.config).items()}
-    weights.write(path / "model.safetensors", arrays)
+    safetensors.write(path / "model.safetensors", arrays)
     for module in dense:
         shape = (module.out_features, module.in_features)
         linear = {"linear.weight": draw(random, "", shape) * 5, "linear.bias": draw(random, "bias", shape[:1])}
-        weights.write(path / module.path / "model.safetensors", linear)
+        safetensors.write(path / module.path / "model.safetensors", linear)
     save(tokenizer(), path)
     return path
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import program, rows
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
+from mlx_metaembed.training import Watch, train
 
 given = program.settings(rows=str, engine="torch", grad_cache="on", batch=1024, length=32, chunk_tokens=4096)
 with tempfile.TemporaryDirectory() as work:

@@ -19,7 +19,7 @@ from benchmarks.memory import runs
 from benchmarks.memory.creep import STEPS, creep
 from benchmarks.memory.passes import passes
 from benchmarks.memory.plans import plans
-from mlx_metaembed.sizes import format_size
+from mlx_metaembed.files.sizes import format_size
 
 RESULTS = Path(__file__).parent.parent / "results"
 

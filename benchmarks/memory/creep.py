@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.memory import models
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import metrics, train
+from mlx_metaembed.training import metrics, train
 
 STEPS, ROWS = 2000, 2000
 SMALL = models.BERT | {

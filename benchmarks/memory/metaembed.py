@@ -10,7 +10,7 @@ from benchmarks.memory.texts import texts, write
 from mlx_metaembed import folder as folders
 from mlx_metaembed.export import mlx
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
+from mlx_metaembed.training import Watch, train
 
 given = program.settings(model=str, part=1, columns=2, length=512, bits=0, settings=str)
 settings = json.loads(given.settings)

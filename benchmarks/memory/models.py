@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed import folder as folders
-from mlx_metaembed import weights
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.train.plan import shapes
+from mlx_metaembed.training.plan import shapes
 
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 BERT = {"model_type": "bert", "max_position_embeddings": 512, "type_vocab_size": 2}
@@ -72,7 +72,7 @@ def write(path: Path, config: dict, *, length: int, tokenizer: Path | None = Non
     for name, tensor in shapes.of_config(folder).trunk().items():
         values = random.standard_normal(tensor.shape, np.float32) * np.float32(0.05)
         arrays[name] = values + np.float32(len(tensor.shape) == 1 and name.endswith("weight"))
-    weights.write(path / "model.safetensors", arrays)
+    safetensors.write(path / "model.safetensors", arrays)
     if tokenizer:
         folders.copy_tokenizer(tokenizer, path)
     else:

@@ -17,10 +17,10 @@ from benchmarks.memory import models
 from benchmarks.memory.counted import counted
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
-from mlx_metaembed.inputs.batches import Chunk
+from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import learning
-from mlx_metaembed.train.plan.activations import ITEM, Shape, activations
+from mlx_metaembed.training import model_parts
+from mlx_metaembed.training.plan.activations import ITEM, Shape, activations
 
 SHAPES = (
     (64, 256, 4, 64, 1),
@@ -155,7 +155,7 @@ def measured(engine_name: str, form: str, sizes: tuple[int, int, int, int, int])
 def _peak(engine_name: str, path: Path, recipe: Recipe | None, length: int) -> int:
     """Bytes that one pass holds beyond the weights and the gradients' sums."""
     engine, folder = engines.choose(engine_name), folders.read(path)
-    adapter, frozen = learning.trunk(recipe or Recipe(), folder)
+    adapter, frozen = model_parts.trunk(recipe or Recipe(), folder)
     engine.load(
         folder,
         dtype=DTYPE,

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.memory import models
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.plan import Job, Target, plan, shapes
+from mlx_metaembed.training.plan import Job, Target, plan, shapes
 
 ADAFACTOR = {"freeze_embeddings": True, "optimizer": "adafactor"}
 JOBS = (

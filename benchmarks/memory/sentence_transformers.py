@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 from benchmarks import program, rows
 from benchmarks.memory import models
 from benchmarks.memory.texts import texts
-from mlx_metaembed import footprint
+from mlx_metaembed.engine import footprint
 
 given = program.settings(model=str, part=1, columns=2, length=512, loss=str, batch=8)
 

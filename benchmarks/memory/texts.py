@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import rows
 from benchmarks.memory.models import WORDS
-from mlx_metaembed.data import python_source
+from mlx_metaembed.data.readers import python_source
 
 
 def texts(count: int, length: int, *, numbers: bool) -> list[str]:

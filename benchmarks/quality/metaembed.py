@@ -8,7 +8,7 @@ from benchmarks.quality import BATCH, LEARNING_RATE, LENGTH, WIDTHS
 from benchmarks.quality.retrieval import examine
 from mlx_metaembed.embedder import load
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import train
+from mlx_metaembed.training import train
 
 given = program.settings(rows=str, held_out=str, engine="torch", steps=30, seed=0)
 before = examine(load(rows.MODEL, engine=given.engine, dtype="float32", max_seq_length=LENGTH).encode, given.held_out)

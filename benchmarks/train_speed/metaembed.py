@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import program, rows
 from benchmarks.train_speed import BATCH, LEARNING_RATE, LENGTH
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train import Watch, train
+from mlx_metaembed.training import Watch, train
 
 given = program.settings(rows=str, engine="torch", steps=8)
 with tempfile.TemporaryDirectory() as work:

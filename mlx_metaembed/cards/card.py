@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.locate import HUB_ID
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
-from mlx_metaembed.locate import HUB_ID
 
 README = "README.md"
 PAPERS = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")

@@ -101,7 +101,7 @@ def main(args: list[str] | None = None) -> None:
         signals.discard_output()
         sys.exit(1)
     except OSError as error:
-        from mlx_metaembed.disk import cause
+        from mlx_metaembed.files.disk import cause
 
         click.echo(f"metaembed: {cause(error)}", err=True)
         # A name that no file can have is the caller's; anything else befell the job.

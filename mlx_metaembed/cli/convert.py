@@ -6,7 +6,7 @@ import click
 
 from mlx_metaembed.cli.options import engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, table
-from mlx_metaembed.progress import Progress
+from mlx_metaembed.progress.display import Progress
 
 
 @click.command("convert")
@@ -37,7 +37,7 @@ def command(
       metaembed convert adapters models/mine --base models/qwen3
     """
     from mlx_metaembed.convert import convert
-    from mlx_metaembed.disk import bytes_on_disk
+    from mlx_metaembed.files.disk import bytes_on_disk
 
     compared: dict = {}
     lines: list[str] = []

@@ -6,9 +6,9 @@ import platform
 
 import click
 
+from mlx_metaembed.cards.products import product
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer
-from mlx_metaembed.products import product
 
 PACKAGES = (
     *("mlx", "mlx-lm", "numpy", "tokenizers", "huggingface-hub", "usearch", "torch", "transformers"),
@@ -25,8 +25,8 @@ def command(as_json: bool) -> None:
     Example:
       metaembed doctor --json
     """
-    from mlx_metaembed import footprint, installation
-    from mlx_metaembed.engine import automatic_dtype, choose, installed
+    from mlx_metaembed.engine import automatic_dtype, choose, footprint, installed
+    from mlx_metaembed.files import installation
 
     chosen = choose("auto")
     memory = footprint.machine()
@@ -58,7 +58,7 @@ def command(as_json: bool) -> None:
 
 
 def _mlx() -> dict:
-    from mlx_metaembed import families
+    from mlx_metaembed.config import families
     from mlx_metaembed.on_mlx.engine import FOUND_BLAS, device_name
 
     return {

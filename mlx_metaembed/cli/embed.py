@@ -10,13 +10,13 @@ import click
 from mlx_metaembed.cli.options import columns_options, engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, notes
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.progress import Progress
+from mlx_metaembed.progress.display import Progress
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mlx_metaembed.embedder import Embedder
-    from mlx_metaembed.sparse import SparseVectors
+    from mlx_metaembed.heads.sparse_vectors import SparseVectors
 
 
 @click.command("embed")
@@ -82,8 +82,8 @@ def command(
         raise CallError(f"--output {output}: expected a name that ends in .npy, .npz or .jsonl")
     if output and not Path(output).parent.is_dir():
         raise CallError(f"--output {output}: there is no folder {Path(output).parent}")
-    from mlx_metaembed.choices import DENSE
     from mlx_metaembed.embedder import load
+    from mlx_metaembed.heads.choices import DENSE
 
     embedder = load(model, engine=engine)
     head = head or embedder.folder.head or DENSE
@@ -215,7 +215,7 @@ def _write(path: Path, suffix: str, arrays: object, rows: list[dict]) -> None:
     """Write the file whole or not at all. Raises JobError where the disk is full."""
     import numpy as np
 
-    from mlx_metaembed import disk, npy
+    from mlx_metaembed.files import disk, npy
 
     with disk.replacing_file(path) as partial:
         if suffix == ".npy":

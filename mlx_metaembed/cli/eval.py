@@ -10,7 +10,7 @@ from mlx_metaembed.cli.options import (
     max_seq_length_option,
 )
 from mlx_metaembed.cli.output import answer, note, notes, table
-from mlx_metaembed.progress import Progress
+from mlx_metaembed.progress.display import Progress
 
 EPILOG = """\b
 Example:

@@ -7,7 +7,7 @@ import click
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.progress import Progress
+from mlx_metaembed.progress.display import Progress
 
 
 @click.command("export")
@@ -48,8 +48,8 @@ def command(
     if form == "mlx" and task:
         raise CallError("--task belongs to --to sentence-transformers; what that writes can be exported --to mlx")
     from mlx_metaembed import folder as folders
-    from mlx_metaembed import locate
-    from mlx_metaembed.disk import bytes_on_disk
+    from mlx_metaembed.files.disk import bytes_on_disk
+    from mlx_metaembed.folder import locate
 
     found = folders.read(locate.resolve(model))
     settings: dict = {}

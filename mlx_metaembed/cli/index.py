@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed import disk
 from mlx_metaembed.cli.options import columns_options, engine_option, json_option, max_seq_length_option
 from mlx_metaembed.cli.output import answer, note, notes
-from mlx_metaembed.progress import Progress
+from mlx_metaembed.files import disk
+from mlx_metaembed.progress.display import Progress
 
 EPILOG = """\b
 Example:

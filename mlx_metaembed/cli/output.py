@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import click
 
-from mlx_metaembed import progress
 from mlx_metaembed.cli.signals import discard_output
 from mlx_metaembed.errors import JobError
+from mlx_metaembed.progress import display
 
 
 def note(text: str) -> None:
     """A line for people, on stderr."""
-    progress.write(text)
+    display.write(text)
 
 
 def notes(texts: Sequence[str]) -> None:

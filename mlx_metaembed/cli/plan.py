@@ -10,34 +10,24 @@ from pathlib import Path
 import click
 import numpy as np
 
-from mlx_metaembed import architecture, engine, families, locate
+from mlx_metaembed import engine
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli import plan_answer
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.cli.train import recipe_options
+from mlx_metaembed.config import families, spellings
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import ModelFolder, dense_files
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.folder import ModelFolder, dense_files, locate
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
-from mlx_metaembed.train import defaults
-from mlx_metaembed.train.plan import (
-    Job,
-    Lengths,
-    Plan,
-    Target,
-    chips,
-    choices,
-    known,
-    measured,
-    plan,
-    shapes,
-)
-from mlx_metaembed.train.plan.chips import Chip
-from mlx_metaembed.train.plan.planned import require_shape
-from mlx_metaembed.train.setup import read_pairs, steps
+from mlx_metaembed.training import defaults
+from mlx_metaembed.training.plan import Job, Lengths, Plan, Target, chips, choices, known, measured, plan, shapes
+from mlx_metaembed.training.plan.chips import Chip
+from mlx_metaembed.training.plan.planned import require_shape
+from mlx_metaembed.training.prepare import read_pairs, steps
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 
@@ -160,7 +150,7 @@ def _folder(model: str) -> ModelFolder:
 
 def _length(recipe: Recipe, folder: ModelFolder) -> int:
     """Tokens of the longest text."""
-    longest = architecture.positions(folder.config)
+    longest = spellings.positions(folder.config)
     if (recipe.max_seq_length or 0) > longest:
         raise CallError(f"max_seq_length = {recipe.max_seq_length}, but the model has {longest} positions")
     return recipe.max_seq_length or folder.max_seq_length

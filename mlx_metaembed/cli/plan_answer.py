@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from mlx_metaembed.cli.output import table
-from mlx_metaembed.sizes import format_size
-from mlx_metaembed.train.plan import Plan, chips, choices, roofline
-from mlx_metaembed.train.plan.chips import Chip
-from mlx_metaembed.train.plan.choices import Choice
+from mlx_metaembed.files.sizes import format_size
+from mlx_metaembed.training.plan import Plan, chips, choices, roofline
+from mlx_metaembed.training.plan.chips import Chip
+from mlx_metaembed.training.plan.choices import Choice
 
 
 def result(made: Plan, found: Sequence[Choice], chip: Chip | None, updates: int | None) -> dict:

@@ -7,7 +7,7 @@ import click
 from mlx_metaembed.cli.options import dims_option, engine_option, json_option, max_seq_length_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.progress import Progress
+from mlx_metaembed.progress.display import Progress
 
 EPILOG = """\b
 Examples:
@@ -80,7 +80,7 @@ def measured(
     from mlx_metaembed import folder as folders
     from mlx_metaembed.evaluate.compared import compared
     from mlx_metaembed.evaluate.model import texts_to_encode
-    from mlx_metaembed.train.claim import settings
+    from mlx_metaembed.training.claim import settings
 
     recipe, folder = settings(run), folders.read(run)
     if wrong := [str(each) for each in dims or () if each > folder.dimensions]:
@@ -115,7 +115,7 @@ def measured(
 def _base(run: Path, model: str) -> str | None:
     """What the run began from: as the recipe says, else as its adapter does, which moves along; None, with a note."""
     from mlx_metaembed import folder as folders
-    from mlx_metaembed import locate
+    from mlx_metaembed.folder import locate
 
     faults = []
     for named in (model, *([folders.base_name(run)] if (run / folders.ADAPTER).is_file() else [])):

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlx_metaembed.cards.products import product
 from mlx_metaembed.cli import signals
 from mlx_metaembed.cli.options import json_option, widths
 from mlx_metaembed.cli.output import answer, note
-from mlx_metaembed.duration import duration
 from mlx_metaembed.errors import CallError, StoppedError
-from mlx_metaembed.products import product
-from mlx_metaembed.progress import Stages
+from mlx_metaembed.files.sizes import format_size
+from mlx_metaembed.progress.display import Stages
+from mlx_metaembed.progress.duration import duration
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
-from mlx_metaembed.sizes import format_size
 
 if TYPE_CHECKING:
-    from mlx_metaembed.train import Result
+    from mlx_metaembed.training import Result
 
 
 def recipe_options(command: click.Command) -> click.Command:
@@ -66,8 +66,8 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
       metaembed train recipe.toml --learning-rate 5e-5 --out runs/faster
       metaembed train --resume --out runs/mine
     """
-    from mlx_metaembed.train import Watch, train
-    from mlx_metaembed.train.claim import resume_command, unfinished
+    from mlx_metaembed.training import Watch, train
+    from mlx_metaembed.training.claim import resume_command, unfinished
 
     given = {name: value for name, value in options.items() if value is not None}
     settings = (read_recipe(recipe) if recipe else {}) | given
@@ -136,7 +136,7 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 def _resumed(given: dict) -> Recipe:
     """The recipe of the run in --out, with what was given now; the run itself says what may change."""
-    from mlx_metaembed.train.claim import settings
+    from mlx_metaembed.training.claim import settings
 
     if "out" not in given:
         raise CallError("--resume needs --out, the folder of the run to continue")

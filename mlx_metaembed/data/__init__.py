@@ -59,7 +59,7 @@ def _read(
     try:
         path, options = sources.split(source)
         name = sources.reader(path, options, texts=texts)
-        reader = importlib.import_module(f"mlx_metaembed.data.{name}")
+        reader = importlib.import_module(f"mlx_metaembed.data.readers.{name}")
         if mapped and name not in sources.TABLES:
             raise CallError(f"{path} has no columns to choose from; --columns is for {', '.join(sources.TABLES)}")
         if no_header and name != "csv":

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk, mlm
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
 from mlx_metaembed.cards.usage import WHAT, of_kit
 from mlx_metaembed.convert import checkpoint, names
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.quantized import BITS
-from mlx_metaembed.weights import Tensor, read_tensor
+from mlx_metaembed.files import disk
+from mlx_metaembed.files.safetensors import Tensor, read_tensor
+from mlx_metaembed.folder import ModelFolder, mlm
+from mlx_metaembed.folder.quantized import BITS
 
 GROUP_SIZES = (32, 64, 128)
 WHOLE = (

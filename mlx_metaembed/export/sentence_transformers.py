@@ -5,14 +5,14 @@ What a run leaves (recipe, metrics, state) stays behind; code heads come along i
 
 from pathlib import Path
 
-from mlx_metaembed import disk, tasks
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
 from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.convert import checkpoint
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.files import disk
+from mlx_metaembed.folder import ModelFolder, task_adapters
 
 
 def export(
@@ -39,8 +39,8 @@ def export(
     folder, tensors = checkpoint.read(model.path, note)
     if task is not None:
         dtype = dtype or checkpoint.stored_dtype(tensors)
-        tensors, folder = tasks.folded(folder.config, tensors, task), tasks.single(folder, task)
-    elif tasks.names(folder.config):
+        tensors, folder = task_adapters.folded(folder.config, tensors, task), task_adapters.single(folder, task)
+    elif task_adapters.names(folder.config):
         note("Other tools compute the trunk without its task adapters; --task NAME folds one into the weights")
     if folder.config.get("moe_every_n_layers"):
         note("transformers' own nomic_bert has no experts: other tools need the hub's code (trust_remote_code=True)")

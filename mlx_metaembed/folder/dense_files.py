@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import weights as files
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import safetensors as files
 from mlx_metaembed.folder.module_types import DenseModule
 
 FILE = "model.safetensors"

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlx_metaembed import mlm, towers
-from mlx_metaembed.architecture import kept, prefix, states_width, unified, unused
+from mlx_metaembed.config import clip
+from mlx_metaembed.config.spellings import kept, prefix, states_width, unified, unused
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.folder import module_types
+from mlx_metaembed.files.safetensors import Tensor, headers, shards
+from mlx_metaembed.folder import mlm, module_types
 from mlx_metaembed.folder.module_types import DenseModule, LateInteraction, SpladePooling
-from mlx_metaembed.weights import Tensor, headers, shards
 
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 ADAPTER = "adapter_config.json"
@@ -73,12 +73,12 @@ class ModelFolder:
     @property
     def is_tower(self) -> bool:
         """Whether the trunk is the text tower of a model of texts and images, which pools and projects by itself."""
-        return self.model_type in towers.TEXT
+        return self.model_type in clip.TEXT
 
     @property
     def pooled(self) -> str:
         """What a text's vector is pooled from, in words: the mode, or what a tower takes by itself."""
-        return towers.pooled(self.config) if self.is_tower else self.pooling
+        return clip.pooled(self.config) if self.is_tower else self.pooling
 
     @property
     def trunk_path(self) -> Path:
@@ -136,8 +136,8 @@ class ModelFolder:
 
     def image_tower(self) -> dict[str, Tensor]:
         """The tensors of the tower for images, as stored. Raises CallError where the model has none."""
-        found = {name: tensor for name, tensor in self.carried().items() if name.startswith(towers.IMAGE)}
-        if not found or towers.image(self.config) is None:
+        found = {name: tensor for name, tensor in self.carried().items() if name.startswith(clip.IMAGE)}
+        if not found or clip.image(self.config) is None:
             raise CallError(f"{self.path} has no image tower that the kit computes; a model of the type clip has one")
         return found
 

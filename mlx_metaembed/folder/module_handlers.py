@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlx_metaembed import dense_activations, forms
+from mlx_metaembed.config import checks
 from mlx_metaembed.folder import keys, module_types
 from mlx_metaembed.folder.key_table import TABLE
 from mlx_metaembed.folder.model_folder import ModelFolder
 from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.folder.trunk_settings import TrunkSettings
+from mlx_metaembed.layers import dense_activations
 
 POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -92,7 +93,7 @@ def _dense(steps: Steps, where: str, settings: Mapping) -> None:
     dense = module_types.dense_module(where, settings)
     if dense is None:
         steps.wrong.append(f"{where}/config.json: in_features or out_features is missing")
-    elif unfit := forms.unfit(DenseModule, {name: value for name, value in vars(dense).items() if name != "path"}):
+    elif unfit := checks.unfit(DenseModule, {name: value for name, value in vars(dense).items() if name != "path"}):
         steps.wrong += [f"{where}/config.json: {line}" for line in unfit]
     elif not dense_activations.known(dense.activation_function):
         steps.wrong.append(

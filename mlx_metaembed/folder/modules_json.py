@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlx_metaembed.architecture import positions
-from mlx_metaembed.disk import optional_json, read_json
+from mlx_metaembed.config.spellings import positions
 from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.files.disk import optional_json, read_json
 from mlx_metaembed.folder import keys, module_types
 from mlx_metaembed.folder.key_table import TABLE
 from mlx_metaembed.folder.model_folder import ModelFolder

@@ -6,11 +6,11 @@ Everything that is wrong with them comes in one error.
 from dataclasses import replace
 from pathlib import Path
 
-from mlx_metaembed import forms, locate, towers
-from mlx_metaembed.architecture import DECODERS, renamed, unified
-from mlx_metaembed.disk import optional_json, read_json
+from mlx_metaembed.config import checks, clip
+from mlx_metaembed.config.spellings import DECODERS, renamed, unified
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.folder import keys, modules_json, trunk_settings
+from mlx_metaembed.files.disk import optional_json, read_json
+from mlx_metaembed.folder import keys, locate, modules_json, trunk_settings
 from mlx_metaembed.folder.model_folder import ADAPTER, QUANTIZATION, ModelFolder
 from mlx_metaembed.folder.trunk_settings import TrunkSettings
 
@@ -106,7 +106,7 @@ def _declared(path: Path, base: ModelFolder | None = None) -> ModelFolder:
         prompts={name: text or "" for name, text in prompts.items()},
         default_prompt_name=top.get("default_prompt_name"),
         similarity_fn_name=_similarity(top),
-        pooling="lasttoken" if config["model_type"] in towers.TEXT or _is_causal(config) else "mean",
+        pooling="lasttoken" if config["model_type"] in clip.TEXT or _is_causal(config) else "mean",
         trunk_folder=inner,
         **settings.side_lengths(config),
     )
@@ -145,9 +145,9 @@ def _wrong_forms(config: dict, tokenizer: dict, top: dict) -> list[str]:
     wrong = []
     for name in ("model_max_length", "max_len"):
         longest = tokenizer.get(name)
-        if longest is not None and (not forms.fits(longest, float) or longest < 1):
+        if longest is not None and (not checks.fits(longest, float) or longest < 1):
             wrong.append(f"tokenizer_config.json: {name} = {longest!r:.80}, expected a number of tokens")
-    wrong += [f"config.json: {line}" for line in forms.wrong(config)]
+    wrong += [f"config.json: {line}" for line in checks.wrong(config)]
     if not isinstance(config.get("is_causal", False), bool):
         # transformers would take null for either, by the padding of a batch.
         wrong.append(f"config.json: is_causal = {config['is_causal']!r:.80}, expected true or false, or no such entry")
@@ -161,6 +161,6 @@ def _wrong_forms(config: dict, tokenizer: dict, top: dict) -> list[str]:
     elif default and default not in {*prompts, "query", "document"}:
         wrong.append(f"{keys.TOP}: default_prompt_name = {default!r:.80}, but prompts has {list(prompts)!r:.80}")
     width = top.get("truncate_dim")
-    if width is not None and not (forms.fits(width, int) and width >= 1):
+    if width is not None and not (checks.fits(width, int) and width >= 1):
         wrong.append(f"{keys.TOP}: truncate_dim = {width!r:.80}, expected a number of features")
     return wrong

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlx_metaembed import forms, towers
-from mlx_metaembed.architecture import ENDLESS, positions, unified
-from mlx_metaembed.disk import optional_json
+from mlx_metaembed.config import checks, clip
+from mlx_metaembed.config.spellings import ENDLESS, positions, unified
+from mlx_metaembed.files.disk import optional_json
 from mlx_metaembed.folder import keys
 from mlx_metaembed.folder.key_table import TABLE
 
@@ -41,7 +41,7 @@ class TrunkSettings:
         return [
             f"{self.file}: {name} = {value!r:.80}, expected a number of tokens"
             for name, value in self._lengths().items()
-            if value is not None and (not forms.fits(value, float) or value < 1)
+            if value is not None and (not checks.fits(value, float) or value < 1)
         ]
 
     def faults(self, config: dict, *, mlm: bool, late: bool) -> tuple[list[str], list[str]]:
@@ -88,7 +88,7 @@ class TrunkSettings:
 
     def _output_faults(self, config: dict, task: object) -> list[str]:
         """What the trunk is to give of a text, and the kit does not."""
-        kind = "tower" if config["model_type"] in towers.TEXT and task == "feature-extraction" else task
+        kind = "tower" if config["model_type"] in clip.TEXT and task == "feature-extraction" else task
         if kind not in ("tower", *TASKS):
             return [f"{self.file}: transformer_task = {task!r:.80}; expected {' or '.join(TASKS)}"]
         if "modality_config" not in self.settings:

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from mlx_metaembed import towers
-from mlx_metaembed.disk import write_json
+from mlx_metaembed.config import clip
+from mlx_metaembed.files.disk import write_json
 from mlx_metaembed.folder import module_handlers, module_types
 from mlx_metaembed.folder.model_folder import ModelFolder
 
@@ -27,7 +27,7 @@ def write(folder: ModelFolder, out: Path) -> None:
         out / "sentence_bert_config.json",
         {"max_seq_length": folder.max_seq_length, "do_lower_case": folder.do_lower_case}
         | _said(folder, "query_length", "document_length")
-        | towers.module(folder.config),
+        | clip.module(folder.config),
     )
     top = module_types.top(folder.splade, folder.late_interaction)
     write_json(

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import forms, mlm
-from mlx_metaembed import weights as files
-from mlx_metaembed.activations import ACTIVATIONS
-from mlx_metaembed.disk import read_json, write_json
+from mlx_metaembed.config import checks
 from mlx_metaembed.errors import CallError, faults, nearest
-from mlx_metaembed.folder import SIDE, ModelFolder, dense_files
+from mlx_metaembed.files import safetensors as files
+from mlx_metaembed.files.disk import read_json, write_json
+from mlx_metaembed.folder import SIDE, ModelFolder, dense_files, mlm
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, SpladePooling
 from mlx_metaembed.heads.fsq import Fsq
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
+from mlx_metaembed.layers.activations import ACTIVATIONS
 
 SparseHead = Splade | Lexical
 TokenHead = MultiVector | Colbert
@@ -54,7 +54,7 @@ def listed(folder: ModelFolder) -> dict[str, Head]:
         if not isinstance(kind, str) or kind not in HEADS:
             wrong.append(f"{name}: type {kind!r:.80} is not known{nearest(str(kind), HEADS)}")
             continue
-        if unfit := forms.unfit(HEADS[kind], fields):
+        if unfit := checks.unfit(HEADS[kind], fields):
             wrong += [f"{name}: {line}" for line in unfit]
             continue
         try:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mlx_metaembed.activations import ACTIVATIONS
+from mlx_metaembed.layers.activations import ACTIVATIONS
 from mlx_metaembed.xp import Array, layer_norm, masked, namespace, relu
 
 WORDS_AT_ONCE = 4096

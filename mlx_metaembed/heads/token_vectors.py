@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from mlx_metaembed.dense import dense
 from mlx_metaembed.folder.dense_files import dense_shapes
 from mlx_metaembed.folder.module_types import LateInteraction
+from mlx_metaembed.layers.dense import dense
 from mlx_metaembed.xp import Array, masked, namespace, normalize
 
 

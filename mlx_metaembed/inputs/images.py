@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import forms, towers
-from mlx_metaembed.disk import read_json
+from mlx_metaembed.config import checks, clip
 from mlx_metaembed.errors import CallError, faults, missing_extra
+from mlx_metaembed.files.disk import read_json
 from mlx_metaembed.folder import ModelFolder
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -96,13 +96,13 @@ def preprocessing(folder: ModelFolder) -> Preprocessing:
         wrong.append(f"crop_size = {found['crop_size']!r}; expected height and width")
     for name, least in (("image_mean", -math.inf), ("image_std", 1e-12)):
         value = found.get(name) or ()
-        if value and not (forms.fits(value, list[float]) and len(value) == 3 and min(value) >= least):
+        if value and not (checks.fits(value, list[float]) and len(value) == 3 and min(value) >= least):
             wrong.append(f"{name} = {found[name]!r}; expected three numbers, of red, green and blue")
-    if not (forms.fits(found.get("rescale_factor", 1.0), float) and found.get("rescale_factor", 1.0) > 0):
+    if not (checks.fits(found.get("rescale_factor", 1.0), float) and found.get("rescale_factor", 1.0) > 0):
         wrong.append(f"rescale_factor = {found['rescale_factor']!r:.80}; expected a number above 0")
     if found.get("resample", 3) not in FILTERS:
         wrong.append(f"resample = {found['resample']!r}; expected one of {', '.join(map(str, FILTERS))}")
-    image, patch = (towers.image(folder.config)[name] for name in ("image_size", "patch_size"))
+    image, patch = (clip.image(folder.config)[name] for name in ("image_size", "patch_size"))
     if not (type(image) is type(patch) is int and 1 <= patch <= image):
         wrong.append(f"the vision_config has patches of {patch!r:.80} pixels in images of {image!r:.80}")
     if wrong:

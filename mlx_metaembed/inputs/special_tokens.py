@@ -6,7 +6,7 @@ sentence-transformers counts a prompt's tokens without the last one where that o
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mlx_metaembed import disk
+from mlx_metaembed.files import disk
 
 FILES = ("special_tokens_map.json", "tokenizer_config.json")
 """The second one counts where both name a token."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlx_metaembed.disk import read_json
 from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.files.disk import read_json
 from mlx_metaembed.inputs import tokenizer_classes as classes
 from mlx_metaembed.inputs.post_processor import require_text_once
 from mlx_metaembed.inputs.tokenizer_classes import CLASSES, SENTENCEPIECE, TokenizerClass

@@ -9,7 +9,7 @@ import math
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_metaembed import activations
+from mlx_metaembed.layers import activations
 from mlx_metaembed.xp import gelu_tanh
 
 # erf(x) = x P(x^2) / Q(x^2) on [-4, 4]; beyond, erf is 1 in float32. Eigen's coefficients, highest power first.

@@ -18,15 +18,15 @@ from mlx.utils import tree_flatten  # noqa: E402
 from mlx_metaembed.adapters import Adapter  # noqa: E402
 from mlx_metaembed.engine import Objective, Rule  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
+from mlx_metaembed.folder.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
-from mlx_metaembed.inputs.batches import Chunk  # noqa: E402
+from mlx_metaembed.inputs.chunks import Chunk  # noqa: E402
+from mlx_metaembed.layers.pooling import finish  # noqa: E402
 from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
 from mlx_metaembed.on_mlx import layers, limits, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.on_mlx.passes import Passes, compiles  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
-from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
-from mlx_metaembed.pooling import finish  # noqa: E402
 
 
 def load_engine(reason: str) -> "MlxEngine":

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import mlx.core as mx
 import numpy as np
 
-from mlx_metaembed.architecture import prefix
+from mlx_metaembed.config.spellings import prefix
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.weights import Tensor
 
 
 def read(folder: ModelFolder, wanted: Mapping[str, Tensor | np.ndarray]) -> dict[str, mx.array]:

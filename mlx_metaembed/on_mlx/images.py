@@ -10,11 +10,11 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from mlx_metaembed import forms, quantized, towers
+from mlx_metaembed.config import checks, clip
 from mlx_metaembed.errors import faults
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.files.safetensors import compare
+from mlx_metaembed.folder import ModelFolder, quantized
 from mlx_metaembed.on_mlx import files, tower
-from mlx_metaembed.weights import compare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +94,9 @@ def load(folder: ModelFolder, dtype: mx.Dtype) -> Encoder:
     found = folder.image_tower()
     if folder.quantization:
         found = quantized.expand(found, folder.quantization)
-    settings = towers.image(folder.config)
+    settings = clip.image(folder.config)
     config = Config(**{field.name: settings[field.name] for field in fields(Config)})
-    wrong = forms.undivided(settings)
+    wrong = checks.undivided(settings)
     if config.hidden_act not in tower.REACH["hidden_act"]:
         wrong.append(f"hidden_act = {config.hidden_act!r} is not supported")
     if wrong:

@@ -11,8 +11,8 @@ import mlx.nn as nn
 from mlx.utils import tree_map, tree_unflatten
 
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.parameters import TRUNK, dense_weights, under
-from mlx_metaembed.pooling import vector
+from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
+from mlx_metaembed.layers.pooling import vector
 
 NOTHING = mx.array(0.0)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 import mlx.core as mx
 
-from mlx_metaembed import waves
-from mlx_metaembed.waves import faults, settings  # noqa: F401  (read by the encoders)
+from mlx_metaembed.config import rope_scaling
+from mlx_metaembed.config.rope_scaling import faults, settings  # noqa: F401  (read by the encoders)
 
 
 class Rope:
@@ -24,10 +24,10 @@ class Rope:
         self.dims, self.traditional, self._found = dims, traditional, found
         self.base: float | None = found["rope_theta"]
         self.scale = 1 / found["factor"] if found["rope_type"] == "linear" else 1.0
-        self.strength = waves.strength(found)
+        self.strength = rope_scaling.strength(found)
         self.periods = None
         if found["rope_type"] in ("llama3", "yarn", "longrope"):
-            self.base, self.periods = None, mx.array(waves.periods(dims, found))
+            self.base, self.periods = None, mx.array(rope_scaling.periods(dims, found))
 
     def __call__(self, x: mx.array) -> mx.array:
         return mx.fast.rope(
@@ -44,9 +44,9 @@ class Rope:
         """What turns the queries and keys of texts with the mask bool [B, L]: of a kind that changes with a text's
         length, each by its own."""
         kind = self._found["rope_type"]
-        if kind not in waves.BY_LENGTH or mask.shape[1] <= self._found[waves.TRAINED]:
+        if kind not in rope_scaling.BY_LENGTH or mask.shape[1] <= self._found[rope_scaling.TRAINED]:
             return self
-        periods = waves.own_periods(self.dims, self._found, mask.sum(axis=1).astype(mx.float32))
+        periods = rope_scaling.own_periods(self.dims, self._found, mask.sum(axis=1).astype(mx.float32))
         angles = mx.arange(mask.shape[1])[None, :, None] / periods[:, None, :]
         cos, sin = mx.cos(angles)[:, None] * self.strength, mx.sin(angles)[:, None] * self.strength
 

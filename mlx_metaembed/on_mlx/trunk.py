@@ -8,13 +8,13 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from mlx_metaembed import families, forms
-from mlx_metaembed import quantized as quantization
+from mlx_metaembed.config import checks, families
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.foreign import require_fit
+from mlx_metaembed.folder import quantized as quantization
+from mlx_metaembed.folder.foreign_names import require_fit
+from mlx_metaembed.folder.parameters import TRUNK
 from mlx_metaembed.on_mlx import files
-from mlx_metaembed.parameters import TRUNK
 
 
 def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False) -> nn.Module:
@@ -32,7 +32,7 @@ def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False)
         for name, reach in encoder.REACH.items()
         if config.get(name, reach[0]) not in reach
     ]
-    missing += forms.unfit(encoder.Config, config) + forms.undivided(config)
+    missing += checks.unfit(encoder.Config, config) + checks.undivided(config)
     if missing:
         raise faults(f"{folder.path / 'config.json'}:", missing)
     read = encoder.Config(**{name: config[name] for name in known if name in config})

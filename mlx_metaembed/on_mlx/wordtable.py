@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_metaembed.architecture import is_word_table
-from mlx_metaembed.parameters import TRUNK
+from mlx_metaembed.config.spellings import is_word_table
+from mlx_metaembed.folder.parameters import TRUNK
 
 PENDING_SHARE = 8
 """Rows wait to be added until they are this fraction (1 / PENDING_SHARE) of the table."""

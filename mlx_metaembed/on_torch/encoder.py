@@ -6,13 +6,13 @@ import inspect
 import torch
 import torch.utils.checkpoint
 
-from mlx_metaembed import families, tasks
-from mlx_metaembed.architecture import kept, window_faults
+from mlx_metaembed.config import families
+from mlx_metaembed.config.spellings import kept, window_faults
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.foreign import require_fit
+from mlx_metaembed.folder import ModelFolder, task_adapters
+from mlx_metaembed.folder.foreign_names import require_fit
+from mlx_metaembed.folder.quantized import expand
 from mlx_metaembed.on_torch import files, renamed, rope, towers
-from mlx_metaembed.quantized import expand
 
 DROPOUT = ("hidden_dropout_prob", "dropout", "dropout_rate", "embedding_dropout", "mlp_dropout")
 """What families call the share of states that is dropped."""
@@ -96,7 +96,7 @@ def load(folder: ModelFolder, *, dtype: torch.dtype, dropout: float) -> torch.nn
     expected = {name: tuple(tensor.shape) for name, tensor in native.items() if name.rpartition(".")[0] not in left}
     if form:
         expected = renamed.shapes(form, native)
-        expected |= tasks.shapes(folder.config, expected)
+        expected |= task_adapters.shapes(folder.config, expected)
     require_fit(folder, expected, {name: tensor.shape for name, tensor in found.items()})
     tensors = files.read(folder, found)
     state = renamed.parted(form, native, tensors) if form else tensors

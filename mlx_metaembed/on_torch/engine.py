@@ -8,15 +8,14 @@ from types import EllipsisType
 import numpy as np
 import torch
 
-from mlx_metaembed import footprint
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.engine import Objective, Rule
+from mlx_metaembed.engine import Objective, Rule, footprint
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.parameters import TRUNK, dense_weights, token_head_weights, under
 from mlx_metaembed.heads import Head
-from mlx_metaembed.inputs.batches import Chunk
+from mlx_metaembed.inputs.chunks import Chunk
+from mlx_metaembed.layers.pooling import finish, vector
 from mlx_metaembed.on_torch import encoder, lora, towers, words  # noqa: F401  (words announces torch's namespace)
-from mlx_metaembed.parameters import TRUNK, dense_weights, token_head_weights, under
-from mlx_metaembed.pooling import finish, vector
 
 PIECE = 2**17
 """Numbers of a parameter that are updated at once on a processor: with their temporaries they stay in its cache."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from mlx_metaembed.architecture import prefix
+from mlx_metaembed.config.spellings import prefix
+from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.weights import Tensor
 
 
 def read(folder: ModelFolder, wanted: Mapping[str, Tensor | np.ndarray]) -> dict[str, torch.Tensor]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlx_metaembed import ntk, towers
-from mlx_metaembed.architecture import positions
+from mlx_metaembed.config import clip, ntk
+from mlx_metaembed.config.spellings import positions
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.on_torch import encoder, renamed
 
 
@@ -66,7 +66,7 @@ class TowerReference:
         self.said = f"transformers {transformers.__version__}, {name} on {source}"
         self._call = getattr(model, "get_text_features", model)
         # SigLIP attends to padding, and was trained with texts of one length.
-        self._length = positions(folder.config) if towers.always_padded(folder.config) else 0
+        self._length = positions(folder.config) if clip.always_padded(folder.config) else 0
         self._pad_id = Tokenizer(folder).pad_id
 
     def __call__(self, ids: Sequence[int]) -> np.ndarray:

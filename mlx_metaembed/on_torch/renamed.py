@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 
 import torch
 
-from mlx_metaembed import ntk, tasks
+from mlx_metaembed.config import ntk
 from mlx_metaembed.errors import faults
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import ModelFolder, task_adapters
 from mlx_metaembed.on_torch.tasks import TaskAdapters
 
 NOMIC = (
@@ -177,14 +177,14 @@ class Renamed(torch.nn.Module):
         native = dict(trunk.named_parameters())
         dtype = next(iter(native.values())).dtype
         own = shapes(self._kind, native)
-        adapters = tasks.shapes(folder.config, own)
+        adapters = task_adapters.shapes(folder.config, own)
         self._names = list(own)
         for name in (*own, *adapters):
             self._hold(name, torch.nn.Parameter(tensors[name].to(dtype)))
-        self._adapters = TaskAdapters(trunk.layers, tasks.scale(folder.config)) if adapters else None
+        self._adapters = TaskAdapters(trunk.layers, task_adapters.scale(folder.config)) if adapters else None
         for name, module in trunk.named_modules() if adapters else ():
             matrix, part, parts = stored(self._kind, f"{name}.weight")
-            if f"{matrix.removesuffix('.weight')}{tasks.LORA}.A" in adapters:
+            if f"{matrix.removesuffix('.weight')}{task_adapters.LORA}.A" in adapters:
                 self._adapters.attach(module, self, matrix.removesuffix(".weight"), part, parts)
         self._places = {name: trunk.get_submodule(name.rpartition(".")[0]) for name in native}
         for name, module in self._places.items():

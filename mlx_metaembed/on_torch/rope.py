@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from mlx_metaembed import waves
+from mlx_metaembed.config import rope_scaling
 from mlx_metaembed.on_torch import words  # noqa: F401  (words announces torch's namespace)
 
 
@@ -28,14 +28,14 @@ class OwnLengths(torch.nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """cos and sin [B or 1, L, dims] in the dtype of `x` for places [1, L]."""
         found = self._found[layer_type]
-        if found["rope_type"] not in waves.BY_LENGTH:
+        if found["rope_type"] not in rope_scaling.BY_LENGTH:
             return self.plain(x, position_ids, *([layer_type] if layer_type else []))
-        if position_ids.shape[-1] > found[waves.TRAINED]:
-            periods = waves.own_periods(self._dims, found, self.lengths)
+        if position_ids.shape[-1] > found[rope_scaling.TRAINED]:
+            periods = rope_scaling.own_periods(self._dims, found, self.lengths)
         else:
-            periods = torch.tensor([waves.periods(self._dims, found)], device=x.device)
+            periods = torch.tensor([rope_scaling.periods(self._dims, found)], device=x.device)
         angles = (position_ids[..., None] / periods[:, None, :]).repeat(1, 1, 2)
-        strength = waves.strength(found)
+        strength = rope_scaling.strength(found)
         return (angles.cos() * strength).to(x.dtype), (angles.sin() * strength).to(x.dtype)
 
 
@@ -47,17 +47,17 @@ def own_lengths(trunk: torch.nn.Module) -> None:
     nested = {name: entry for name, entry in config.rope_parameters.items() if isinstance(entry, Mapping)}
     # transformers put the base and the kind where they belong; the trained length is where either form has it.
     found = {
-        name: waves.settings(
+        name: rope_scaling.settings(
             theta=None,
             scaling=None,
             parameters=entry,
             positions=config.max_position_embeddings,
             apart=bool(nested),
-            trained=None if nested else getattr(config, waves.TRAINED, None),
+            trained=None if nested else getattr(config, rope_scaling.TRAINED, None),
         )
         for name, entry in (nested or {None: config.rope_parameters}).items()
     }
-    if not any(entry["rope_type"] in waves.BY_LENGTH for entry in found.values()):
+    if not any(entry["rope_type"] in rope_scaling.BY_LENGTH for entry in found.values()):
         return
     dims = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     trunk.rotary_emb = OwnLengths(rotary, found, dims)

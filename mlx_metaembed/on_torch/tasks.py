@@ -5,7 +5,7 @@ A hook on each module adds it, so that rows of several tasks share a batch and n
 
 import torch
 
-from mlx_metaembed.tasks import LORA
+from mlx_metaembed.folder.task_adapters import LORA
 
 
 class TaskAdapters:

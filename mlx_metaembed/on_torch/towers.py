@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import torch
 
-from mlx_metaembed import towers
+from mlx_metaembed.config import clip
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.foreign import require_fit
+from mlx_metaembed.folder.foreign_names import require_fit
+from mlx_metaembed.folder.quantized import expand
 from mlx_metaembed.on_torch import files
-from mlx_metaembed.quantized import expand
-from mlx_metaembed.weights import Tensor
 
 
 class TextTower(torch.nn.Module):
@@ -56,7 +56,7 @@ def image(folder: ModelFolder, dtype: torch.dtype) -> torch.nn.Module:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     found = folder.image_tower()
-    settings = _settings(towers.image(folder.config))
+    settings = _settings(clip.image(folder.config))
     made = functools.partial(_made, folder, CLIPVisionModelWithProjection, CLIPVisionConfig, settings)
     return _filled(folder, made, found, dtype).requires_grad_(False)
 

@@ -7,9 +7,9 @@ from dataclasses import fields
 
 from mlx_metaembed.data.columns import parse as parse_columns
 from mlx_metaembed.errors import CallError, nearest
+from mlx_metaembed.files.sizes import parse_size
 from mlx_metaembed.heads import parse_levels
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
-from mlx_metaembed.sizes import parse_size
 
 if typing.TYPE_CHECKING:
     from mlx_metaembed.recipe.settings import Recipe

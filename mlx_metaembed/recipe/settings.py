@@ -7,9 +7,9 @@ import typing
 from dataclasses import dataclass, field, replace
 
 from mlx_metaembed.errors import faults
+from mlx_metaembed.files.sizes import parse_size
 from mlx_metaembed.heads import parse_levels
 from mlx_metaembed.recipe.checks import BELONGS, invalid
-from mlx_metaembed.sizes import parse_size
 
 
 def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:

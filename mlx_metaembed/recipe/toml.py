@@ -4,9 +4,9 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
-from mlx_metaembed import disk
 from mlx_metaembed.data.columns import written
 from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.files import disk
 from mlx_metaembed.recipe.settings import Recipe
 from mlx_metaembed.recipe.values import as_toml
 

@@ -6,7 +6,7 @@ One file that needs nothing else. It is written under a temporary name first, so
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlx_metaembed import disk
+from mlx_metaembed.files import disk
 from mlx_metaembed.report import plots, tables, tradeoff, units
 from mlx_metaembed.report.answers import Answer
 from mlx_metaembed.report.answers import answers as list_answers

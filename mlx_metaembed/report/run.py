@@ -4,15 +4,15 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlx_metaembed import disk
+from mlx_metaembed.cards.products import product
 from mlx_metaembed.errors import CallError, MetaembedError
+from mlx_metaembed.files import disk
 from mlx_metaembed.folder import SIDE
-from mlx_metaembed.products import product
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.report import units
 from mlx_metaembed.report.html import write
-from mlx_metaembed.train import metrics
+from mlx_metaembed.training import metrics
 
 PAGE = "report.html"
 RESULT, EVALUATIONS = "result.json", "evaluations.json"

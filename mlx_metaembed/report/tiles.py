@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mlx_metaembed.duration import duration
+from mlx_metaembed.progress.duration import duration
 from mlx_metaembed.report import units
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import Entry

@@ -7,8 +7,8 @@ import math
 import re
 from numbers import Integral, Real
 
-from mlx_metaembed.duration import duration
-from mlx_metaembed.products import product
+from mlx_metaembed.cards.products import product
+from mlx_metaembed.progress.duration import duration
 
 DASH = "–"
 NAMED = {"engine", "device", "optimizer", "loss", "trained", "arithmetic"}

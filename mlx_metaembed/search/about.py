@@ -6,8 +6,8 @@ usearch ends the process on a damaged graph instead of raising, so no file is ha
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from mlx_metaembed import checksums, disk
 from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.files import checksums, disk
 from mlx_metaembed.search import corpus, scalars
 
 FORMAT = "metaembed-index-1"

@@ -11,8 +11,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from mlx_metaembed import npy
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import npy
 
 TEXTS, OFFSETS = "corpus.jsonl", "offsets.npy"
 

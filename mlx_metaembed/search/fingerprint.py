@@ -12,10 +12,10 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
-from mlx_metaembed import dense
-from mlx_metaembed.disk import read_json
+from mlx_metaembed.files.disk import read_json
+from mlx_metaembed.files.safetensors import Tensor, header, read_tensor
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.weights import Tensor, header, read_tensor
+from mlx_metaembed.layers import dense
 
 PLACES = ("path", "base", "adapter", "trunk_folder")
 """Fields that say where files lie."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import disk
 from mlx_metaembed.codes import binary
 from mlx_metaembed.codes.prefix import unit
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk
 from mlx_metaembed.search import about as declared
 from mlx_metaembed.search import corpus, scalars
 from mlx_metaembed.search.about import GRAPH, About

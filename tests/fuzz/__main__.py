@@ -25,17 +25,18 @@ from pathlib import Path
 from fuzz import subject, subjects, trial
 from fuzz.trial import Try
 
+READERS = ("jsonl", "csv", "sqlite", "parquet", "beir", "python_source")
 KIT = ("cli.embed", "cli.convert", "cli.export", "cli.train", "cli.eval", "cli.index", "cli.search", "cli.plan")
 KIT += (
     "embedder",
     "convert.checkpoint",
     "convert.pickles",
     "convert.onnx",
-    "train.loop",
-    "train.setup",
+    "training.loop",
+    "training.prepare",
     "on_mlx.engine",
 )
-KIT += ("data.jsonl", "data.csv", "data.sqlite", "data.parquet", "data.beir", "data.python_source", "search.index")
+KIT += ("search.index", *(f"data.readers.{name}" for name in READERS))
 OTHERS = (
     "tokenizers",
     "pyarrow.parquet",

@@ -9,8 +9,8 @@ from tiny import TEXTS, tiny_folder
 
 from fuzz import data_subjects
 from fuzz.subject import GOLDEN, MODEL, PAIRS, TRAIN, Subject, pairs
-from mlx_metaembed import disk, weights
 from mlx_metaembed.cli import main
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.folder.module_types import DenseModule
 
 ASKED = ("sort a list of numbers", "open a socket", "join two paths 7")
@@ -63,11 +63,11 @@ def _rich(path: Path) -> Subject:
         {"model_max_length": 32, "cls_token": "[CLS]", "pad_token": "[PAD]", "tokenizer_class": "BertTokenizer"},
     )
     disk.write_json(path / "special_tokens_map.json", {"unk_token": "[UNK]", "sep_token": {"content": "[SEP]"}})
-    arrays = list(weights.read(path / "model.safetensors").items())
+    arrays = list(safetensors.read(path / "model.safetensors").items())
     (path / "model.safetensors").unlink()
     listed = {}
     for at, part in enumerate((arrays[:9], arrays[9:])):
-        weights.write(path / f"model-{at}.safetensors", dict(part))
+        safetensors.write(path / f"model-{at}.safetensors", dict(part))
         listed |= {name: f"model-{at}.safetensors" for name, _ in part}
     disk.write_json(path / "model.safetensors.index.json", {"metadata": {"total_size": 1}, "weight_map": listed})
     return Subject("rich", path, MODEL_CALLS)
@@ -75,7 +75,7 @@ def _rich(path: Path) -> Subject:
 
 def _pickled(path: Path) -> Subject:
     shutil.copytree(GOLDEN / "bert", path, ignore=shutil.ignore_patterns("*.safetensors", "*.npz"))
-    pickled.save(path / "pytorch_model.bin", weights.read(GOLDEN / "bert" / "model.safetensors"))
+    pickled.save(path / "pytorch_model.bin", safetensors.read(GOLDEN / "bert" / "model.safetensors"))
     return Subject("pickled", path, (CONVERT,))
 
 
@@ -137,7 +137,7 @@ def _made_by_the_kit(root: Path, tiny: Path, alone: Callable) -> list[Subject]:
 
 def _others_adapters(root: Path, tiny: Path) -> None:
     """The kit's adapter as PEFT pickles one, and in mlx-lm's words."""
-    arrays = weights.read(root / "adapter" / "adapter_model.safetensors")
+    arrays = safetensors.read(root / "adapter" / "adapter_model.safetensors")
     files = ("adapter_config.json", "README.md")
     for name in ("adapter_pickled", "adapter_mlx_lm"):
         (root / name).mkdir()
@@ -150,7 +150,7 @@ def _others_adapters(root: Path, tiny: Path) -> None:
     for name, array in arrays.items():
         part = next(part for part in parts if name.endswith(part))
         renamed[name.removeprefix("base_model.model.").removesuffix(part) + parts[part]] = array.T
-    weights.write(root / "adapter_mlx_lm" / "adapters.safetensors", renamed)
+    safetensors.write(root / "adapter_mlx_lm" / "adapters.safetensors", renamed)
     settings = {"rank": 4, "scale": 2.0, "dropout": 0.0, "keys": None}
     said = {"model": str(tiny), "fine_tune_type": "lora", "num_layers": 2, "lora_parameters": settings}
     disk.write_json(root / "adapter_mlx_lm" / "adapter_config.json", said)
@@ -159,7 +159,7 @@ def _others_adapters(root: Path, tiny: Path) -> None:
 def _unfinished(out: Path, tiny: Path, data: Path) -> None:
     """A run that was stopped after its first step of three."""
     from mlx_metaembed.recipe import Recipe
-    from mlx_metaembed.train import Watch, train
+    from mlx_metaembed.training import Watch, train
 
     settings = {"batch_size": 4, "iters": 3, "engine": "mlx", "optimizer": "adamw_8bit", "fsq": "4x6"}
     steps: list[dict] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlx_metaembed import disk, weights
+from mlx_metaembed.files import disk, safetensors
 
 TASKS = ("retrieval.query", "retrieval.passage", "separation", "classification", "text-matching")
 JINA = {
@@ -57,7 +57,7 @@ def states_of(kind: type, arrays: dict, ids: torch.Tensor, mask: torch.Tensor) -
     """The states that transformers gives for weights without adapters, under the hub's names."""
     with tempfile.TemporaryDirectory() as scratch:
         disk.write_json(Path(scratch) / "config.json", JINA)
-        weights.write(Path(scratch) / "model.safetensors", {k: v for k, v in arrays.items() if "_lora." not in k})
+        safetensors.write(Path(scratch) / "model.safetensors", {k: v for k, v in arrays.items() if "_lora." not in k})
         trunk = kind.from_pretrained(scratch, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.inference_mode():
         return trunk(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()

@@ -26,8 +26,8 @@ from tiny import BERT_SPECIALS, save, tokenizer  # noqa: E402
 from two_towers import CLIP, SIGLIP, TEXT_TOWER, clip_features, siglip_features, text_tower  # noqa: E402
 
 from mlx_metaembed import folder as folders  # noqa: E402
-from mlx_metaembed import weights  # noqa: E402
-from mlx_metaembed.architecture import unified  # noqa: E402
+from mlx_metaembed.config.spellings import unified  # noqa: E402
+from mlx_metaembed.files import safetensors  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 
 LENGTHS = (24, 1, 2, 3, 7, 8, 9, 16, 17)
@@ -289,7 +289,7 @@ def make(name: str, family: Family) -> None:
     found = stored(trunk, family.config["model_type"])
     with torch.inference_mode():
         more = family.more(trunk, found, out, *inputs)
-    weights.write(out / "model.safetensors", found)
+    safetensors.write(out / "model.safetensors", found)
     save(tokenizer(family.specials, family.template), out)
     states = states.last_hidden_state.numpy() * mask[:, :, None]
     np.savez_compressed(out / "expected.npz", ids=ids, mask=mask, states=states, **more)
@@ -305,7 +305,7 @@ def stored(trunk: torch.nn.Module, model_type: str) -> dict[str, np.ndarray]:
     prefix = "text_model." if model_type == "siglip_text_model" else ""
     with tempfile.TemporaryDirectory() as scratch:
         trunk.save_pretrained(scratch)
-        found = weights.read(Path(scratch) / "model.safetensors")
+        found = safetensors.read(Path(scratch) / "model.safetensors")
         return {prefix + name: array for name, array in found.items()}
 
 

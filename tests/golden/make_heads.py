@@ -19,7 +19,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 from make import BERT, DISTILBERT, MODERNBERT, ROBERTA, draw  # noqa: E402
 from tiny import TEXTS, tokenizer  # noqa: E402
 
-from mlx_metaembed.disk import write_json  # noqa: E402
+from mlx_metaembed.files.disk import write_json  # noqa: E402
 
 WIDTH = 32
 BERT_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[Q] ", "[D] ")

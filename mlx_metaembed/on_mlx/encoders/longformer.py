@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_metaembed.architecture import window_faults
+from mlx_metaembed.config.spellings import window_faults
 from mlx_metaembed.on_mlx.decoder import visible
 from mlx_metaembed.on_mlx.encoders import bert, roberta
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_metaembed import ntk
+from mlx_metaembed.config import ntk
 from mlx_metaembed.on_mlx import rope
 from mlx_metaembed.on_mlx.activations import ACTIVATIONS
 

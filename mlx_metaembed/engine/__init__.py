@@ -1,0 +1,6 @@
+"""Engines: what one does, and which one is chosen. Importing this imports neither MLX nor torch."""
+
+from mlx_metaembed.engine.choice import automatic_dtype, choose, installed, preferred
+from mlx_metaembed.engine.protocol import Engine, Objective, Rule
+
+__all__ = ["Engine", "Objective", "Rule", "automatic_dtype", "choose", "installed", "preferred"]

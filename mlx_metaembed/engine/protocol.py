@@ -1,0 +1,111 @@
+"""The engine protocol: what an engine does, and what it is given to do.
+
+An engine holds one model: the trunk's float32 masters, Dense modules and heads, all by name, and a copy of the trunk
+in the arithmetic that was asked for. Everything outside `on_mlx` and `on_torch` speaks to it through these verbs.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+
+from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.heads import Head
+from mlx_metaembed.inputs.chunks import Chunk
+from mlx_metaembed.xp import Array
+
+Objective = Callable[[Array, Mapping[str, Array]], Array]
+"""Vectors [n, D] of all the chunks' rows, and the parameters behind them by full name, to a scalar loss."""
+
+
+class Rule(Protocol):
+    """An optimizer for one step; `apply` is the same function at every step, so that an engine may compile it."""
+
+    by_rows: bool
+    """Whether an engine may hand over some rows of a parameter at a time, since every number is updated by itself."""
+
+    def initial(self, parameter: Array) -> list[Array]:
+        """The state before the first step."""
+
+    def scalars(self, name: str, shape: Sequence[int]) -> Sequence[float]:
+        """The step's numbers for a parameter."""
+
+    def apply(self, parameter: Array, gradient: Array, state: Sequence[Array], scalars: Array) -> tuple[Array, list]:
+        """The new parameter and state; `scalars` float32 [n]."""
+
+
+class Engine(Protocol):
+    """What an engine does. Vectors are float32 [rows of the chunk, D]; memory is in bytes."""
+
+    name: str
+    reason: str
+    device: str
+    bfloat16: bool
+    """Whether the device computes bfloat16 natively."""
+
+    def array(self, values: np.ndarray) -> Array:
+        """A NumPy array on the device."""
+
+    def numpy(self, array: Array) -> np.ndarray:
+        """The device's array as NumPy, floats as float32."""
+
+    def load(
+        self,
+        folder: ModelFolder,
+        *,
+        dtype: str,
+        heads: Mapping[str, Head],
+        arrays: Mapping[str, np.ndarray],
+        adapter: Adapter | None = None,
+        trunk: bool = True,
+        train: bool = False,
+        frozen: Collection[str] = (),
+        dropout: float = 0.0,
+        checkpointing: bool = False,
+    ) -> None:
+        """Take a model in; `arrays` are what stands behind the trunk, by full name. CallError lists what does not fit.
+
+        Without `trunk` there are Dense modules and heads alone, for vectors that are pooled already. Parameters whose
+        full names are `frozen` take no gradient. With `checkpointing` layers keep their inputs alone.
+        """
+
+    def embed(self, chunk: Chunk, *, seed: int | None = None) -> Array:
+        """Vectors of a chunk, without a gradient; with a seed, the dropout that `backward` will draw again."""
+
+    def images(self, pixels: np.ndarray) -> Array:
+        """Vectors of pixels float32 [B, C, H, W], without a gradient. CallError where the model has no image tower."""
+
+    def head(self, name: str, vectors: Array) -> Array:
+        """A head's output for vectors."""
+
+    def token_head(self, name: str, chunk: Chunk) -> Array:
+        """What a head that takes every token's state gives for a chunk, without a gradient."""
+
+    def grads(self, objective: Objective, vectors: Array) -> tuple[float, Array]:
+        """The loss and its gradient at the vectors; the gradients of what stands behind them are added up inside."""
+
+    def backward(self, chunk: Chunk, cotangent: Array, *, seed: int) -> None:
+        """Run a chunk again and add the gradient that its vectors' gradient `cotangent` gives."""
+
+    def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
+        """The loss through all chunks in one graph, adding all gradients: quicker, and holds every activation."""
+
+    def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
+        """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: no change."""
+
+    def save(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+        """The float32 masters by full name, and the optimizer's state as `<name>.<number>`, until the next update."""
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take back the optimizer's state that `save` gave, on either engine."""
+
+    def limited(self, limit: int, *, planned: int) -> AbstractContextManager[None]:
+        """A context in which the allocator holds at most `limit` bytes, and its cache a share of what is `planned`.
+
+        At its end the process has its own limits and its random state back.
+        """
+
+    def memory(self, *, reset: bool = False) -> int:
+        """The peak since the last reset, in bytes."""

@@ -1,0 +1,1 @@
+"""The mathematics behind a trunk: pooling, Dense modules, activations. One text for every engine."""

@@ -1,0 +1,285 @@
+"""The one loop: rows in a seeded order, a gradient, an update, a checkpoint; on either engine.
+
+The order is a function of the seed and the step alone, so a run that was killed goes on as if it had not been.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import asdict, replace
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+
+from mlx_metaembed.engine import footprint
+from mlx_metaembed.errors import JobError, StoppedError
+from mlx_metaembed.files import disk
+from mlx_metaembed.files.sizes import format_size
+from mlx_metaembed.folder import SIDE
+from mlx_metaembed.inputs import chunks
+from mlx_metaembed.progress.display import Stages
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.training import batches, checkpoint, claim, finish, metrics
+from mlx_metaembed.training import by_width as by_widths
+from mlx_metaembed.training.batches import Batch
+from mlx_metaembed.training.callbacks import Result, Watch
+from mlx_metaembed.training.claim import resume_command
+from mlx_metaembed.training.gradcache import gradient
+from mlx_metaembed.training.lock import Lock
+from mlx_metaembed.training.objective import objective
+from mlx_metaembed.training.optimizers.rates import Optimizer
+from mlx_metaembed.training.prepare import Parts, prepare
+from mlx_metaembed.training.readme import readme
+
+OWN = 2**28
+"""Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
+
+
+def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> Result:
+    """Run a recipe to its end; `resume` continues the unfinished run in `recipe.out` to the same weights.
+
+    Raises CallError for a wrong recipe, model or data, or a folder in which another process runs, and nothing is
+    written; JobError where the run fails, StoppedError where the watch ends it: the last checkpoint stays, and the
+    message says how to go on. Without a `watch` its progress is shown on stderr.
+    """
+    stages = Stages() if watch is None else None
+    watch, out = watch or Watch(prepared=stages.prepared, step=stages.step), Path(recipe.out)
+    try:
+        with closing(stages) if stages else nullcontext(), Lock(out / SIDE, watch.note) as lock:
+            return _run(recipe, resume, lock, watch)
+    except OSError as error:
+        begun = f". When that is mended: {resume_command(out)}" if recipe.out and claim.unfinished(out) else ""
+        raise JobError(f"The run in {recipe.out} could not go on: {disk.cause(error)}{begun}") from error
+
+
+def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Watch) -> Result:
+    """The steps, and the folder made a model; of a run that was interrupted in that, what was left to do."""
+    out, page = Path(recipe.out), partial(_page, note=watch.note)
+    if resume and recipe.out:
+        claim.require_unfinished(out)
+        lock.acquire()
+        if (done := finish.resumed(out, lock, page)) is not None:
+            return Result(**done)
+    with ExitStack() as until:
+        parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared, until=until)
+        loop = _Loop(parts, watch)
+        result = loop.run()
+    return Result(**finish.finish(out, loop.saved, lock, page, stores=parts.stores, result=asdict(result)))
+
+
+def _page(result: dict, *, note: Callable[[str], None]) -> dict:
+    """The result with its page, both kept beside the model; a page that can't be written fails no run."""
+    from mlx_metaembed import report
+
+    path = report.of_result(Path(result["out"]), result, note)
+    return result | {"report": path and str(path)}
+
+
+class _Loop:
+    """The state that changes while a run goes."""
+
+    def __init__(self, parts: Parts, watch: Watch):
+        self.parts, self.watch, self.recipe = parts, watch, parts.recipe
+        self.position, self.saved = parts.position, parts.start
+        self.real, self.padded, self.shapes = 0, 0, set()
+        # What the process held before is not the run's.
+        self.before, self.peak = parts.footprint, 0
+
+    def run(self) -> Result:
+        parts, recipe = self.parts, self.recipe
+        log = metrics.path_in(parts.out)
+        before = metrics.begin(parts.out, parts.start)
+        began = time.perf_counter() - (before[-1]["elapsed_s"] if before else 0.0)
+        group_size = recipe.grad_accumulation_steps
+        stream = islice(self._batches(), self.position.step * group_size, None)
+        row: dict = before[-1] if before else {"loss": None}
+        for step in range(self.position.step + 1, parts.steps + 1):
+            try:
+                row = self._step(step, list(islice(stream, group_size)))
+            except (MemoryError, RuntimeError) as error:
+                raise self._out_of_memory(step, error) from error
+            row["elapsed_s"] = time.perf_counter() - began
+            if step % recipe.steps_per_report == 0 or step == parts.steps:
+                metrics.append(log, row)
+            self.watch.step(row)
+            self._keep_within_budget()
+            stopped = self.watch.stopped()
+            if step < parts.steps and (stopped or step % recipe.save_every == 0):
+                self._save()
+            if step < parts.steps and stopped:
+                raise StoppedError(
+                    f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}"
+                )
+        self._save()
+        first, last = metrics.ends(metrics.read(log)) or (row["loss"], row["loss"])
+        return Result(
+            out=str(parts.out),
+            rows=len(parts.columns),
+            steps=parts.steps,
+            loss=row["loss"],
+            loss_first=first,
+            loss_last=last,
+            seconds=time.perf_counter() - began,
+            padding=chunks.padding_share(self.real, self.padded),
+            shapes=len(self.shapes),
+            peak_memory_bytes=self._measured(),
+            planned_memory_bytes=parts.plan.total,
+            memory_bytes=recipe.memory_bytes,
+            engine=parts.engine.name,
+            device=parts.engine.device,
+            dtype=parts.dtype,
+        )
+
+    def _batches(self) -> Iterator[Callable[[], Batch]]:
+        """All the batches of the run, epoch after epoch, each made when it is called for."""
+        parts, recipe = self.parts, self.recipe
+        columns, store = parts.columns, parts.store
+        tokens = columns.tokens(store.lengths)
+        for number in count():
+            for rows in batches.epoch(tokens, recipe.batch_size, seed=recipe.seed, number=number):
+                yield (
+                    lambda rows=rows: (
+                        batches.batch(store, columns, rows, pad_id=parts.pad_id, chunk_tokens=parts.plan.chunk_tokens)
+                        if parts.vectors is None
+                        else batches.pooled_batch(columns, rows)
+                    )
+                )
+
+    def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
+        """One update from a group of batches, and its row of metrics."""
+        parts, recipe, scale = self.parts, self.recipe, self.position.scale
+        at, tokens, losses, by_width = time.perf_counter(), 0, [], {}
+        optimizer = Optimizer(recipe, step=step, steps=parts.steps, heads=parts.at_head_rate)
+        for number, make in enumerate(group):
+            batch = make()
+            padded = sum(chunk.ids.size for chunk in batch.chunks)
+            tokens += int(parts.store.lengths[batch.texts].sum())
+            self.padded += padded
+            self.shapes |= {chunk.ids.shape for chunk in batch.chunks}
+            shown: list = []
+            seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
+            losses.append(self._gradient(batch, padded, seen, seed=(recipe.seed, step, number)) / scale.factor)
+            for vectors in shown:
+                by_width = by_widths.losses(recipe, parts.heads, parts.engine, batch, vectors)
+        loss = sum(losses) / len(losses)
+        if not math.isfinite(loss):
+            raise JobError(self._diverged(step, f"the loss is {loss}"))
+        norm = parts.engine.update(optimizer, divide=len(group) * scale.factor, max_norm=recipe.max_grad_norm)
+        finite = math.isfinite(norm)
+        scale = scale.after(finite)
+        if not finite and scale.hopeless:
+            raise JobError(self._diverged(step, "the gradient is not finite"))
+        self.position = replace(self.position, step=step, scale=scale)
+        self.real += tokens
+        return {
+            "step": step,
+            "steps": parts.steps,
+            "epoch": round(step * recipe.grad_accumulation_steps / self._batches_an_epoch, 4),
+            "loss": loss,
+            **by_width,
+            "learning_rate": optimizer.learning_rate,
+            "grad_norm": norm if finite else None,
+            "tokens_per_second": tokens / (time.perf_counter() - at),
+            "peak_memory_bytes": self._measured(),
+            "planned_memory_bytes": parts.plan.total,
+            "footprint_bytes": footprint.now(),
+            "padding": chunks.padding_share(self.real, self.padded),
+        }
+
+    def _gradient(self, batch: Batch, padded: int, seen: Callable | None, *, seed: Sequence[int]) -> float:
+        """Give a batch's loss, times the loss scale, and add its gradient to the engine's sums; `seen` gets the
+        vectors."""
+        parts = self.parts
+        frozen = parts.folder if parts.vectors is not None else None
+        scored = objective(self.recipe, parts.heads, parts.engine, batch, self.position.scale.factor, pooled=frozen)
+        if seen:
+            scored = by_widths.watched(scored, frozen, seen)
+        if parts.vectors is not None:
+            return parts.engine.grads(scored, parts.engine.array(parts.vectors[batch.texts]))[0]
+        return gradient(parts.engine, batch, scored, seed=seed, cached=self._cached(padded, len(batch.chunks)))
+
+    @property
+    def _batches_an_epoch(self) -> int:
+        return batches.steps_per_epoch(len(self.parts.columns), self.recipe.batch_size)
+
+    def _cached(self, padded: int, chunks: int) -> bool:
+        """Whether a batch goes through GradCache: asked for, or too large to hold at once."""
+        if self.recipe.grad_cache == "auto":
+            return chunks > 1 and not self.parts.plan.holds(padded)
+        return self.recipe.grad_cache == "on"
+
+    def _save(self) -> None:
+        parts = self.parts
+        masters, state = parts.engine.save()
+        # The checkpoint that a resumed run began from goes once there is a newer one.
+        source = replace(parts.folder, path=self.saved, trunk_folder="") if self.saved else parts.folder
+        base = checkpoint.base_name(self.recipe) if parts.adapter else None
+        text = readme(
+            parts.folder,
+            source,
+            self.recipe,
+            rows=len(parts.columns),
+            base=base,
+            metrics=metrics.read(metrics.path_in(parts.out)),
+            engine=f"{parts.engine.name} on {parts.engine.device}, {parts.dtype}",
+        )
+        try:
+            self.saved = checkpoint.save(
+                parts.out,
+                parts.run,
+                source,
+                self.recipe,
+                parts.adapter,
+                parts.heads,
+                self.position,
+                masters,
+                state,
+                text,
+            )
+        except JobError as error:
+            raise JobError(f"{error} {self._kept()} When that is mended: {resume_command(parts.out)}") from error
+
+    def _measured(self) -> int:
+        """The most that the engine has held in this run, bytes."""
+        self.peak = max(self.peak, self.parts.engine.memory())
+        return self.peak
+
+    def _keep_within_budget(self) -> None:
+        """Stop where the engine's peak, or what the process has grown by, is over the budget."""
+        peak, budget = self.peak, self.recipe.memory_bytes
+        if footprint.now() - self.before > budget + OWN:
+            # The allocator's cache can be given back.
+            self.parts.engine.memory(reset=True)
+            peak = max(peak, footprint.now() - self.before - OWN)
+        if peak > budget:
+            raise JobError(
+                f"Step {self.position.step} held {format_size(peak)}, over the budget of {self.recipe.memory}. "
+                f"Give a smaller --chunk-tokens (now {self.parts.plan.chunk_tokens}), or a larger "
+                f"--memory. {self._kept()} {self._onward()}"
+            )
+
+    def _out_of_memory(self, step: int, error: Exception) -> Exception:
+        """The allocator's refusal in words; any other error as it is."""
+        text = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(word in text for word in ("memory", "alloc")):
+            return error
+        return JobError(
+            f"Step {step} ran out of memory within {self.recipe.memory} ({str(error).splitlines()[0]}). Give a smaller "
+            f"--chunk-tokens (now {self.parts.plan.chunk_tokens}) or a larger --memory. {self._kept()} {self._onward()}"
+        )
+
+    def _diverged(self, step: int, what: str) -> str:
+        recipe = self.recipe
+        rate = recipe.head_learning_rate if recipe.train == "heads" else recipe.learning_rate
+        temperature = f"a temperature that is too low ({recipe.temperature:g}), " if recipe.loss == "info_nce" else ""
+        return (
+            f"Step {step}: {what}. Likely causes: a learning rate that is too high ({rate:g}), {temperature}"
+            f"or {self.parts.dtype} overflowing (try --dtype float32). {self._kept()}"
+        )
+
+    def _kept(self) -> str:
+        return f"The last good checkpoint is {self.saved}." if self.saved else "No checkpoint had been written yet."
+
+    def _onward(self) -> str:
+        return f"Go on with: {resume_command(self.parts.out)}"

@@ -1,0 +1,181 @@
+"""What a recipe trains in a model: parts of the trunk or an adapter beside it, and what stands behind the trunk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlx_metaembed import adapters
+from mlx_metaembed import folder as folders
+from mlx_metaembed import heads as head_files
+from mlx_metaembed import recipe as recipes
+from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.folder import ModelFolder, dense_files
+from mlx_metaembed.folder.module_types import DenseModule
+from mlx_metaembed.folder.parameters import TRUNK, behind_trunk
+from mlx_metaembed.heads import Fsq, Head, level_words
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.training import trainable
+
+CODES = "codes"
+"""The name of the head that `fsq` trains."""
+
+
+def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]]:
+    """The adapter, new or the folder's own, and the full names of what is frozen.
+
+    Raises CallError where the folder's weights can't train as the recipe says.
+    """
+    _require_plain(recipe, folder)
+    adapter = adapters.read(folder)
+    if recipe.train == "full" and adapter:
+        raise CallError(
+            f"{folder.path} is an adapter; go on with --train {adapter.kind.lower()}, or fuse it first: "
+            f"metaembed export {folder.path} OUT --to sentence-transformers"
+        )
+    frozen = {TRUNK + name for name in trainable.frozen(recipe, folder)}
+    if recipe.train == "heads":
+        return adapter, frozen | {TRUNK + name for name in (adapter.names if adapter else ())}
+    if recipe.train == "full":
+        return None, frozen
+    dora = recipe.train == "dora"
+    if adapter is None:
+        layers = trainable.linear_layers(recipe, folder)
+        adapter = adapters.new(
+            folder, layers, rank=recipe.lora_rank, alpha=recipe.lora_alpha, dora=dora, seed=recipe.seed
+        )
+    elif (recipe.num_layers or recipe.target_modules) and set(trainable.linear_layers(recipe, folder)) != set(
+        adapter.modules
+    ):
+        raise CallError(
+            f"{folder.path} is a {adapter.kind} adapter of layers of its own, and goes on with all of them; "
+            "num_layers and target_modules choose those of a new adapter"
+        )
+    elif (adapter.rank, f"{adapter.alpha:g}", adapter.dora) != (recipe.lora_rank, f"{recipe.lora_alpha:g}", dora):
+        raise CallError(
+            f"{folder.path} is a {adapter.kind} adapter of rank {adapter.rank} and alpha "
+            f"{adapter.alpha:g}; go on with --train {adapter.kind.lower()} --lora-rank {adapter.rank} "
+            f"--lora-alpha {adapter.alpha:g}"
+        )
+    return adapter, frozen
+
+
+def trained(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, ...]]:
+    """The shapes of the trunk's and its adapter's parameters that train, by their names in the trunk; nothing is read.
+
+    Raises CallError as `trunk` does.
+    """
+    _require_plain(recipe, folder)
+    still = trainable.frozen(recipe, folder)
+    found = {name: tensor.shape for name, tensor in folder.trunk().items() if name not in still}
+    if recipe.train in ("lora", "dora"):
+        for path, shape in trainable.linear_layers(recipe, folder).items():
+            found |= adapters.shapes(path, *shape, rank=recipe.lora_rank, dora=recipe.train == "dora")
+    return found
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What stands behind the trunk of a run from `source`: `folder` has the recipe's new Dense module, `heads` its code
+    head; `shapes` are those of the parameters of all of them, by full name.
+    """
+
+    source: ModelFolder
+    folder: ModelFolder
+    heads: dict[str, Head]
+    shapes: dict[str, tuple[int, ...]]
+
+    def arrays(self, seed: int) -> dict[str, np.ndarray]:
+        """The parameters by full name: the source's own, and new ones as they begin.
+
+        A new Dense module begins as the first features of what comes in.
+        """
+        before, stored = head_files.read(self.source)
+        kept = {name for name, head in self.heads.items() if before.get(name) == head}
+        found = behind_trunk(
+            self.source, {name: array for name, array in stored.items() if name.partition(".")[0] in kept}
+        )
+        for module in self.folder.dense[len(self.source.dense) :]:
+            name = f"dense.{module.path}.linear.weight"
+            found[name] = np.eye(module.out_features, module.in_features, dtype=np.float32)
+        if CODES in self.heads and CODES not in kept:
+            found |= {f"heads.{CODES}.{name}": array for name, array in self.heads[CODES].initial(seed).items()}
+        return found
+
+
+def behind(recipe: Recipe, source: ModelFolder) -> Behind:
+    """What stands behind the trunk; no array is read or drawn. Heads on token states do not train.
+
+    A Dense module or code head of the recipe's sizes that is there already goes on. Raises CallError where the source's
+    files do not fit, where what was trained would be replaced, where a setting is for heads that are not there, or
+    where only heads would train and there are none.
+    """
+    listed = head_files.listed(source)
+    heads = {name: head for name, head in listed.items() if not head.on_tokens}
+    shapes, folder, given = dense_files.shapes(source.path, source.dense), source, source.dimensions
+    if recipe.dense and not (source.dense and recipe.dense == given):
+        module = DenseModule(f"{2 + len(source.dense)}_Dense", given, recipe.dense, bias=False)
+        folder = replace(source, dense=(*source.dense, module))
+        shapes |= {f"{module.path}.{name}": shape for name, shape in dense_files.dense_shapes(module).items()}
+        if heads:
+            raise CallError(f"{source.path} has heads for {given} features; dense = {recipe.dense} would change them")
+    if recipe.fsq:
+        _require_same(listed.get(CODES), recipe, source)
+        heads[CODES] = Fsq(folder.dimensions, recipe.fsq_levels)
+    full = {f"dense.{name}": shape for name, shape in shapes.items()}
+    full |= {f"heads.{name}.{own}": shape for name, head in heads.items() for own, shape in head.shapes().items()}
+    if recipe.train == "heads" and not full:
+        raise CallError(
+            "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
+        )
+    _require_used(recipe, folder, heads)
+    return Behind(source, folder, heads, full)
+
+
+def at_head_rate(recipe: Recipe, folder: ModelFolder) -> tuple[str, ...]:
+    """What the full names begin with of the parameters that learn at `head_learning_rate`.
+
+    Heads, and the Dense module that the recipe names; the folder's own only where the trunk does not train.
+    """
+    modules = folder.dense if recipe.train == "heads" else folder.dense[-1:] if recipe.dense else ()
+    return ("heads.", *(f"dense.{module.path}." for module in modules))
+
+
+def _require_same(head: Head | None, recipe: Recipe, source: ModelFolder) -> None:
+    """Raise CallError where the recipe's code head would take the place of another one."""
+    if head is None or (isinstance(head, Fsq) and head.levels == recipe.fsq_levels):
+        return
+    what = (
+        f"a code head of {level_words(head.levels)}"
+        if isinstance(head, Fsq)
+        else f"a head {CODES!r} of the type {head.kind}"
+    )
+    on = f"Go on with it: --fsq {level_words(head.levels)}. " if isinstance(head, Fsq) else ""
+    raise CallError(
+        f"{source.path} has {what}, and --fsq {recipe.fsq} would replace what it has learned. {on}For a new one start "
+        f"from a copy of the folder without {folders.SIDE}/heads.json"
+    )
+
+
+def _require_used(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> None:
+    """Raise CallError for settings of heads where there are none."""
+    missing = {"fsq_weight": not heads and "a code head (fsq)"}
+    if len(at_head_rate(recipe, folder)) == 1:
+        missing["head_learning_rate"] = not heads and "heads and an added Dense module (fsq, dense)"
+    wrong = [
+        f"{name} = {getattr(recipe, name):g} belongs to {what}, and the run has none"
+        for name, what in missing.items()
+        if what and getattr(recipe, name) != recipes.default(name)
+    ]
+    if wrong:
+        raise faults("The recipe is wrong:", wrong)
+
+
+def _require_plain(recipe: Recipe, folder: ModelFolder) -> None:
+    if folder.quantization and recipe.train == "full":
+        raise CallError(
+            f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
+            "Train an adapter beside them (--train lora), or heads (--train heads); or make plain weights of them: "
+            f"metaembed convert {folder.path} OUT"
+        )

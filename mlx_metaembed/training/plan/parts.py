@@ -1,0 +1,213 @@
+"""Where a run's bytes lie at each of its moments: the fullest one is the peak.
+
+What stays (weights, masters, optimizer) is there at all of them;
+gradients, activations, the batch's vectors and the loss come and go, and what takes another's place is not added to it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlx_metaembed.config.spellings import is_word_table
+from mlx_metaembed.files.safetensors import Tensor
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.inputs.chunks import bucket
+from mlx_metaembed.losses import held_bytes
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.training import model_parts
+from mlx_metaembed.training.optimizers import adafactor, adamw, adamw_8bit
+from mlx_metaembed.training.plan.activations import ITEM, Activations, Shape, activations
+from mlx_metaembed.training.plan.lengths import Lengths
+from mlx_metaembed.training.plan.target import Target
+from mlx_metaembed.training.trainable import EMBEDDING, LAYER
+
+STATE = {"adamw": adamw.state_bytes, "adamw_8bit": adamw_8bit.state_bytes, "adafactor": adafactor.state_bytes}
+IN_HAND = {
+    "mlx": {"adamw": 2, "adamw_8bit": 2, "adafactor": 2},
+    "torch": {"adamw": 6, "adamw_8bit": 9, "adafactor": 5},
+}
+"""Copies in float32 of the largest parameter that an update makes; on a processor torch's AdamW goes by pieces."""
+PLAIN = 0.93
+"""A batch in one graph holds so much of what its chunks would hold one by one."""
+SLACK = {"mlx": 0.07, "torch": 0.1}
+"""Of all the rest: what allocators round up and keep between sizes."""
+
+Parts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be planned: a recipe on a model, on a device. `columns` are the texts of a row.
+
+    `length` is that of the longest text; without `lengths` all are taken to be as long.
+    """
+
+    recipe: Recipe
+    folder: ModelFolder
+    target: Target
+    dtype: str
+    length: int
+    columns: int
+    lengths: Lengths | None = None
+
+    @property
+    def batch_tokens(self) -> int:
+        """Padded tokens of the fullest batch."""
+        full = self.texts * bucket(self.length)
+        return full if self.lengths is None else min(full, self._measured[0])
+
+    @property
+    def usual_tokens(self) -> int:
+        """Padded tokens of a batch on the average."""
+        return self.batch_tokens if self.lengths is None else min(self.batch_tokens, self._measured[1])
+
+    @property
+    def _measured(self) -> tuple[int, int]:
+        return self.lengths.batch_tokens(self.recipe.batch_size, self.length)
+
+    @property
+    def texts(self) -> int:
+        return self.recipe.batch_size * self.columns
+
+    @property
+    def candidates(self) -> int:
+        return self.recipe.batch_size * (self.columns - 1)
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A job's bytes, before the number of tokens is known that are held at once."""
+
+    job: Job
+    stays: Parts
+    sums: int
+    """The float32 gradient of everything that trains."""
+    working: int
+    """The gradient of one chunk in the arithmetic's dtype, as much of it as is there at once."""
+    update: int
+    vectors: int
+    loss: int
+    activations: Activations
+    trained: int
+    """Parameters that train."""
+    inference: int
+    """The trunk's own bytes while the vectors of a frozen one are computed, before the heads train."""
+
+    def moments(self, chunk: int, *, held: int | None) -> dict[str, Parts]:
+        """The parts at each moment, in bytes; `held` tokens at once without GradCache, None with it."""
+        job = self.job
+        if job.recipe.train == "heads":
+            found = {
+                "embedding": {"weights": self.inference, "activations": round(chunk * self.activations.forward)},
+                "training": self.stays | {"gradients": self.sums, "vectors": self.vectors, "loss": self.loss},
+            }
+        elif held is None:
+            passing = self.activations.held(chunk, chunk)
+            # The chunk's own come where layers have given up what they kept.
+            gradients = self.sums + max(self.working - round(chunk * self.activations.kept), 0)
+            found = {
+                "a chunk": self.stays | {"gradients": gradients, "activations": passing, "vectors": self.vectors},
+                "the loss": self.stays | {"vectors": self.vectors, "loss": self.loss},
+            }
+        else:
+            # A chunk's rows are a power of two, so that a batch is seldom one chunk.
+            rows = 2 ** int(math.log2(job.texts))
+            passing = round(PLAIN * self.activations.held(held, min(chunk, rows * bucket(job.length))))
+            again = job.recipe.grad_accumulation_steps > 1
+            before, new = (self.sums, self.working) if again else (0, self.sums)
+            gradients = before + max(new - round(PLAIN * held * self.activations.kept), 0)
+            found = {
+                "the batch": self.stays | {"gradients": gradients, "activations": passing, "loss": self.loss},
+            }
+        if job.recipe.train != "heads":
+            found["the update"] = self.stays | {"gradients": self.sums, "update": self.update}
+        for parts in found.values():
+            parts["slack"] = round(SLACK[job.target.engine] * sum(parts.values()))
+            if job.target.process:
+                parts["process"] = job.target.process
+        return found
+
+    def peak(self, chunk: int, *, held: int | None) -> Parts:
+        """The parts at the fullest moment."""
+        return max(self.moments(chunk, held=held).values(), key=lambda parts: sum(parts.values()))
+
+
+def reckon(job: Job) -> Bytes:
+    """The bytes of a job. Raises CallError where the model's weights can't train as the recipe says."""
+    recipe, folder, target = job.recipe, job.folder, job.target
+    shape, item = Shape.of(folder.architecture), ITEM[job.dtype]
+    trunk, trained = folder.trunk(), model_parts.trained(recipe, folder)
+    behind = model_parts.behind(recipe, folder).shapes.values()
+    shapes = [*trained.values(), *behind]
+    count = sum(map(math.prod, shapes))
+    plain = sum(map(math.prod, trained.values()))
+    widest = max((4 * math.prod(each) for each in shapes), default=0)
+    # The word table's gradient is rows.
+    matrices = [math.prod(each) for name, each in trained.items() if not is_word_table(name)]
+    by_pieces = target == Target("torch", "cpu") and recipe.optimizer == "adamw"
+    features = folder.dimensions if recipe.train != "heads" else max(folder.dimensions, folder.pooled_width)
+    adapter = 0 if recipe.train == "full" else item * plain
+    weights = stored(trunk, folder.quantization, item, target) + adapter
+    stays = {
+        "weights": 4 * sum(map(math.prod, behind)) + (0 if recipe.train == "heads" else weights),
+        "masters": 4 * plain if item < 4 else 0,
+        "optimizer": sum(STATE[recipe.optimizer](each) for each in shapes),
+    }
+    return Bytes(
+        job=job,
+        stays=stays,
+        sums=4 * count,
+        working=(item if item == 4 else item + 4) * max(matrices, default=0)
+        if _one_by_one(job)
+        else item * sum(matrices),
+        update=0 if by_pieces else IN_HAND[target.engine][recipe.optimizer] * widest,
+        vectors=2 * 4 * job.texts * features,
+        # The mask of candidates is a byte a pair.
+        loss=held_bytes(recipe.batch_size, job.candidates, features, len(recipe.matryoshka) or 1)
+        + recipe.batch_size * job.candidates,
+        activations=activations(
+            shape,
+            length=job.length,
+            dtype=job.dtype,
+            engine=target.engine,
+            layers=shape.layers - first_layer(trained, shape.layers),
+            checkpointing=recipe.checkpointing == "on",
+            frozen=recipe.train in ("lora", "dora"),
+        ),
+        trained=count,
+        inference=weights,
+    )
+
+
+def _one_by_one(job: Job) -> bool:
+    """Whether a parameter's gradient is added to its sum as soon as it is there; MLX's compiled ones come together."""
+    return job.target.engine == "torch" or job.recipe.checkpointing == "on"
+
+
+def stored(trunk: Mapping[str, Tensor], quantization: Mapping | None, item: int, target: Target) -> int:
+    """Bytes of a trunk's weights in memory, quantized ones as they are or made plain."""
+    total = 0
+    for name, tensor in trunk.items():
+        module, _, kind = name.rpartition(".")
+        packed = quantization and f"{module}.scales" in trunk
+        if not packed:
+            total += item * math.prod(tensor.shape)
+        elif target.quantized:
+            total += (4 if kind == "weight" else item) * math.prod(tensor.shape)
+        elif kind == "scales":
+            total += item * math.prod(tensor.shape) * quantization["group_size"]
+    return total
+
+
+def first_layer(trained: Mapping[str, object], layers: int) -> int:
+    """The layer where a gradient ends: what lies before keeps nothing. All layers, where nothing trains."""
+    found = [LAYER.search(f".{name}") for name in trained]
+    return min(
+        (int(each[1]) if each else _outside(name, layers) for name, each in zip(trained, found, strict=True)),
+        default=layers,
+    )
+
+
+def _outside(name: str, layers: int) -> int:
+    """A parameter outside of the layers stands before them, or is the last norm behind them."""
+    return 0 if EMBEDDING.search(name) else layers

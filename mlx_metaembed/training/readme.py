@@ -1,0 +1,86 @@
+"""The README of a run's folder: what was trained from what, on what and how, and how the result is loaded."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from mlx_metaembed.cards import card
+from mlx_metaembed.cards.products import product
+from mlx_metaembed.cards.usage import WHAT, usage
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.recipe import Recipe, as_toml
+from mlx_metaembed.training.metrics import ends
+
+PLACES = ("model", "data", "out")
+"""Settings that say where something lay: the card has their names alone."""
+WAYS = {
+    "full": "every parameter",
+    "lora": "a LoRA adapter of rank {lora_rank}, alpha {lora_alpha:g}",
+    "dora": "a DoRA adapter of rank {lora_rank}, alpha {lora_alpha:g}",
+    "heads": "what stands behind the trunk",
+}
+
+
+def readme(
+    folder: ModelFolder,
+    source: ModelFolder,
+    recipe: Recipe,
+    *,
+    rows: int,
+    base: str | None,
+    metrics: list[dict],
+    engine: str = "",
+) -> str:
+    """The text. `folder` is what the run gives, `source` where its licence stands: the base or an earlier checkpoint.
+
+    `base` is an adapter's own base as its files name it, None for a whole model; `rows` those of the data.
+    """
+    name = Path(recipe.out).absolute().name
+    hub = card.base_model(recipe.model, source.path)
+    called = _called(recipe, hub)
+    size = f"{rows:,} row{'s' if rows != 1 else ''}"
+    said = (
+        f"{called}, fine-tuned on {Path(recipe.data).name} ({size}) with mlx-metaembed. It maps texts to "
+        f"{WHAT[folder.head]}."
+    )
+    body = [said, usage(folder, name, base=base), "## Training", _table(recipe, called, size, metrics, engine)]
+    body += [f"```toml\n{_settings(recipe)}\n```", "## The vectors"]
+    return card.card(folder, title=name, body="\n\n".join(body), base=hub, carried=card.inherited(source.trunk_path))
+
+
+def _called(recipe: Recipe, hub: str | None) -> str:
+    """How people call the base."""
+    if hub:
+        return f"[{hub}](https://huggingface.co/{hub})"
+    if Path(recipe.model).expanduser().is_dir():
+        return f"`{Path(recipe.model).absolute().name}`"
+    return f"`{recipe.model}`"
+
+
+def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: str) -> str:
+    rows: dict[str, object] = {"Base model": called, "Data": f"{Path(recipe.data).name}, {size}"}
+    rows["Trained"] = WAYS[recipe.train].format(lora_rank=recipe.lora_rank, lora_alpha=recipe.lora_alpha)
+    rows["Loss"] = product(recipe.loss)
+    if recipe.matryoshka:
+        rows["Widths"] = ", ".join(map(str, recipe.matryoshka))
+    if recipe.fsq:
+        rows["Code head"] = f"`codes`, FSQ {recipe.fsq}"
+    if metrics:
+        last = metrics[-1]
+        rows["Steps"] = f"{last['step']:,} of {last['steps']:,}"
+    if found := ends(metrics):
+        rows["Loss"] = f"{rows['Loss']}, {found[0]:.4g} in the first tenth of the steps, {found[1]:.4g} in the last"
+    if engine:
+        rows["Engine"] = product(engine)
+    return card.table(rows)
+
+
+def _settings(recipe: Recipe) -> str:
+    """What was set otherwise than the defaults, and the names of model and data, as a recipe."""
+    lines = []
+    for each in fields(Recipe):
+        value = getattr(recipe, each.name)
+        if each.name in PLACES:
+            value = Path(value).name if Path(value).expanduser().exists() else value
+        if each.name != "out" and value is not None and (value != each.default or each.name in PLACES):
+            lines.append(f"{each.name} = {as_toml(value)}")
+    return "\n".join(lines)

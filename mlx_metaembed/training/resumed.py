@@ -1,0 +1,66 @@
+"""What a resumed run goes on with: the settings that it was begun with, and its newest checkpoint."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.training import checkpoint, claim, defaults
+from mlx_metaembed.training.plan.choices import CHANGED
+
+FREE_ON_RESUME = {
+    "out",
+    "engine",
+    "memory",
+    "save_every",
+    "save_total_limit",
+    "steps_per_report",
+    "chunk_tokens",
+    "checkpointing",
+}
+"""Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
+
+
+def settings(recipe: Recipe, out: Path) -> Recipe:
+    """The recipe, with what the run in its folder had decided. Raises CallError for settings that would change it."""
+    before = Recipe(**claim.settings(out))
+    if recipe.dtype == "auto":
+        recipe = replace(recipe, dtype=before.dtype)
+    left_open = [name for name in defaults.LEFT_OPEN if getattr(recipe, name) is None]
+    recipe = replace(recipe, **{name: getattr(before, name) for name in left_open})
+    if recipe.fit == "auto":
+        recipe = replace(recipe, fit="off", **{name: getattr(before, name) for name in CHANGED})
+    if wrong := _changed(recipe, before):
+        raise CallError(
+            f"--resume continues the run as it was begun; {', '.join(wrong)} would change it. "
+            f"May change: {', '.join(sorted(_free(before) - {'out'}))}"
+        )
+    return recipe
+
+
+def _free(before: Recipe) -> set[str]:
+    """Settings that may differ from those that a run was begun with."""
+    # Dropout is drawn chunk by chunk: other chunks would draw other units.
+    return FREE_ON_RESUME - ({"chunk_tokens", "memory"} if before.dropout else set())
+
+
+def _changed(recipe: Recipe, before: Recipe) -> list[str]:
+    """The settings that would change a run, and are not those that it was begun with."""
+    names = [field.name for field in fields(Recipe) if field.name not in _free(before)]
+    return [name for name in names if getattr(recipe, name) != getattr(before, name)]
+
+
+def start(out: Path, note: Callable[[str], None]) -> Path | None:
+    """The checkpoint that a run goes on from. Raises CallError where it is damaged, or trained with other settings."""
+    run = claim.read(out)["run"]
+    newest = checkpoint.newest(out, run)
+    if others := [path.name for path in checkpoint.strangers(out, run)]:
+        note(f"{', '.join(others)} in {out}: not written by this run, and left as it is")
+    if newest:
+        asked, trained = Recipe(**claim.settings(out)), Recipe(**claim.settings(newest))
+        if wrong := _changed(asked, trained):
+            shown = ", ".join(f"{name} = {getattr(asked, name)!r} ({getattr(trained, name)!r} there)" for name in wrong)
+            changed = f"{out / claim.SETTINGS} was changed since {newest.name} was written: {shown}."
+            raise CallError(changed + claim.kept_settings(out))
+    return newest
