@@ -5,9 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.files import safetensors
+from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.search import fingerprint
 
 
@@ -19,6 +21,16 @@ def model(tiny, tmp_path):
 
 def of(path):
     return fingerprint.of(folders.read(path))
+
+
+def test_a_dense_module_is_part_of_the_model(tmp_path):
+    dense = (DenseModule("2_Dense", 32, 8),)
+    one, other = (of(tiny_folder(tmp_path / name, seed=seed, dense=dense)) for name, seed in (("a", 0), ("b", 1)))
+    assert of(tmp_path / "a") == one != other
+    path = tmp_path / "a" / "2_Dense" / "model.safetensors"
+    arrays = safetensors.read(path)
+    safetensors.write(path, arrays | {"linear.bias": arrays["linear.bias"] + 1})
+    assert of(tmp_path / "a") != one
 
 
 def change(path, **settings):

@@ -14,8 +14,7 @@ import numpy as np
 
 from mlx_metaembed.files.disk import read_json
 from mlx_metaembed.files.safetensors import Tensor, header, read_tensor
-from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.layers import dense
+from mlx_metaembed.folder import ModelFolder, dense_files
 
 PLACES = ("path", "base", "adapter", "trunk_folder")
 """Fields that say where files lie."""
@@ -33,7 +32,7 @@ def _weights(folder: ModelFolder) -> str:
     found = hashlib.blake2b(digest_size=8)
     parts: dict[str, Tensor | np.ndarray] = dict(folder.trunk())
     if folder.dense:
-        arrays = dense.read(folder.path, folder.dense)
+        arrays = dense_files.read(folder.path, folder.dense)
         parts |= {f"dense {at}": arrays[name] for at, name in enumerate(sorted(arrays))}
     if folder.adapter:
         for path in sorted(folder.adapter.glob("adapter*.safetensors")):
