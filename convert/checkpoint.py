@@ -59,7 +59,7 @@ def convert(
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
         readme(source, folder, partial, title=out.name)
-        loadable.require(partial, source, engine=engine, note=note)
+        loadable.require(partial, source, done="converted", engine=engine, note=note)
         inspect(partial)
     return folders.read(out)
 
@@ -94,8 +94,8 @@ def read(
         note(f"Its {folder.quantization['bits']}-bit weights became plain ones, with what quantization took off them")
         config = {key: value for key, value in folder.config.items() if not key.startswith("quantization")}
         folder = replace(folder, config=config)
-    elif "quantization_config" in folder.config:
-        method = folder.config["quantization_config"].get("quant_method")
+    elif settings := folder.config.get("quantization_config"):
+        method = settings.get("quant_method")
         raise CallError(f"{folder.path} is quantized by {method!r}, which is not known; convert the model it came from")
     tensors, left, buffers = names.trunk(folder.path, folder.model_type, found)
     if task_adapters.names(folder.config) and not any(f"{task_adapters.LORA}." in name for name in tensors):

@@ -19,8 +19,8 @@ from mlx_metaembed.heads import choices
 TEXT = "a text"
 
 
-def require(written: Path, source: object, *, engine: str, note: Note) -> None:
-    """Load a written folder and encode a text; `source` is what it is called in messages.
+def require(written: Path, source: object, *, done: str, engine: str = "auto", note: Note) -> None:
+    """Load a written folder and encode a text; `source` and what is `done` to it are named in messages.
 
     With `engine` "auto" the engines that are installed are tried until one takes it, and `note` hears what another
     said. Raises CallError that lists every tensor with a value that is not finite, or says why no engine takes it.
@@ -41,7 +41,7 @@ def require(written: Path, source: object, *, engine: str, note: Note) -> None:
         for other, error in refused:
             note(f"It loads on {name} alone; {other} says: {said(error)}")
         return
-    raise CallError(f"{source} was not converted: no engine here loads what comes of it. {said(refused[0][1])}")
+    raise CallError(f"{source} was not {done}: no engine here loads what comes of it. {said(refused[0][1])}")
 
 
 def _names(engine: str) -> list[str]:

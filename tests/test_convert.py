@@ -384,3 +384,11 @@ def test_the_verb_prints_one_json_object(tiny: Path, tmp_path: Path) -> None:
         "head": None,
         "bytes_on_disk": size,
     }
+
+
+@pytest.mark.parametrize("empty", ["", None, {}])
+def test_an_empty_quantization_is_none(tiny: Path, tmp_path: Path, empty: object):
+    source = tmp_path / "source"
+    shutil.copytree(tiny, source)
+    config_of(source, quantization_config=empty)
+    assert convert(source, tmp_path / "out").quantization is None

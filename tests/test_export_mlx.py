@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from golden_variants import altered
 from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders
@@ -102,6 +103,13 @@ def test_a_group_size_that_nothing_fits_offers_the_one_that_does(tiny: Path, tmp
     with pytest.raises(CallError, match="can be quantized in groups of 128; all are with --group-size 32"):
         export(folders.read(tiny), tmp_path / "out", bits=4, group_size=128)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_no_engine_loads_is_not_exported(tmp_path: Path) -> None:
+    source = altered(tmp_path / "source", "t5", {"d_ff": None})
+    with pytest.raises(CallError, match="was not exported: no engine here loads what comes of it"):
+        export(folders.read(source), tmp_path / "out", bits=8, group_size=32)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_a_peer_would_not_load_is_said(tmp_path: Path) -> None:

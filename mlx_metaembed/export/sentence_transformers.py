@@ -8,7 +8,7 @@ from pathlib import Path
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
 from mlx_metaembed.cards.usage import WHAT, usage
-from mlx_metaembed.convert import checkpoint
+from mlx_metaembed.convert import checkpoint, loadable
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import disk
@@ -54,4 +54,5 @@ def export(
             base=card.base_model(model.path, model.path),
         )
         (partial / card.README).write_text(text, encoding="utf-8")
+        loadable.require(partial, model.path, done="exported", note=note)
     return folders.read(out)

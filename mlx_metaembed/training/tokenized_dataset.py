@@ -9,6 +9,7 @@ import numpy as np
 
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.folder import ModelFolder, task_adapters
+from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.training.batches import Columns
@@ -39,7 +40,7 @@ class Numbered:
     ) -> Store:
         """The texts' tokens, memory-mapped, written into the run's folder where they are not there whole."""
         path = out / self.stores[0]
-        return tokenizer.stored(path, tokenizer, self.texts, self.prompts, advance, tasks=self.tasks, note=note)
+        return token_store.stored(path, tokenizer, self.texts, self.prompts, advance, tasks=self.tasks, note=note)
 
 
 def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
@@ -62,6 +63,6 @@ def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
     plain: dict[str, int] = {}
     same = np.array([plain.setdefault(" ".join(text.split()), len(plain)) for text in texts], np.int64)
     adapters = None if query[1] is None else [task for (_, task), _ in numbers]
-    key = tokenizer.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts, adapters)
+    key = token_store.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts, adapters)
     rows = hashlib.sha256(key.encode() + anchors.tobytes() + positives.tobytes() + negatives.tobytes())
     return Numbered(texts, prompts, adapters, Columns(anchors, positives, negatives, same), key, rows.hexdigest()[:16])
