@@ -146,7 +146,7 @@ def extras(folder: ModelFolder, partial: Path, *, dtype: str | None, note: Note)
 def readme(source: str | Path, folder: ModelFolder, partial: Path, *, title: str) -> None:
     """Write the licence and the card: the source's own, of a hub's copy with its id; else, or for a fused adapter, one
     of the kit's."""
-    card.papers(folder, partial)
+    card.copy_license_and_readme(folder, partial)
     base = card.base_model(source, folder.path)
     adapted = not Path(source).is_file() and (locate.resolve(source, weights=False) / ADAPTER).is_file()
     if (folder.path / card.README).is_file() and not adapted:

@@ -85,7 +85,7 @@ def _heads(config: Mapping, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     wrong = []
     if heads < 1:
         return [f"{key} = {heads}, expected at least one"]
-    if undivided := checks.undivided(config):
+    if undivided := checks.indivisible_heads(config):
         return undivided
     named = f" of {width_key} = {width}" if width else ""
     endings = {(".q_proj.weight", ".SelfAttention.q.weight"): (key, heads), (".k_proj.weight",): ("", shared)}

@@ -19,7 +19,7 @@ from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.export.mlx import export as export_mlx
 from mlx_metaembed.files import safetensors
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Watch, model_parts, train
+from mlx_metaembed.training import Callbacks, model_parts, train
 
 TEXTS = ["open a socket", "read a file and count its lines", "x"]
 
@@ -102,7 +102,7 @@ def test_a_stopped_adapter_resumes_to_the_same_weights(engine_name: str, tiny: P
     parts = replace(whole, out=str(tmp_path / "parts"))
     asked = iter([False, True])
     with pytest.raises(JobError, match="Stopped after step 2"):
-        train(parts, watch=Watch(stopped=lambda: next(asked)))
+        train(parts, watch=Callbacks(stopped=lambda: next(asked)))
     train(parts, resume=True)
     expected, got = (safetensors.read(tmp_path / name / adapters.FILE) for name in ("whole", "parts"))
     for name, array in expected.items():
@@ -140,7 +140,7 @@ def test_parts_of_the_trunk_train(engine_name: str, tiny: Path, pairs: Path, tmp
 def test_heads_train_on_vectors_that_are_embedded_once(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
     out = tmp_path / "out"
     heard = []
-    watch = Watch(prepared=lambda what, count, of: heard.append((what, count)))
+    watch = Callbacks(prepared=lambda what, count, of: heard.append((what, count)))
     result = train(recipe(tiny, pairs, out, train="heads", dense=16, fsq="4x8", engine=engine_name), watch=watch)
     assert sum(count for what, count in heard if what == "embedding") == 48
     before, after = safetensors.read(tiny / "model.safetensors"), safetensors.read(out / "model.safetensors")

@@ -97,8 +97,8 @@ class Config:
 
 
 def test_values_by_their_annotations():
-    assert not checks.unfit(Config, {"layer_norm_eps": 1, "attention_window": [4, 8], "unknown": object()})
-    assert checks.unfit(Config, {"attention_window": [4, 0.5], "hidden_act": None, "vocab_size": True}) == [
+    assert not checks.type_errors(Config, {"layer_norm_eps": 1, "attention_window": [4, 8], "unknown": object()})
+    assert checks.type_errors(Config, {"attention_window": [4, 0.5], "hidden_act": None, "vocab_size": True}) == [
         "attention_window = [4, 0.5], expected a whole number or a list, each a whole number",
         "hidden_act = None, expected a word",
         "vocab_size = True, expected a whole number",

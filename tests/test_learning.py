@@ -17,7 +17,7 @@ from mlx_metaembed.heads import Fsq, Lexical
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import model_parts
 from mlx_metaembed.training.plan import Job, Target
-from mlx_metaembed.training.plan.parts import reckon
+from mlx_metaembed.training.plan.parts import estimate
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> folders.ModelFolder:
     ids=str,
 )
 def test_arrays_have_the_shapes_and_only_what_is_new_is_drawn(folder: folders.ModelFolder, settings: dict, new: tuple):
-    behind = model_parts.behind(Recipe(**settings), folder)
+    behind = model_parts.post_trunk(Recipe(**settings), folder)
     arrays = behind.arrays(seed=0)
     assert {name: array.shape for name, array in arrays.items()} == behind.shapes
     stored = heads.read(folder)[1]
@@ -48,7 +48,7 @@ def test_arrays_have_the_shapes_and_only_what_is_new_is_drawn(folder: folders.Mo
 
 
 def test_a_new_head_begins_as_the_seed_says(tmp_path: Path):
-    behind = model_parts.behind(Recipe(fsq="4x6"), folders.read(tiny_folder(tmp_path / "m")))
+    behind = model_parts.post_trunk(Recipe(fsq="4x6"), folders.read(tiny_folder(tmp_path / "m")))
     fresh = Fsq(32, (4,) * 6).initial(3)
     for name, array in behind.arrays(seed=3).items():
         np.testing.assert_array_equal(array, fresh[name.removeprefix("heads.codes.")])
@@ -60,7 +60,7 @@ def test_a_trained_code_head_is_not_replaced(folder: folders.ModelFolder, levels
         f"has a code head of 4x8, and --fsq {levels} would replace what it has learned. Go on with it: --fsq 4x8. "
     )
     with pytest.raises(CallError) as caught:
-        model_parts.behind(Recipe(fsq=levels), folder)
+        model_parts.post_trunk(Recipe(fsq=levels), folder)
     assert message in str(caught.value) and "a copy of the folder without metaembed/heads.json" in str(caught.value)
 
 
@@ -70,16 +70,16 @@ def test_a_head_of_another_kind_with_the_name_is_not_replaced(tmp_path: Path):
     arrays = {f"codes.{name}": np.zeros(shape, np.float32) for name, shape in head.shapes().items()}
     heads.write({"codes": head}, arrays, path)
     with pytest.raises(CallError, match="has a head 'codes' of the type lexical, and --fsq 4x8 would replace"):
-        model_parts.behind(Recipe(fsq="4x8"), folders.read(path))
+        model_parts.post_trunk(Recipe(fsq="4x8"), folders.read(path))
 
 
 def test_a_linear_module_of_the_same_width_is_added_and_goes_on(tmp_path: Path):
     source = folders.read(tiny_folder(tmp_path / "m"))
-    behind = model_parts.behind(Recipe(dense=32, train="heads"), source)
+    behind = model_parts.post_trunk(Recipe(dense=32, train="heads"), source)
     assert behind.shapes == {"dense.2_Dense.linear.weight": (32, 32)}
     with_one = folders.read(tiny_folder(tmp_path / "n", dense=(DenseModule("2_Dense", 32, 16),)))
-    assert [module.out_features for module in model_parts.behind(Recipe(dense=16), with_one).folder.dense] == [16]
-    assert [module.out_features for module in model_parts.behind(Recipe(dense=8), with_one).folder.dense] == [16, 8]
+    assert [module.out_features for module in model_parts.post_trunk(Recipe(dense=16), with_one).folder.dense] == [16]
+    assert [module.out_features for module in model_parts.post_trunk(Recipe(dense=8), with_one).folder.dense] == [16, 8]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_linear_module_of_the_same_width_is_added_and_goes_on(tmp_path: Path):
 def test_what_is_added_and_all_heads_learn_at_the_heads_rate(tmp_path: Path, settings: dict, expected: tuple):
     source = folders.read(tiny_folder(tmp_path / "m", dense=(DenseModule("2_Dense", 32, 16),)))
     recipe = Recipe(**settings)
-    assert model_parts.at_head_rate(recipe, model_parts.behind(recipe, source).folder) == expected
+    assert model_parts.at_head_rate(recipe, model_parts.post_trunk(recipe, source).folder) == expected
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_settings_of_heads_are_refused_where_there_are_none(
     folder: folders.ModelFolder, tmp_path: Path, settings: dict, message: str
 ):
     with pytest.raises(CallError, match=message):
-        model_parts.behind(Recipe(**settings), folders.read(tiny_folder(tmp_path / "none")))
+        model_parts.post_trunk(Recipe(**settings), folders.read(tiny_folder(tmp_path / "none")))
     if "dense" not in settings:
-        assert model_parts.behind(Recipe(**settings), folder).heads
+        assert model_parts.post_trunk(Recipe(**settings), folder).heads
 
 
 def test_an_adapter_goes_on_with_the_layers_that_it_has(tmp_path: Path):
@@ -134,7 +134,7 @@ def test_an_adapter_goes_on_with_the_layers_that_it_has(tmp_path: Path):
 
 def test_a_new_dense_module_begins_as_the_first_features(tmp_path: Path):
     source = folders.read(tiny_folder(tmp_path / "m"))
-    behind = model_parts.behind(Recipe(dense=8), source)
+    behind = model_parts.post_trunk(Recipe(dense=8), source)
     assert behind.folder.dimensions == 8 and behind.shapes == {"dense.2_Dense.linear.weight": (8, 32)}
     np.testing.assert_array_equal(behind.arrays(seed=0)["dense.2_Dense.linear.weight"], np.eye(8, 32))
 
@@ -143,7 +143,7 @@ def test_a_plan_of_a_wide_code_head_draws_nothing(tmp_path: Path):
     """Orthonormal rows of a million features would take eight terabytes."""
     found, recipe = folders.read(tiny_folder(tmp_path / "m")), Recipe(fsq="4x8", dense=1_000_000, batch_size=8)
     trunk = sum(np.prod(each.shape) for each in found.trunk().values())
-    made = reckon(Job(recipe, found, Target("mlx", "cpu"), "float32", length=32, columns=2))
+    made = estimate(Job(recipe, found, Target("mlx", "cpu"), "float32", length=32, columns=2))
     assert made.trained == trunk + 32 * 1_000_000 + 8 * 1_000_000 + 8
 
 
@@ -151,12 +151,12 @@ def test_a_plan_of_a_wide_code_head_draws_nothing(tmp_path: Path):
 def test_a_file_that_is_missing_is_named_before_anything_is_drawn(folder: folders.ModelFolder, name: str):
     (folder.path / name).unlink()
     with pytest.raises(CallError, match="is missing"):
-        model_parts.behind(Recipe(), folder)
+        model_parts.post_trunk(Recipe(), folder)
     with pytest.raises(CallError, match="is missing"):
-        reckon(Job(Recipe(batch_size=8), folder, Target("mlx", "cpu"), "float32", 32, 2))
+        estimate(Job(Recipe(batch_size=8), folder, Target("mlx", "cpu"), "float32", 32, 2))
 
 
 def test_a_file_that_does_not_fit_is_named(folder: folders.ModelFolder):
     safetensors.write(folder.path / "2_Dense/model.safetensors", {"linear.weight": np.eye(16, dtype=np.float32)})
     with pytest.raises(CallError, match=r"shape \(16, 16\), the configuration says \(16, 32\)"):
-        model_parts.behind(Recipe(), folder)
+        model_parts.post_trunk(Recipe(), folder)

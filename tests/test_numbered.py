@@ -12,17 +12,17 @@ from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.losses import info_nce, triplet
 from mlx_metaembed.training import batches
-from mlx_metaembed.training.tokenized_dataset import Numbered, number
+from mlx_metaembed.training.tokenized_dataset import TokenizedDataset, number
 
 SIDES = {"query": "open ", "document": "read "}
 
 
-def numbered(path: Path, pairs: Pairs, prompts: dict[str, str]) -> Numbered:
+def numbered(path: Path, pairs: Pairs, prompts: dict[str, str]) -> TokenizedDataset:
     folder = folders.read(tiny_folder(path, prompts=prompts))
     return number(pairs, folder, Tokenizer(folder, 32))
 
 
-def whole(found: Numbered, path: Path) -> batches.Batch:
+def whole(found: TokenizedDataset, path: Path) -> batches.Batch:
     """All rows as one batch."""
     folder = folders.read(path)
     store = found.store(Tokenizer(folder, 32), path, lambda count: None)

@@ -17,12 +17,12 @@ from mlx_metaembed.inputs import chunks
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training import Callbacks, train
 from mlx_metaembed.training.plan import Job, Target, fitting, plan
 from mlx_metaembed.training.plan.activations import Shape, activations
 from mlx_metaembed.training.plan.choices import choices
 from mlx_metaembed.training.plan.coefficients import FORMS, Numbers
-from mlx_metaembed.training.plan.parts import Bytes, reckon
+from mlx_metaembed.training.plan.parts import Bytes, estimate
 from mlx_metaembed.training.plan.planned import MOST_TOKENS, most_shapes
 
 WORDS, POSITIONS, LAYER = 120 * 32, 50 * 32 + 2 * 32, 4 * (32 * 32 + 32) + 2 * 64 * 32 + 64 + 32 + 4 * 32
@@ -45,7 +45,7 @@ def job(path: Path, target: Target = CPU, dtype: str = "float32", columns: int =
 
 
 def reckoned(path: Path, *given: object, **settings: object) -> Bytes:
-    return reckon(job(path, *given, **settings))
+    return estimate(job(path, *given, **settings))
 
 
 def test_what_stays_is_counted_by_part(tiny: Path):
@@ -193,11 +193,11 @@ def test_fit_takes_the_first_that_fits_and_says_so(tiny: Path):
 
 def test_a_budget_that_the_machine_cannot_give_is_said(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(footprint, "machine", lambda: 8 * 2**30)
-    assert METAL.crowded(6 * 10**9) is None and CUDA.crowded(8 * 10**9) is None
-    assert "memory = 8.00 GB is more than 75% of this machine's 8.59 GB" in METAL.crowded(8 * 10**9)
-    assert "--memory 6.4GB" in METAL.crowded(8 * 10**9)
+    assert METAL.memory_warning(6 * 10**9) is None and CUDA.memory_warning(8 * 10**9) is None
+    assert "memory = 8.00 GB is more than 75% of this machine's 8.59 GB" in METAL.memory_warning(8 * 10**9)
+    assert "--memory 6.4GB" in METAL.memory_warning(8 * 10**9)
     monkeypatch.setattr(footprint, "machine", lambda: None)
-    assert METAL.crowded(10**12) is None
+    assert METAL.memory_warning(10**12) is None
 
 
 def test_shapes_are_bounded():
@@ -237,7 +237,7 @@ def middling(engine_name: str, where: Path, settings: dict) -> Recipe:
 
 @pytest.mark.parametrize("settings", RECIPES)
 def test_a_run_on_mlx_holds_what_was_planned(mlx_engine: str, tmp_path: Path, settings: str):
-    result = train(middling(mlx_engine, tmp_path, RECIPES[settings]), watch=Watch())
+    result = train(middling(mlx_engine, tmp_path, RECIPES[settings]), watch=Callbacks())
     assert result.peak_memory_bytes <= result.memory_bytes
     # On an idle machine within 15 %; on a busy one MLX lets go of arrays while it waits for its processor.
     assert 0.75 < result.peak_memory_bytes / result.planned_memory_bytes < 1.15
@@ -246,7 +246,7 @@ def test_a_run_on_mlx_holds_what_was_planned(mlx_engine: str, tmp_path: Path, se
 @pytest.mark.parametrize("settings", RECIPES)
 def test_a_run_on_torch_holds_what_was_planned(torch_engine: str, tmp_path: Path, settings: str):
     recipe, results = middling(torch_engine, tmp_path, RECIPES[settings]), []
-    held = counted(torch_engine, lambda: results.append(train(recipe, watch=Watch())))
+    held = counted(torch_engine, lambda: results.append(train(recipe, watch=Callbacks())))
     # The rest of the process is not counted.
     planned = results[0].planned_memory_bytes - Target.of("torch", results[0].device).process
     assert held == pytest.approx(planned, rel=0.15)

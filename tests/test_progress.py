@@ -55,13 +55,13 @@ def test_off_a_terminal_it_is_lines_on_stderr(tiny: Path, pairs: Path, tmp_path:
 
 def test_without_a_watch_a_run_shows_itself(tiny: Path, pairs: Path, tmp_path: Path, capsys, monkeypatch):
     from mlx_metaembed.recipe import Recipe
-    from mlx_metaembed.training import Watch, train
+    from mlx_metaembed.training import Callbacks, train
 
     monkeypatch.setattr(display, "EVERY", 0.001)
     recipe = {"model": str(tiny), "data": str(pairs), "batch_size": 8, "epochs": 1, "engine": "mlx"}
     train(Recipe(**recipe, out=str(tmp_path / "one")))
     assert "training: 5 of 5 steps" in capsys.readouterr().err
-    train(Recipe(**recipe, out=str(tmp_path / "two")), watch=Watch())
+    train(Recipe(**recipe, out=str(tmp_path / "two")), watch=Callbacks())
     assert capsys.readouterr().err == ""
 
 

@@ -12,12 +12,12 @@ from tiny import tiny_folder
 from mlx_metaembed import report
 from mlx_metaembed.files import disk
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training import Callbacks, train
 
 
 def trained(base: Path, pairs: Path, out: Path, **settings: object) -> Path:
     common = {"batch_size": 8, "epochs": 1, "engine": "mlx", "dtype": "float32", "matryoshka": (32, 8), "fsq": "4x8"}
-    result = train(Recipe(model=str(base), data=str(pairs), out=str(out), **common | settings), watch=Watch())
+    result = train(Recipe(model=str(base), data=str(pairs), out=str(out), **common | settings), watch=Callbacks())
     assert (result.rows, result.report) == (40, str(out / "report.html"))
     return out
 
@@ -120,7 +120,7 @@ def test_a_page_that_cannot_be_written_fails_no_run(tiny: Path, pairs: Path, tmp
     monkeypatch.setattr("mlx_metaembed.report.run.write", full)
     notes: list[str] = []
     recipe = Recipe(model=str(tiny), data=str(pairs), out=str(tmp_path / "out"), batch_size=8, epochs=1, engine="mlx")
-    assert train(recipe, watch=Watch(note=notes.append)).report is None
+    assert train(recipe, watch=Callbacks(note=notes.append)).report is None
     assert notes[-1].startswith("The run is whole, but its page is not: Could not write")
     assert (tmp_path / "out/modules.json").is_file()
 

@@ -17,7 +17,7 @@ from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import safetensors
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Result, Watch, train
+from mlx_metaembed.training import Callbacks, Result, train
 
 
 def recipe(tiny: Path, pairs: Path, out: Path, **settings) -> Recipe:
@@ -50,10 +50,10 @@ def final(out: Path) -> dict[str, np.ndarray]:
     }
 
 
-def stop_after(step: int) -> Watch:
+def stop_after(step: int) -> Callbacks:
     """Stop as Ctrl-C would, once the step is done."""
     seen: list[int] = []
-    return Watch(step=lambda row: seen.append(row["step"]), stopped=lambda: step in seen)
+    return Callbacks(step=lambda row: seen.append(row["step"]), stopped=lambda: step in seen)
 
 
 def test_it_learns_and_leaves_a_model_folder(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):

@@ -16,7 +16,7 @@ from test_train import final, metrics, recipe, stop_after
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import safetensors
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training import Callbacks, train
 from mlx_metaembed.training.metrics import read as read_metrics
 
 
@@ -123,7 +123,7 @@ def test_what_the_message_offers_ends_as_the_whole_run(engine_name: str, stopped
     ids = next(out.glob("tokens-*")) / "ids.npy"
     np.save(ids, np.load(ids) * 0 + 10**6)
     notes: list[str] = []
-    train(again, resume=True, watch=Watch(note=notes.append))
+    train(again, resume=True, watch=Callbacks(note=notes.append))
     assert f"{ids.parent} is damaged (ids.npy: its content changed), and is made again" in notes
     assert [row["step"] for row in metrics(out)] == [1, 2, 3, 4]
     found = final(out)
@@ -187,7 +187,7 @@ def test_a_run_removes_its_own_checkpoints_alone(tiny: Path, pairs: Path, tmp_pa
     mine += ["checkpoint-5", "checkpoint-99", "checkpoint-link"]
     notes: list[str] = []
     with pytest.raises(JobError):
-        train(settings, resume=True, watch=Watch(note=notes.append, stopped=lambda: True))
+        train(settings, resume=True, watch=Callbacks(note=notes.append, stopped=lambda: True))
     run = json.loads((out / "metaembed" / "run.json").read_text())["run"]
     assert (out / f"checkpoint-5-{run}").is_dir()
     assert any("checkpoint-best" in note and "not written by this run" in note for note in notes)

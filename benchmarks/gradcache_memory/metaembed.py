@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import program, rows
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training import Callbacks, train
 
 given = program.settings(rows=str, engine="torch", grad_cache="on", batch=1024, length=32, chunk_tokens=4096)
 with tempfile.TemporaryDirectory() as work:
@@ -29,7 +29,7 @@ with tempfile.TemporaryDirectory() as work:
         memory="1000GB",
     )
     steps: list[dict] = []
-    result = train(recipe, watch=Watch(step=steps.append))
+    result = train(recipe, watch=Callbacks(step=steps.append))
 program.answer(
     peak_bytes=result.peak_memory_bytes,
     loss=result.loss,

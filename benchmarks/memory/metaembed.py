@@ -10,7 +10,7 @@ from benchmarks.memory.texts import texts, write
 from mlx_metaembed import folder as folders
 from mlx_metaembed.export import mlx
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training import Callbacks, train
 
 given = program.settings(model=str, part=1, columns=2, length=512, bits=0, settings=str)
 settings = json.loads(given.settings)
@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as work:
     write(data, texts(count, given.length, numbers=words is None), given.columns)
     recipe = Recipe(model=str(model), data=str(data), out=f"{work}/run", iters=2, dtype="float32", **settings)
     steps: list[dict] = []
-    result = train(recipe, watch=Watch(step=steps.append))
+    result = train(recipe, watch=Callbacks(step=steps.append))
 program.answer(
     planned=result.planned_memory_bytes,
     peak_bytes=result.peak_memory_bytes,

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import program, rows
 from benchmarks.train_speed import BATCH, LEARNING_RATE, LENGTH
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Watch, train
+from mlx_metaembed.training import Callbacks, train
 
 given = program.settings(rows=str, engine="torch", steps=8)
 with tempfile.TemporaryDirectory() as work:
@@ -33,7 +33,7 @@ with tempfile.TemporaryDirectory() as work:
         engine=given.engine,
     )
     steps: list[dict] = []
-    result = train(recipe, watch=Watch(step=steps.append))
+    result = train(recipe, watch=Callbacks(step=steps.append))
 seconds = tokenising + steps[-1]["elapsed_s"]
 program.answer(
     tokens_per_second=tokens / seconds,

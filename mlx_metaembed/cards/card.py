@@ -130,7 +130,7 @@ def from_hub(source: str, path: Path) -> None:
     )
 
 
-def papers(folder: ModelFolder, out: Path, *others: str) -> None:
+def copy_license_and_readme(folder: ModelFolder, out: Path, *others: str) -> None:
     """Copy the licence, and other files where they are there."""
     for name in (*PAPERS, *others):
         if (folder.path / name).is_file():

@@ -165,5 +165,5 @@ def _notes(made: Plan) -> None:
             f"every text is taken to have {made.job.length} tokens, the most that it may have; --data FILE plans for "
             "the lengths of its texts"
         )
-    if crowded := target.crowded(made.budget):
+    if crowded := target.memory_warning(made.budget):
         note(crowded)

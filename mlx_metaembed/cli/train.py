@@ -66,7 +66,7 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
       metaembed train recipe.toml --learning-rate 5e-5 --out runs/faster
       metaembed train --resume --out runs/mine
     """
-    from mlx_metaembed.training import Watch, train
+    from mlx_metaembed.training import Callbacks, train
     from mlx_metaembed.training.claim import resume_command, unfinished
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -75,7 +75,7 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     stages, stop = Stages(), _Stop()
     try:
         with closing(stages), signals.handled(stop.handle):
-            watch = Watch(note=note, prepared=stages.prepared, step=stages.step, stopped=stop)
+            watch = Callbacks(note=note, prepared=stages.prepared, step=stages.step, stopped=stop)
             result = train(chosen, resume=resume, watch=watch)
     except StoppedError as error:
         note(f"metaembed: {error}")

@@ -38,7 +38,7 @@ NUMBERS = (
 """What is a number above 0."""
 
 
-def wrong(config: Mapping) -> list[str]:
+def invalid_entries(config: Mapping) -> list[str]:
     """The entries of config.json that can't be meant, one line each; towers' own parts too."""
     kind = config.get("model_type")
     parts = [
@@ -108,7 +108,7 @@ def _together(said: Mapping) -> list[str]:
     return found
 
 
-def undivided(config: Mapping) -> list[str]:
+def indivisible_heads(config: Mapping) -> list[str]:
     """One line where the states' width can't be shared among the heads, one where heads can't share keys."""
     (hidden_key, hidden), (heads_key, heads) = (entry(config, name) for name in ("hidden_size", "num_attention_heads"))
     said = unified(dict(config))
@@ -122,7 +122,7 @@ def undivided(config: Mapping) -> list[str]:
     return wrong
 
 
-def unfit(kind: type, values: Mapping) -> list[str]:
+def type_errors(kind: type, values: Mapping) -> list[str]:
     """The values that a dataclass's annotations do not allow, one line each."""
     hints = typing.get_type_hints(kind)
     return [

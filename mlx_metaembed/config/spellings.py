@@ -85,7 +85,7 @@ ALIASES = {
 """What BERT's configuration calls a thing, and what other families do."""
 
 
-UNSAID = {
+FAMILY_DEFAULTS = {
     "qwen3": {"head_dim": 128},
     "gemma3_text": {"head_dim": 256, "num_key_value_heads": 4},
     "mistral": {"num_key_value_heads": 8},
@@ -102,7 +102,7 @@ def unified(config: dict) -> dict:
     if kind in clip.TEXT:
         return clip.text(config)
     found = {name: next((config[key] for key in keys if key in config), None) for name, keys in ALIASES.items()}
-    return UNSAID.get(kind, {}) | {name: value for name, value in found.items() if value is not None} | config
+    return FAMILY_DEFAULTS.get(kind, {}) | {name: value for name, value in found.items() if value is not None} | config
 
 
 def entry(config: Mapping, name: str) -> tuple[str, Any]:

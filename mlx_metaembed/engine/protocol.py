@@ -89,7 +89,7 @@ class Engine(Protocol):
     def backward(self, chunk: Chunk, cotangent: Array, *, seed: int) -> None:
         """Run a chunk again and add the gradient that its vectors' gradient `cotangent` gives."""
 
-    def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
+    def forward_backward(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
         """The loss through all chunks in one graph, adding all gradients: quicker, and holds every activation."""
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:

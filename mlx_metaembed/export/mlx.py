@@ -74,7 +74,7 @@ def export(
     packed = _packed(tensors, chosen, bits, group_size)
     with disk.replacing(out) as partial:
         checkpoint.write(replace(folder, config=config), packed, partial, dtype=dtype, note=note)
-        card.papers(folder, partial)
+        card.copy_license_and_readme(folder, partial)
         said = (
             f"A text embedder for MLX, its weights quantized to {bits} bits in groups of {group_size}: it maps texts to"
         )

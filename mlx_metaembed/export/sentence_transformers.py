@@ -46,7 +46,7 @@ def export(
         note("transformers' own nomic_bert has no experts: other tools need the hub's code (trust_remote_code=True)")
     with disk.replacing(out) as partial:
         checkpoint.write(folder, tensors, partial, dtype=dtype, note=note)
-        card.papers(folder, partial)
+        card.copy_license_and_readme(folder, partial)
         text = card.card(
             folder,
             title=out.name,

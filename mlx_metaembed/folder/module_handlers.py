@@ -93,7 +93,9 @@ def _dense(steps: Steps, where: str, settings: Mapping) -> None:
     dense = module_types.dense_module(where, settings)
     if dense is None:
         steps.wrong.append(f"{where}/config.json: in_features or out_features is missing")
-    elif unfit := checks.unfit(DenseModule, {name: value for name, value in vars(dense).items() if name != "path"}):
+    elif unfit := checks.type_errors(
+        DenseModule, {name: value for name, value in vars(dense).items() if name != "path"}
+    ):
         steps.wrong += [f"{where}/config.json: {line}" for line in unfit]
     elif not dense_activations.known(dense.activation_function):
         steps.wrong.append(

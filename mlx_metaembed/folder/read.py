@@ -147,7 +147,7 @@ def _wrong_forms(config: dict, tokenizer: dict, top: dict) -> list[str]:
         longest = tokenizer.get(name)
         if longest is not None and (not checks.fits(longest, float) or longest < 1):
             wrong.append(f"tokenizer_config.json: {name} = {longest!r:.80}, expected a number of tokens")
-    wrong += [f"config.json: {line}" for line in checks.wrong(config)]
+    wrong += [f"config.json: {line}" for line in checks.invalid_entries(config)]
     if not isinstance(config.get("is_causal", False), bool):
         # transformers would take null for either, by the padding of a batch.
         wrong.append(f"config.json: is_causal = {config['is_causal']!r:.80}, expected true or false, or no such entry")

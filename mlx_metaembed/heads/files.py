@@ -54,7 +54,7 @@ def listed(folder: ModelFolder) -> dict[str, Head]:
         if not isinstance(kind, str) or kind not in HEADS:
             wrong.append(f"{name}: type {kind!r:.80} is not known{nearest(str(kind), HEADS)}")
             continue
-        if unfit := checks.unfit(HEADS[kind], fields):
+        if unfit := checks.type_errors(HEADS[kind], fields):
             wrong += [f"{name}: {line}" for line in unfit]
             continue
         try:

@@ -14,7 +14,7 @@ import mlx.nn as nn
 from mlx_metaembed.on_mlx import rope
 from mlx_metaembed.on_mlx.activations import ACTIVATIONS
 
-REACH = {"hidden_act": ("silu", *sorted(set(ACTIVATIONS) - {"silu"}))}
+SUPPORTED = {"hidden_act": ("silu", *sorted(set(ACTIVATIONS) - {"silu"}))}
 KINDS = ("sliding_attention", "full_attention")
 Turn = Callable[[mx.array], mx.array]
 """What turns queries or keys [B, H, L, width] by their places."""

@@ -148,7 +148,7 @@ class MlxEngine:
             # The embeddings' gradient comes last: it needs every layer's.
             self._words.add(given[2], rows)
 
-    def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
+    def forward_backward(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
         given = [self._given(chunk) for chunk in chunks]
         rows = [{self._words.name: each[0].pop(self._words.name)} if self._words else {} for each in given]
         heads, frozen = self._after_trunk()

@@ -96,8 +96,8 @@ def load(folder: ModelFolder, dtype: mx.Dtype) -> Encoder:
         found = quantized.expand(found, folder.quantization)
     settings = clip.image(folder.config)
     config = Config(**{field.name: settings[field.name] for field in fields(Config)})
-    wrong = checks.undivided(settings)
-    if config.hidden_act not in tower.REACH["hidden_act"]:
+    wrong = checks.indivisible_heads(settings)
+    if config.hidden_act not in tower.SUPPORTED["hidden_act"]:
         wrong.append(f"hidden_act = {config.hidden_act!r} is not supported")
     if wrong:
         raise faults(f"The vision_config of {folder.trunk_path / 'config.json'}:", wrong)

@@ -32,7 +32,7 @@ class TextConfig(Config):
     max_position_embeddings: int
 
 
-REACH = {"hidden_act": tuple(ACTIVATIONS)}
+SUPPORTED = {"hidden_act": tuple(ACTIVATIONS)}
 
 
 class SelfAttention(nn.Module):

@@ -29,10 +29,10 @@ def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False)
     missing = [f"{name} is missing" for name, required in known.items() if required and name not in config]
     missing += [
         f"{name} = {config[name]!r} is not supported"
-        for name, reach in encoder.REACH.items()
+        for name, reach in encoder.SUPPORTED.items()
         if config.get(name, reach[0]) not in reach
     ]
-    missing += checks.unfit(encoder.Config, config) + checks.undivided(config)
+    missing += checks.type_errors(encoder.Config, config) + checks.indivisible_heads(config)
     if missing:
         raise faults(f"{folder.path / 'config.json'}:", missing)
     read = encoder.Config(**{name: config[name] for name in known if name in config})

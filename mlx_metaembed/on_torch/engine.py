@@ -132,7 +132,7 @@ class TorchEngine:
         self._draw(seed)
         self._vectors(chunk).backward(cotangent)
 
-    def through(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
+    def forward_backward(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
         vectors = []
         for chunk, seed in zip(chunks, seeds, strict=True):
             self._draw(seed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Watch:
+class Callbacks:
     """What the caller is told, and how it stops a run: `stopped` is asked after every step."""
 
     note: Callable[[str], None] = lambda text: None

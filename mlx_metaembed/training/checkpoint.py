@@ -214,7 +214,7 @@ def _write(
     others, arrays = head_files.read(folder)
     head_files.write(others | dict(heads), arrays | under(masters, "heads."), partial)
     recipes.write(recipe, partial / SIDE / "recipe.toml")
-    card.papers(folder, partial)
+    card.copy_license_and_readme(folder, partial)
     (partial / card.README).write_text(readme, encoding="utf-8")
     said = {
         "step": str(position.step),

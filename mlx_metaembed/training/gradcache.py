@@ -18,7 +18,7 @@ def gradient(engine: Engine, batch: Batch, objective: Objective, *, seed: int | 
     # A seed of 32 bits for each chunk, whatever the size of the run's own.
     seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(len(batch.chunks))]
     if not cached:
-        return engine.through(batch.chunks, objective, seeds=seeds)
+        return engine.forward_backward(batch.chunks, objective, seeds=seeds)
     vectors = [engine.embed(chunk, seed=each) for chunk, each in zip(batch.chunks, seeds, strict=True)]
     loss, at_vectors = engine.grads(objective, namespace(vectors[0]).concatenate(vectors, axis=0))
     for chunk, share, each in zip(batch.chunks, _split(at_vectors, batch), seeds, strict=True):

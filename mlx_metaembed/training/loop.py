@@ -23,7 +23,7 @@ from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import batches, checkpoint, claim, finish, metrics
 from mlx_metaembed.training import by_width as by_widths
 from mlx_metaembed.training.batches import Batch
-from mlx_metaembed.training.callbacks import Result, Watch
+from mlx_metaembed.training.callbacks import Callbacks, Result
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.gradcache import gradient
 from mlx_metaembed.training.lock import Lock
@@ -36,7 +36,7 @@ OWN = 2**28
 """Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
 
 
-def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> Result:
+def train(recipe: Recipe, *, resume: bool = False, watch: Callbacks | None = None) -> Result:
     """Run a recipe to its end; `resume` continues the unfinished run in `recipe.out` to the same weights.
 
     Raises CallError for a wrong recipe, model or data, or a folder in which another process runs, and nothing is
@@ -44,7 +44,7 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
     message says how to go on. Without a `watch` its progress is shown on stderr.
     """
     stages = Stages() if watch is None else None
-    watch, out = watch or Watch(prepared=stages.prepared, step=stages.step), Path(recipe.out)
+    watch, out = watch or Callbacks(prepared=stages.prepared, step=stages.step), Path(recipe.out)
     try:
         with closing(stages) if stages else nullcontext(), Lock(out / SIDE, watch.note) as lock:
             return _run(recipe, resume, lock, watch)
@@ -53,7 +53,7 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -
         raise JobError(f"The run in {recipe.out} could not go on: {disk.cause(error)}{begun}") from error
 
 
-def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Watch) -> Result:
+def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Callbacks) -> Result:
     """The steps, and the folder made a model; of a run that was interrupted in that, what was left to do."""
     out, page = Path(recipe.out), partial(_page, note=watch.note)
     if resume and recipe.out:
@@ -79,7 +79,7 @@ def _page(result: dict, *, note: Callable[[str], None]) -> dict:
 class _Loop:
     """The state that changes while a run goes."""
 
-    def __init__(self, parts: Parts, watch: Watch):
+    def __init__(self, parts: Parts, watch: Callbacks):
         self.parts, self.watch, self.recipe = parts, watch, parts.recipe
         self.position, self.saved = parts.position, parts.start
         self.real, self.padded, self.shapes = 0, 0, set()

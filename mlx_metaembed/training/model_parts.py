@@ -76,7 +76,7 @@ def trained(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, ...]]:
 
 
 @dataclass(frozen=True)
-class Behind:
+class PostTrunk:
     """What stands behind the trunk of a run from `source`: `folder` has the recipe's new Dense module, `heads` its code
     head; `shapes` are those of the parameters of all of them, by full name.
     """
@@ -104,7 +104,7 @@ class Behind:
         return found
 
 
-def behind(recipe: Recipe, source: ModelFolder) -> Behind:
+def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
     """What stands behind the trunk; no array is read or drawn. Heads on token states do not train.
 
     A Dense module or code head of the recipe's sizes that is there already goes on. Raises CallError where the source's
@@ -130,7 +130,7 @@ def behind(recipe: Recipe, source: ModelFolder) -> Behind:
             "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
         )
     _require_used(recipe, folder, heads)
-    return Behind(source, folder, heads, full)
+    return PostTrunk(source, folder, heads, full)
 
 
 def at_head_rate(recipe: Recipe, folder: ModelFolder) -> tuple[str, ...]:

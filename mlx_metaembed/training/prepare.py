@@ -83,7 +83,7 @@ def prepare(
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
-    behind = model_parts.behind(recipe, source)
+    behind = model_parts.post_trunk(recipe, source)
     folder, heads, dimensions = behind.folder, behind.heads, behind.folder.dimensions
     if recipe.max_seq_length:
         # What a model was trained with is what its folder declares.
@@ -126,7 +126,7 @@ def prepare(
     for line in defaults.said(replace(given, train=recipe.train), len(pairs), count):
         note(line)
     note(f"plan: {planned.words()}")
-    if crowded := planned.job.target.crowded(recipe.memory_bytes):
+    if crowded := planned.job.target.memory_warning(recipe.memory_bytes):
         note(crowded)
     adapter, frozen = model_parts.trunk(recipe, source)
     arrays = behind.arrays(recipe.seed)

@@ -16,7 +16,7 @@ from mlx_metaembed.training.batches import Columns
 
 
 @dataclass(frozen=True)
-class Numbered:
+class TokenizedDataset:
     """Distinct texts with prompts and adapters, each row's texts by number, and keys of the texts and of the whole."""
 
     texts: list[str]
@@ -43,7 +43,7 @@ class Numbered:
         return token_store.stored(path, tokenizer, self.texts, self.prompts, advance, tasks=self.tasks, note=note)
 
 
-def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
+def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> TokenizedDataset:
     """Number a run's texts. Anchors carry the prompt "query", the others "document", where the folder has them.
 
     The prompts choose the adapters too, where the trunk has them.
@@ -65,4 +65,6 @@ def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Numbered:
     adapters = None if query[1] is None else [task for (_, task), _ in numbers]
     key = token_store.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts, adapters)
     rows = hashlib.sha256(key.encode() + anchors.tobytes() + positives.tobytes() + negatives.tobytes())
-    return Numbered(texts, prompts, adapters, Columns(anchors, positives, negatives, same), key, rows.hexdigest()[:16])
+    return TokenizedDataset(
+        texts, prompts, adapters, Columns(anchors, positives, negatives, same), key, rows.hexdigest()[:16]
+    )

@@ -159,14 +159,14 @@ def _others_adapters(root: Path, tiny: Path) -> None:
 def _unfinished(out: Path, tiny: Path, data: Path) -> None:
     """A run that was stopped after its first step of three."""
     from mlx_metaembed.recipe import Recipe
-    from mlx_metaembed.training import Watch, train
+    from mlx_metaembed.training import Callbacks, train
 
     settings = {"batch_size": 4, "iters": 3, "engine": "mlx", "optimizer": "adamw_8bit", "fsq": "4x6"}
     steps: list[dict] = []
     try:
         train(
             Recipe(model=str(tiny), data=str(data), out=str(out), **settings),
-            watch=Watch(step=steps.append, stopped=lambda: bool(steps)),
+            watch=Callbacks(step=steps.append, stopped=lambda: bool(steps)),
         )
     except Exception:
         if not any(out.glob("checkpoint-*")):

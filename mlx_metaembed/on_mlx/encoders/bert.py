@@ -26,7 +26,7 @@ class Config:
     hidden_act: str = "gelu"
 
 
-REACH = {
+SUPPORTED = {
     "hidden_act": tuple(ACTIVATIONS),
     "position_embedding_type": ("absolute",),
     "is_decoder": (False,),

@@ -1,5 +1,5 @@
 """CamemBERT: RoBERTa, with a French vocabulary. arXiv:1911.03894."""
 
-from mlx_metaembed.on_mlx.encoders.roberta import REACH, Config, Encoder
+from mlx_metaembed.on_mlx.encoders.roberta import SUPPORTED, Config, Encoder
 
-__all__ = ["REACH", "Config", "Encoder"]
+__all__ = ["SUPPORTED", "Config", "Encoder"]

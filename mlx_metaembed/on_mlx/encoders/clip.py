@@ -7,11 +7,11 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_metaembed.on_mlx.decoder import visible
-from mlx_metaembed.on_mlx.tower import REACH, TextConfig, TextModel
+from mlx_metaembed.on_mlx.tower import SUPPORTED, TextConfig, TextModel
 
 Config = TextConfig
 
-__all__ = ["REACH", "Config", "Encoder"]
+__all__ = ["SUPPORTED", "Config", "Encoder"]
 
 
 class Encoder(nn.Module):

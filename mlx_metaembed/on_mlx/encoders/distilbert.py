@@ -24,7 +24,7 @@ class Config:
     activation: str = "gelu"
 
 
-REACH = {"activation": tuple(ACTIVATIONS)}
+SUPPORTED = {"activation": tuple(ACTIVATIONS)}
 
 
 class Embeddings(nn.Module):

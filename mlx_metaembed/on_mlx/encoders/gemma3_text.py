@@ -71,7 +71,7 @@ class Config(decoder.Config):
         return [*wrong, *decoder.layer_faults(self.kinds(), self.num_hidden_layers)]
 
 
-REACH = {
+SUPPORTED = {
     "hidden_activation": ("gelu_pytorch_tanh", *sorted(set(ACTIVATIONS) - {"gelu_pytorch_tanh"})),
     "attn_logit_softcapping": (None,),
     "is_causal": (None, True, False),

@@ -44,7 +44,7 @@ class Config:
         return rope.faults(self.rope())
 
 
-REACH = {
+SUPPORTED = {
     "hidden_act": ("gelu", "gelu_new", "gelu_pytorch_tanh"),
     "position_embedding_type": ("rotary",),
     "is_decoder": (False,),

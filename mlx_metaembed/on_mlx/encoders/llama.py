@@ -6,7 +6,7 @@ Its biases, of attention and of the wide layers, are settings; no checkpoint of 
 from dataclasses import dataclass
 
 from mlx_metaembed.on_mlx import decoder
-from mlx_metaembed.on_mlx.decoder import REACH  # noqa: F401  (read by trunk.py)
+from mlx_metaembed.on_mlx.decoder import SUPPORTED  # noqa: F401  (read by trunk.py)
 
 
 @dataclass(frozen=True)

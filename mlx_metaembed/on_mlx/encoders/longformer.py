@@ -13,7 +13,7 @@ from mlx_metaembed.config.spellings import window_faults
 from mlx_metaembed.on_mlx.decoder import visible
 from mlx_metaembed.on_mlx.encoders import bert, roberta
 
-REACH = {"hidden_act": bert.REACH["hidden_act"]}
+SUPPORTED = {"hidden_act": bert.SUPPORTED["hidden_act"]}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ Every layer slides, over 4096 tokens where the configuration does not say; null 
 from dataclasses import dataclass
 
 from mlx_metaembed.on_mlx import decoder
-from mlx_metaembed.on_mlx.decoder import REACH  # noqa: F401  (read by trunk.py)
+from mlx_metaembed.on_mlx.decoder import SUPPORTED  # noqa: F401  (read by trunk.py)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Config:
         return wrong + [f"layer type {kind!r} is not supported" for kind in sorted(set(self.kinds()) - set(KINDS))]
 
 
-REACH = {"hidden_activation": tuple(ACTIVATIONS)}
+SUPPORTED = {"hidden_activation": tuple(ACTIVATIONS)}
 
 
 class Embeddings(nn.Module):

@@ -26,7 +26,11 @@ class Config(bert.Config):
     relative_attention_num_buckets: int = 32
 
 
-REACH = {"hidden_act": bert.REACH["hidden_act"], "relative_attention_num_buckets": (32,), "is_decoder": (False,)}
+SUPPORTED = {
+    "hidden_act": bert.SUPPORTED["hidden_act"],
+    "relative_attention_num_buckets": (32,),
+    "is_decoder": (False,),
+}
 
 
 class Embeddings(nn.Module):

@@ -44,7 +44,7 @@ class Config:
         return wrong + ntk.faults({"rope_scaling": self.rope_scaling})
 
 
-REACH = {
+SUPPORTED = {
     "hidden_act": ("gelu", *sorted(set(ACTIVATIONS) - {"gelu"})),
     "position_embedding_type": ("rope",),
     "layer_norm_type": ("layer_norm",),

@@ -82,7 +82,7 @@ class Config:
         return wrong
 
 
-REACH = {
+SUPPORTED = {
     "hidden_act": ("silu", *sorted({*GATES, *ACTIVATIONS} - {"silu"})),
     "prenorm": (False,),
     "causal": (False,),

@@ -7,7 +7,7 @@ whatever `sliding_window` holds. arXiv:2407.10671.
 from dataclasses import dataclass
 
 from mlx_metaembed.on_mlx import decoder
-from mlx_metaembed.on_mlx.decoder import REACH  # noqa: F401  (read by trunk.py)
+from mlx_metaembed.on_mlx.decoder import SUPPORTED  # noqa: F401  (read by trunk.py)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import mlx.nn as nn
 
 from mlx_metaembed.on_mlx import decoder
-from mlx_metaembed.on_mlx.decoder import REACH  # noqa: F401  (read by trunk.py)
+from mlx_metaembed.on_mlx.decoder import SUPPORTED  # noqa: F401  (read by trunk.py)
 from mlx_metaembed.on_mlx.encoders import qwen2
 
 

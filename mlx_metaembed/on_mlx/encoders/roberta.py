@@ -7,7 +7,7 @@ import mlx.nn as nn
 
 from mlx_metaembed.on_mlx.encoders import bert
 
-REACH = bert.REACH
+SUPPORTED = bert.SUPPORTED
 
 
 @dataclass(frozen=True, kw_only=True)

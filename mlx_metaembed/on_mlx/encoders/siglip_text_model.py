@@ -1,5 +1,5 @@
 """SigLIP's text tower in a file of its own, without the tower for images."""
 
-from mlx_metaembed.on_mlx.encoders.siglip import REACH, Config, Encoder
+from mlx_metaembed.on_mlx.encoders.siglip import SUPPORTED, Config, Encoder
 
-__all__ = ["REACH", "Config", "Encoder"]
+__all__ = ["SUPPORTED", "Config", "Encoder"]

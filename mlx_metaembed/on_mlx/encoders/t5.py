@@ -38,7 +38,7 @@ FEED_FORWARD = {
     "gated-gelu": "gelu_new",
 }
 """Activations by the words of `feed_forward_proj`; "gated-gelu" has always meant the approximation by tanh."""
-REACH = {"feed_forward_proj": tuple(FEED_FORWARD)}
+SUPPORTED = {"feed_forward_proj": tuple(FEED_FORWARD)}
 FLOOR = {mx.float32: -1e30, mx.bfloat16: -1e30, mx.float16: -3e4}
 """Added to the scores of padding: finite, so that no row becomes NaN."""
 

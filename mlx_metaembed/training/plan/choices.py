@@ -133,6 +133,6 @@ def _changes(job: Job) -> Iterator[tuple[dict, bool]]:
         so_far["batch_size"] = batch
         yield dict(so_far), export
         batch //= 2
-    if recipe.train != "heads" and model_parts.behind(recipe, job.folder).shapes:
+    if recipe.train != "heads" and model_parts.post_trunk(recipe, job.folder).shapes:
         so_far["train"] = "heads"
         yield dict(so_far), export

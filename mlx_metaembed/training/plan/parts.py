@@ -132,12 +132,12 @@ class Bytes:
         return max(self.moments(chunk, held=held).values(), key=lambda parts: sum(parts.values()))
 
 
-def reckon(job: Job) -> Bytes:
+def estimate(job: Job) -> Bytes:
     """The bytes of a job. Raises CallError where the model's weights can't train as the recipe says."""
     recipe, folder, target = job.recipe, job.folder, job.target
     shape, item = Shape.of(folder.architecture), ITEM[job.dtype]
     trunk, trained = folder.trunk(), model_parts.trained(recipe, folder)
-    behind = model_parts.behind(recipe, folder).shapes.values()
+    behind = model_parts.post_trunk(recipe, folder).shapes.values()
     shapes = [*trained.values(), *behind]
     count = sum(map(math.prod, shapes))
     plain = sum(map(math.prod, trained.values()))

@@ -8,7 +8,7 @@ from mlx_metaembed.errors import faults
 from mlx_metaembed.files.sizes import format_size
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.inputs.chunks import bucket, least_rows
-from mlx_metaembed.training.plan.parts import Bytes, Job, Parts, reckon
+from mlx_metaembed.training.plan.parts import Bytes, Job, Parts, estimate
 
 MOST_TOKENS = 8_192
 """Longer chunks gain nothing: the matrices are large enough to keep a laptop's GPU busy."""
@@ -90,7 +90,7 @@ def _rows(length: int, chunk_tokens: int) -> Iterator[int]:
 
 
 def plan(job: Job, *, budget: int) -> Plan:
-    """The plan within `budget` bytes; one that does not fit has the smallest chunk. CallError as `reckon`."""
+    """The plan within `budget` bytes; one that does not fit has the smallest chunk. CallError as `estimate`."""
     require_shape(job.folder)
     asked = job.recipe.checkpointing
     kinds = {"on": (True,), "off": (False,), "auto": (False, True)}[asked]
@@ -108,7 +108,7 @@ def plan(job: Job, *, budget: int) -> Plan:
 
 
 def _at(job: Job, checkpointing: bool, budget: int) -> Plan:
-    found = reckon(job)
+    found = estimate(job)
     least = least_rows(job.length) * bucket(job.length)
     # What a run holds with the smallest chunk, an update's copies perhaps, leaves as much room to a larger one.
     filled = max(int(USABLE * budget), sum(found.peak(least, held=None).values()))
@@ -134,5 +134,5 @@ def require_shape(folder: ModelFolder) -> None:
     config = folder.architecture
     if missing := [f"{name} is missing" for name in NEEDED if config.get(name) is None]:
         raise faults(f"{folder.path / 'config.json'}:", missing)
-    if wrong := checks.undivided(config):
+    if wrong := checks.indivisible_heads(config):
         raise faults(f"{folder.path / 'config.json'}:", wrong)

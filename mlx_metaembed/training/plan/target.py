@@ -35,7 +35,7 @@ class Target:
     def process(self) -> int:
         return PROCESS[self.engine] if self.kind == "cpu" else 0
 
-    def crowded(self, budget: int) -> str | None:
+    def memory_warning(self, budget: int) -> str | None:
         """What to say of a budget that this machine can't give; None where it can, or its memory can't be read."""
         machine = footprint.machine()
         if self.kind == "cuda" or machine is None or budget <= SHARE_OF_MACHINE * machine:
