@@ -13,7 +13,7 @@ from mlx_metaembed import adapters
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.codes.prefix import cut
-from mlx_metaembed.engine import Engine, automatic_dtype, choose
+from mlx_metaembed.engine import DENSE, Engine, automatic_dtype, choose
 from mlx_metaembed.folder import ModelFolder, finite, locate
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 from mlx_metaembed.folder.parameters import behind_trunk
@@ -243,7 +243,7 @@ class Embedder:
             rows: list = []
             for chunk in pieces:
                 whole = late.expanded(chunk) if late and late.expands(side) else chunk
-                output = self.engine.numpy(self.engine.token_head(head, whole))
+                output = self.engine.numpy(self.engine.embed(whole, [head])[head])
                 if isinstance(self.heads[head], SparseHead):
                     rows += [(ids, self._finite(each)) for ids, each in self.heads[head].sparse(output, whole.ids)]
                 else:
@@ -267,7 +267,7 @@ class Embedder:
         )
         rows = []
         for chunk in pieces:
-            rows.append(self.engine.numpy(self.engine.embed(chunk)))
+            rows.append(self.engine.numpy(self.engine.embed(chunk)[DENSE]))
             progress(chunk.texts)
         return self._finite(np.concatenate(rows)[places])
 

@@ -17,17 +17,18 @@ from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.cli.train import recipe_options
 from mlx_metaembed.config import families, spellings
-from mlx_metaembed.data.rows import Pairs
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder, dense_files, locate
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
-from mlx_metaembed.training import defaults
+from mlx_metaembed.recipe.long_form import long_form
+from mlx_metaembed.training import defaults, head_tables, model_parts, objective_tables, rows
 from mlx_metaembed.training.plan import Job, Lengths, Plan, Target, chips, choices, known, measured, plan, shapes
 from mlx_metaembed.training.plan.chips import Chip
 from mlx_metaembed.training.plan.planned import require_shape
-from mlx_metaembed.training.prepare import read_pairs, steps
+from mlx_metaembed.training.prepare import steps
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 
@@ -92,10 +93,12 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
     folder, lengths, count = _folder(recipe.model), None, None
     length = _length(recipe, folder)
-    if recipe.data:
-        pairs = read_pairs(recipe)
-        columns, count = columns or 2 + pairs.most_negatives, len(pairs)
-        lengths = _lengths(recipe, folder, pairs)
+    if recipe.data or recipe.sources:
+        behind = model_parts.post_trunk(recipe, folder)
+        long = long_form(recipe, head_tables.codes(folder))
+        sets = list(rows.read(long, objective_tables.objectives(long, behind), lambda said: None).values())
+        columns, count = columns or max(map(rows.texts_a_row, sets)), sum(map(len, sets))
+        lengths = _lengths(recipe, folder, sets, columns)
     recipe = defaults.completed(recipe, count)
     if chip:
         target, dtype = chip.target, chip.dtype
@@ -116,19 +119,19 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
     return job, chip
 
 
-def _lengths(recipe: Recipe, folder: ModelFolder, pairs: Pairs) -> Lengths:
+def _lengths(recipe: Recipe, folder: ModelFolder, sets: list[Rows], columns: int) -> Lengths:
     """How long the data's texts are; as long as they may be, and as many, where no tokenizer is at hand."""
     if (folder.trunk_path / "tokenizer.json").is_file():
-        return measured(pairs, folder, Tokenizer(folder, recipe.max_seq_length))
+        return measured(sets, folder, Tokenizer(folder, recipe.max_seq_length))
     note(f"{folder.path} has no tokenizer here, so that the lengths of the data's texts are not known")
-    return Lengths(np.full((1, 2 + pairs.most_negatives), _length(recipe, folder)), len(pairs))
+    return Lengths(np.full((1, columns), _length(recipe, folder)), tuple(map(len, sets)))
 
 
 def _updates(job: Job) -> int | None:
     """Updates of the whole run; None where neither the data nor the recipe says."""
     if job.recipe.iters:
         return job.recipe.iters
-    return steps(job.recipe, job.lengths.rows) if job.lengths else None
+    return steps(job.recipe, job.lengths.sizes) if job.lengths else None
 
 
 def _folder(model: str) -> ModelFolder:

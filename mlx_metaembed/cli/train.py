@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def recipe_options(command: click.Command) -> click.Command:
     """One option a field of Recipe, with its help and default."""
     hints = typing.get_type_hints(Recipe)
-    for field in reversed(fields(Recipe)):
+    for field in reversed([field for field in fields(Recipe) if not field.metadata.get("table")]):
         kind = next(
             kind for kind in typing.get_args(hints[field.name]) or (hints[field.name],) if kind is not type(None)
         )

@@ -11,11 +11,22 @@ from pathlib import Path
 from mlx_metaembed.data import sources
 from mlx_metaembed.data.columns import parse
 from mlx_metaembed.data.faults import Faults
-from mlx_metaembed.data.rows import Labelled, Pairs, Retrieval, Rows, Scored, Texts, require_trainable
+from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Rows, Scored, Texts, require_trainable
 from mlx_metaembed.data.table import Table
 from mlx_metaembed.errors import CallError
 
-__all__ = ["Labelled", "Pairs", "Retrieval", "Rows", "Scored", "Texts", "read", "read_texts", "require_trainable"]
+__all__ = [
+    "Kinds",
+    "Labelled",
+    "Pairs",
+    "Retrieval",
+    "Rows",
+    "Scored",
+    "Texts",
+    "read",
+    "read_texts",
+    "require_trainable",
+]
 
 
 def read(
@@ -25,7 +36,7 @@ def read(
     no_header: bool = False,
     max_characters: int = 100_000,
     training: bool = False,
-) -> Rows:
+) -> Kinds:
     """The rows of a file or folder, the reader chosen by its suffix or content, the shape by the columns' names.
 
     `columns` maps the source's names, as in `anchor=title,positive=source`; with `no_header` a CSV's cells are told by
@@ -38,7 +49,7 @@ def read(
 
 def read_texts(
     path: str | Path, *, columns: str = "", no_header: bool = False, max_characters: int = 100_000
-) -> Texts | Rows:
+) -> Texts | Kinds:
     """The texts of a source to embed or to index; its rows where it has no column of texts. Raises as `read` does.
 
     Also read: a .txt file with a text a line, notes in Markdown, and a folder of notes.
@@ -54,7 +65,7 @@ def _read(
     *,
     training: bool = False,
     texts: bool = False,
-) -> Texts | Rows:
+) -> Texts | Kinds:
     mapped = parse(columns)
     try:
         path, options = sources.split(source)

@@ -106,10 +106,24 @@ class Texts:
         return len(self.texts)
 
 
-Rows = Pairs | Scored | Labelled | Retrieval
+Kinds = Pairs | Scored | Labelled | Retrieval
+"""What a reader gives."""
 
 
-def require_trainable(rows: Rows, source: object) -> Pairs:
+@dataclass(frozen=True)
+class Rows:
+    """Rows to train on: texts by role, and targets by name."""
+
+    texts: dict[str, list]
+    targets: dict
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.texts.values())))
+
+
+def require_trainable(rows: Kinds, source: object) -> Pairs:
     """The rows as training pairs. Raises CallError where they hold none, or too few for in-batch negatives."""
     if isinstance(rows, Retrieval):
         rows = rows.pairs()

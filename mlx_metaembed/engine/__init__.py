@@ -1,6 +1,16 @@
 """Engines: what one does, and which one is chosen. Importing this imports neither MLX nor torch."""
 
 from mlx_metaembed.engine.choice import automatic_dtype, choose, installed, preferred
-from mlx_metaembed.engine.protocol import Engine, Objective, Rule
+from mlx_metaembed.engine.protocol import DENSE, Engine, Outputs, Rule, Total
 
-__all__ = ["Engine", "Objective", "Rule", "automatic_dtype", "choose", "installed", "preferred"]
+__all__ = [
+    "DENSE",
+    "Engine",
+    "Outputs",
+    "Rule",
+    "Total",
+    "automatic_dtype",
+    "choose",
+    "installed",
+    "preferred",
+]

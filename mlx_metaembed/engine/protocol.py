@@ -16,8 +16,13 @@ from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.xp import Array
 
-Objective = Callable[[Array, Mapping[str, Array]], Array]
-"""Vectors [n, D] of all the chunks' rows, and the parameters behind them by full name, to a scalar loss."""
+DENSE = "dense"
+"""The name of the folder's own vectors among what a pass gives."""
+Outputs = dict[str, Array]
+"""What one pass of a chunk gives by head: `dense`, the vectors [b, D], and what heads give that read token states."""
+Total = Callable[[Sequence[Outputs], Mapping[str, Array]], tuple[Array, dict[str, Array]]]
+"""The outputs of all chunks, and the parameters behind them by full name, to the scalar whose gradient is taken, and
+each objective's own loss."""
 
 
 class Rule(Protocol):
@@ -37,7 +42,7 @@ class Rule(Protocol):
 
 
 class Engine(Protocol):
-    """What an engine does. Vectors are float32 [rows of the chunk, D]; memory is in bytes."""
+    """What an engine does. Outputs are float32; memory is in bytes."""
 
     name: str
     reason: str
@@ -71,26 +76,30 @@ class Engine(Protocol):
         full names are `frozen` take no gradient. With `checkpointing` layers keep their inputs alone.
         """
 
-    def embed(self, chunk: Chunk, *, seed: int | None = None) -> Array:
-        """Vectors of a chunk, without a gradient; with a seed, the dropout that `backward` will draw again."""
+    def embed(self, chunk: Chunk, heads: Collection[str] = (DENSE,), *, seed: int | None = None) -> Outputs:
+        """What heads give for a chunk in one pass, without a gradient: `dense`, or heads that read token states.
+
+        With a seed, the dropout that `backward` will draw again.
+        """
 
     def images(self, pixels: np.ndarray) -> Array:
         """Vectors of pixels float32 [B, C, H, W], without a gradient. CallError where the model has no image tower."""
 
     def head(self, name: str, vectors: Array) -> Array:
-        """A head's output for vectors."""
+        """What a head that reads vectors gives for them."""
 
-    def token_head(self, name: str, chunk: Chunk) -> Array:
-        """What a head that takes every token's state gives for a chunk, without a gradient."""
+    def grads(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float], list[Outputs]]:
+        """The total, each objective's loss, and the gradient at every chunk's outputs; the gradients of what stands
+        behind them are added up inside."""
 
-    def grads(self, objective: Objective, vectors: Array) -> tuple[float, Array]:
-        """The loss and its gradient at the vectors; the gradients of what stands behind them are added up inside."""
+    def backward(self, chunk: Chunk, cotangents: Outputs, *, seed: int) -> None:
+        """Run a chunk again and add the gradient that its outputs' gradient gives."""
 
-    def backward(self, chunk: Chunk, cotangent: Array, *, seed: int) -> None:
-        """Run a chunk again and add the gradient that its vectors' gradient `cotangent` gives."""
-
-    def forward_backward(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
-        """The loss through all chunks in one graph, adding all gradients: quicker, and holds every activation."""
+    def forward_backward(
+        self, chunks: Sequence[Chunk], heads: Collection[str], total: Total, *, seeds: Sequence[int]
+    ) -> tuple[float, dict[str, float]]:
+        """The total and each loss through all chunks in one graph, adding all gradients: quicker, and holds every
+        activation."""
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
         """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: no change."""

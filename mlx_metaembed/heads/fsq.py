@@ -21,6 +21,7 @@ class Fsq:
 
     kind: ClassVar[str] = "fsq"
     on_tokens: ClassVar[bool] = False
+    gives: ClassVar[str] = "code"
     in_features: int
     levels: tuple[int, ...]
 

@@ -18,6 +18,7 @@ class Lexical:
 
     kind: ClassVar[str] = "lexical"
     on_tokens: ClassVar[bool] = True
+    gives: ClassVar[str] = "sparse"
     in_features: int
     ignored: tuple[int, ...]
 

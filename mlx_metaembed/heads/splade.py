@@ -22,6 +22,7 @@ class Splade:
 
     kind: ClassVar[str] = "splade"
     on_tokens: ClassVar[bool] = True
+    gives: ClassVar[str] = "sparse"
     in_features: int
     vocabulary: int
     hidden_act: str = "gelu"

@@ -21,6 +21,7 @@ class MultiVector:
 
     kind: ClassVar[str] = "multi_vector"
     on_tokens: ClassVar[bool] = True
+    gives: ClassVar[str] = "tokens"
     mean: ClassVar[bool] = True
     in_features: int
     out_features: int
@@ -50,6 +51,7 @@ class Colbert:
 
     kind: ClassVar[str] = "colbert"
     on_tokens: ClassVar[bool] = True
+    gives: ClassVar[str] = "tokens"
     mean: ClassVar[bool] = False
     in_features: int
     declared: LateInteraction

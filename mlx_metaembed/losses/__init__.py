@@ -6,9 +6,21 @@ row 0, of row 1, ...). One protocol: loss(anchors [B, D], positives [B, D], nega
 """
 
 from mlx_metaembed.losses.contrastive import info_nce
+from mlx_metaembed.losses.interim import LOSSES
 from mlx_metaembed.losses.sparse_scores import Places, places, sparse_scores
 from mlx_metaembed.losses.tiles import held_bytes
 from mlx_metaembed.losses.triplets import DISTANCES, triplet
 from mlx_metaembed.losses.widths import Loss, matryoshka
 
-__all__ = ["DISTANCES", "Loss", "Places", "held_bytes", "info_nce", "matryoshka", "places", "sparse_scores", "triplet"]
+__all__ = [
+    "DISTANCES",
+    "LOSSES",
+    "Loss",
+    "Places",
+    "held_bytes",
+    "info_nce",
+    "matryoshka",
+    "places",
+    "sparse_scores",
+    "triplet",
+]

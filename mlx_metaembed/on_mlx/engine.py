@@ -16,9 +16,9 @@ import mlx.core as mx  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
 from mlx_metaembed.adapters import Adapter  # noqa: E402
-from mlx_metaembed.engine import Objective, Rule  # noqa: E402
+from mlx_metaembed.engine import DENSE, Outputs, Rule, Total  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
-from mlx_metaembed.folder.parameters import TRUNK, dense_weights, token_head_weights, under  # noqa: E402
+from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under  # noqa: E402
 from mlx_metaembed.heads import Head  # noqa: E402
 from mlx_metaembed.inputs.chunks import Chunk  # noqa: E402
 from mlx_metaembed.layers.pooling import finish  # noqa: E402
@@ -96,17 +96,19 @@ class MlxEngine:
             if train and name not in frozen and mx.issubdtype(array.dtype, mx.floating)
         }
         if trunk and train:
-            self._words = WordTable.of(module, self._masters)
+            tied = {TRUNK + head.tied for head in self._heads.values() if getattr(head, "tied", "")}
+            # A head whose decoder is the word table reads all of it.
+            self._words = WordTable.of(module, self._masters.keys() - tied)
         self._sums: dict[str, mx.array] = {}
         self._state: dict[str, list[mx.array]] = {}
         self._rules: dict[Callable, Callable] = {}
-        self._passes = Passes(module, folder, compiled=self._compile, checkpointing=checkpointing)
+        self._passes = Passes(module, folder, self._heads, compiled=self._compile, checkpointing=checkpointing)
         mx.eval(self._parameters, self._masters)
 
-    def embed(self, chunk: Chunk, *, seed: int | None = None) -> mx.array:
-        vectors = self._passes.forward(*self._given(chunk), seed=seed)
-        mx.eval(vectors)
-        return vectors
+    def embed(self, chunk: Chunk, heads: Collection[str] = (DENSE,), *, seed: int | None = None) -> Outputs:
+        outputs = self._passes.forward(tuple(heads), *self._given(chunk, heads), seed=seed)
+        mx.eval(outputs)
+        return outputs
 
     def images(self, pixels: np.ndarray) -> mx.array:
         self._images = self._images or image_towers.load(self._folder, self._dtype)
@@ -118,55 +120,50 @@ class MlxEngine:
     def head(self, name: str, vectors: mx.array) -> mx.array:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
-    def token_head(self, name: str, chunk: Chunk) -> mx.array:
-        self._passes.draw(None)
-        trained, frozen, ids, mask, _, *tasks = self._given(chunk)
-        plain = trunks.plain(self._parameters, self._folder, getattr(self._heads[name], "tied", ""))
-        weights = token_head_weights(name, self._heads[name], self._parameters | plain)
-        output = self._heads[name](weights, self._passes.states(trained | frozen, ids, mask, *tasks), ids, mask)
-        mx.eval(output)
-        return output
-
-    def grads(self, objective: Objective, vectors: mx.array) -> tuple[float, mx.array]:
+    def grads(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float], list[Outputs]]:
         trained, frozen = self._after_trunk()
 
-        def loss_of(vectors: mx.array, trained: dict) -> mx.array:
-            return objective(vectors, trained | frozen)
+        def loss_of(outputs: list[Outputs], trained: dict) -> tuple[mx.array, dict[str, mx.array]]:
+            return total(outputs, trained | frozen)
 
-        loss, (at_vectors, at_heads) = mx.value_and_grad(loss_of, argnums=(0, 1))(vectors, trained)
+        given = [dict(each) for each in outputs]
+        (value, losses), (at_outputs, at_heads) = mx.value_and_grad(loss_of, argnums=(0, 1))(given, trained)
         self._add(at_heads)
-        mx.eval(loss, at_vectors)
-        return loss.item(), at_vectors
+        mx.eval(value, losses, at_outputs)
+        return value.item(), {name: loss.item() for name, loss in losses.items()}, at_outputs
 
-    def backward(self, chunk: Chunk, cotangent: mx.array, *, seed: int) -> None:
+    def backward(self, chunk: Chunk, cotangents: Outputs, *, seed: int) -> None:
         self._passes.draw(seed)
-        given = self._given(chunk)
-        gradients = self._passes.gradients(*given, cotangent)
+        given = self._given(chunk, cotangents)
+        gradients = self._passes.gradients(tuple(cotangents), *given, cotangents)
         rows = gradients.pop(self._words.name) if self._words else None
         self._add(gradients)
         if self._words:
             # The embeddings' gradient comes last: it needs every layer's.
             self._words.add(given[2], rows)
 
-    def forward_backward(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
-        given = [self._given(chunk) for chunk in chunks]
+    def forward_backward(
+        self, chunks: Sequence[Chunk], heads: Collection[str], total: Total, *, seeds: Sequence[int]
+    ) -> tuple[float, dict[str, float]]:
+        given = [self._given(chunk, heads) for chunk in chunks]
         rows = [{self._words.name: each[0].pop(self._words.name)} if self._words else {} for each in given]
-        heads, frozen = self._after_trunk()
+        behind, frozen = self._after_trunk(heads)
 
-        def loss(trained: dict, rows: list[dict], heads: dict) -> mx.array:
-            vectors = []
+        def loss_of(trained: dict, rows: list[dict], behind: dict) -> tuple[mx.array, dict[str, mx.array]]:
+            outputs = []
             for (_, *others), own, seed in zip(given, rows, seeds, strict=True):
                 self._passes.draw(seed)
-                vectors.append(self._passes.vectors(trained | own, *others))
-            return objective(mx.concatenate(vectors), heads | frozen)
+                outputs.append(self._passes.outputs(tuple(heads), trained | own, *others))
+            return total(outputs, behind | frozen)
 
-        value, (at_trunk, at_rows, at_heads) = mx.value_and_grad(loss, argnums=(0, 1, 2))(given[0][0], rows, heads)
+        found = mx.value_and_grad(loss_of, argnums=(0, 1, 2))(given[0][0], rows, behind)
+        (value, losses), (at_trunk, at_rows, at_heads) = found
         at_trunk |= at_heads
         self._add(at_trunk)
         for (_, _, ids, *_), own in zip(given, at_rows, strict=True):
             if self._words:
                 self._words.add(ids, own[self._words.name])
-        return value.item()
+        return value.item(), {name: loss.item() for name, loss in losses.items()}
 
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
         sums, self._sums = self._sums | (self._words.taken() if self._words else {}), {}
@@ -214,22 +211,33 @@ class MlxEngine:
     def memory(self, *, reset: bool = False) -> int:
         return limits.peak(self._planned, reset=reset)
 
-    def _given(self, chunk: Chunk) -> tuple[dict | mx.array, ...]:
-        """A chunk's arguments: what trains of the trunk and its modules, what is frozen, ids, mask, pooled, tasks."""
+    def _given(self, chunk: Chunk, heads: Collection[str] = (DENSE,)) -> tuple[dict | mx.array, ...]:
+        """A chunk's arguments: what trains of the trunk, its modules and the heads of the pass, what is frozen of them,
+        ids, mask, pooled, tasks."""
         ids, mask, pooled = mx.array(chunk.ids), mx.array(chunk.mask), mx.array(chunk.pooled)
-        used = {name: array for name, array in self._parameters.items() if not name.startswith("heads.")}
+        within = tuple(f"heads.{name}." for name in heads)
+        used = {
+            name: array
+            for name, array in self._parameters.items()
+            if not name.startswith("heads.") or name.startswith(within)
+        }
         trained = {name: array for name, array in used.items() if name in self._masters}
         if self._words:
             trained[self._words.name] = self._words.gathered(trained[self._words.name], ids)
         tasks = [] if chunk.tasks is None else [mx.array(chunk.tasks)]
         return trained, {name: array for name, array in used.items() if name not in trained}, ids, mask, pooled, *tasks
 
-    def _after_trunk(self) -> tuple[dict[str, mx.array], dict[str, mx.array]]:
-        """What trains and what is frozen behind the vectors that an objective is given: heads, and without a trunk
-        Dense modules too.
+    def _after_trunk(self, within: Collection[str] = ()) -> tuple[dict[str, mx.array], dict[str, mx.array]]:
+        """What trains and what is frozen behind the outputs that a total is given: heads that are not `within` the
+        pass, and without a trunk Dense modules too.
         """
         behind = "heads." if self._with_trunk else ""
-        found = {name: array for name, array in self._parameters.items() if name.startswith(behind)}
+        inside = tuple(f"heads.{name}." for name in within)
+        found = {
+            name: array
+            for name, array in self._parameters.items()
+            if name.startswith(behind) and not (inside and name.startswith(inside))
+        }
         trained = {name: array for name, array in found.items() if name in self._masters}
         return trained, {name: array for name, array in found.items() if name not in trained}
 

@@ -5,14 +5,19 @@ the trunk's module is filled from them at every call.
 """
 
 import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_map, tree_unflatten
 
+from mlx_metaembed.engine import DENSE, Outputs
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
+from mlx_metaembed.folder.parameters import TRUNK, dense_weights, token_head_weights, under
+from mlx_metaembed.heads import Head
 from mlx_metaembed.layers.pooling import vector
+from mlx_metaembed.on_mlx import trunk as trunks
 
 NOTHING = mx.array(0.0)
 
@@ -26,22 +31,24 @@ def compiles(device: str) -> bool:
 
 
 class Passes:
-    """A chunk's vectors [B, D] and their gradients, from what trains, what is frozen, ids, mask, pooled and tasks.
+    """A chunk's outputs by head and their gradients, from what trains, what is frozen, ids, mask, pooled and tasks.
 
     Without a trunk none of them is called.
     """
 
-    def __init__(self, trunk: nn.Module | None, folder: ModelFolder, *, compiled: bool, checkpointing: bool):
-        self._trunk, self._folder = trunk, folder
-        self._forward, self._drawing, self.gradients = self.vectors, self._drawn, mx.grad(self._weighted)
-        if compiled:
-            state = [mx.random.state]
-            # Compiled once a mode: a trace keeps whether dropout was on.
-            self._forward = mx.compile(self.vectors, inputs=state, outputs=state)
-            self._drawing = mx.compile(self._drawn, inputs=state, outputs=state)
-            # A compiled gradient comes all at once; with checkpointing it is evaluated layer by layer.
-            if not checkpointing:
-                self.gradients = mx.compile(self.gradients, inputs=state, outputs=state)
+    def __init__(
+        self,
+        trunk: nn.Module | None,
+        folder: ModelFolder,
+        heads: Mapping[str, Head],
+        *,
+        compiled: bool,
+        checkpointing: bool,
+    ):
+        self._trunk, self._folder, self._heads = trunk, folder, heads
+        # A compiled gradient comes all at once; with checkpointing it is evaluated layer by layer.
+        self._compiled, self._compiled_gradients = compiled, compiled and not checkpointing
+        self._functions: dict[tuple, Callable] = {}
 
     def draw(self, seed: int | None) -> None:
         """Turn dropout on with this seed, or off where it is None."""
@@ -49,33 +56,61 @@ class Passes:
         if seed is not None:
             mx.random.seed(seed)
 
-    def forward(self, *given: dict | mx.array, seed: int | None) -> mx.array:
-        """The chunk's vectors [B, D], compiled; not yet evaluated."""
+    def forward(self, heads: tuple[str, ...], *given: dict | mx.array, seed: int | None) -> Outputs:
+        """The chunk's outputs, compiled; not yet evaluated."""
         self.draw(seed)
-        return (self._forward if seed is None else self._drawing)(*given)
+        # One a mode: a trace keeps whether dropout was on.
+        return self._function(("forward", seed is not None, *heads), partial(self.outputs, heads))(*given)
 
-    def vectors(
-        self, trained: dict, frozen: dict, ids: mx.array, mask: mx.array, pooled: mx.array, *tasks: mx.array
-    ) -> mx.array:
-        """The chunk's vectors [B, D], as a part of a larger graph."""
+    def gradients(self, heads: tuple[str, ...], *given: dict | mx.array) -> dict[str, mx.array]:
+        """The gradient of what trains, where the outputs' gradients come last among what is given."""
+
+        def weighted(trained: dict, frozen: dict, *inputs: mx.array | Outputs) -> mx.array:
+            *others, cotangents = inputs
+            outputs = self.outputs(heads, trained, frozen, *others)
+            found = [mx.sum(outputs[name] * cotangents[name]) for name in heads]
+            return sum(found[1:], found[0])
+
+        return self._function(("gradients", *heads), mx.grad(weighted), compiled=self._compiled_gradients)(*given)
+
+    def outputs(
+        self,
+        heads: tuple[str, ...],
+        trained: dict,
+        frozen: dict,
+        ids: mx.array,
+        mask: mx.array,
+        pooled: mx.array,
+        *tasks: mx.array,
+    ) -> Outputs:
+        """What heads give for a chunk, from one pass of the trunk, as a part of a larger graph."""
         parameters = trained | frozen
-        states = self.states(parameters, ids, mask, *tasks)
-        return vector(states, pooled, self._folder, dense_weights(self._folder, parameters), mask)
-
-    def states(self, parameters: dict, ids: mx.array, mask: mx.array, *tasks: mx.array) -> mx.array:
-        """The trunk's hidden states [B, L, D]."""
-        self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
-        return self._trunk(ids, mask, *tasks)
+        states = self._states(parameters, ids, mask, *tasks)
+        found = {}
+        for name in heads:
+            if name == DENSE:
+                weights = dense_weights(self._folder, parameters)
+                found[name] = vector(states, pooled, self._folder, weights, mask)
+            else:
+                plain = trunks.plain(parameters, self._folder, getattr(self._heads[name], "tied", ""))
+                weights = token_head_weights(name, self._heads[name], parameters | plain)
+                found[name] = self._heads[name](weights, states, ids, mask)
+        return found
 
     def release(self) -> None:
         """Take the arrays of the last pass out of the trunk's module, which would keep them beside the new ones."""
         if self._trunk is not None:
             self._trunk.update(tree_map(lambda array: NOTHING, self._trunk.parameters()))
 
-    def _drawn(self, trained: dict, frozen: dict, *inputs: mx.array) -> mx.array:
-        """`vectors` as a function of its own, for compiling with dropout on."""
-        return self.vectors(trained, frozen, *inputs)
+    def _states(self, parameters: dict, ids: mx.array, mask: mx.array, *tasks: mx.array) -> mx.array:
+        """The trunk's hidden states [B, L, D]."""
+        self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
+        return self._trunk(ids, mask, *tasks)
 
-    def _weighted(self, trained: dict, frozen: dict, *given: mx.array) -> mx.array:
-        *inputs, cotangent = given
-        return mx.sum(self.vectors(trained, frozen, *inputs) * cotangent)
+    def _function(self, key: tuple, function: Callable, *, compiled: bool | None = None) -> Callable:
+        """A function, compiled where that is wanted, and the same one for the same key."""
+        if key not in self._functions:
+            state = [mx.random.state]
+            wanted = self._compiled if compiled is None else compiled
+            self._functions[key] = mx.compile(function, inputs=state, outputs=state) if wanted else function
+        return self._functions[key]

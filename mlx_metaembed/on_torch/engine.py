@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.engine import Objective, Rule, footprint
+from mlx_metaembed.engine import DENSE, Outputs, Rule, Total, footprint
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import TRUNK, dense_weights, token_head_weights, under
 from mlx_metaembed.heads import Head
@@ -99,10 +99,10 @@ class TorchEngine:
                     module.sparse = module.weight.numel() >= SPARSE_FROM
         self._state: dict[str, list[torch.Tensor]] = {}
 
-    def embed(self, chunk: Chunk, *, seed: int | None = None) -> torch.Tensor:
+    def embed(self, chunk: Chunk, heads: Collection[str] = (DENSE,), *, seed: int | None = None) -> Outputs:
         self._draw(seed)
         with torch.no_grad():
-            return self._vectors(chunk)
+            return self._outputs(chunk, heads)
 
     def images(self, pixels: np.ndarray) -> torch.Tensor:
         dtype = next(self._trunk.parameters()).dtype
@@ -115,31 +115,24 @@ class TorchEngine:
         with torch.no_grad():
             return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
-    def token_head(self, name: str, chunk: Chunk) -> torch.Tensor:
-        self._draw(None)
-        ids, mask = self.array(chunk.ids), self.array(chunk.mask)
-        with torch.no_grad():
-            weights = token_head_weights(name, self._heads[name], self._parameters)
-            return self._heads[name](weights, self._states(chunk, ids, mask), ids, mask)
+    def grads(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float], list[Outputs]]:
+        leaves = [{name: array.detach().requires_grad_() for name, array in each.items()} for each in outputs]
+        value, losses = self._descend(total, leaves)
+        return value, losses, [{name: array.grad for name, array in each.items()} for each in leaves]
 
-    def grads(self, objective: Objective, vectors: torch.Tensor) -> tuple[float, torch.Tensor]:
-        vectors = vectors.detach().requires_grad_()
-        loss = objective(vectors, self._parameters)
-        loss.backward()
-        return loss.item(), vectors.grad
-
-    def backward(self, chunk: Chunk, cotangent: torch.Tensor, *, seed: int) -> None:
+    def backward(self, chunk: Chunk, cotangents: Outputs, *, seed: int) -> None:
         self._draw(seed)
-        self._vectors(chunk).backward(cotangent)
+        outputs = self._outputs(chunk, cotangents)
+        torch.autograd.backward(list(outputs.values()), [cotangents[name] for name in outputs])
 
-    def forward_backward(self, chunks: Sequence[Chunk], objective: Objective, *, seeds: Sequence[int]) -> float:
-        vectors = []
+    def forward_backward(
+        self, chunks: Sequence[Chunk], heads: Collection[str], total: Total, *, seeds: Sequence[int]
+    ) -> tuple[float, dict[str, float]]:
+        outputs = []
         for chunk, seed in zip(chunks, seeds, strict=True):
             self._draw(seed)
-            vectors.append(self._vectors(chunk))
-        loss = objective(torch.cat(vectors), self._parameters)
-        loss.backward()
-        return loss.item()
+            outputs.append(self._outputs(chunk, heads))
+        return self._descend(total, outputs)
 
     @torch.no_grad()
     def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
@@ -207,10 +200,25 @@ class TorchEngine:
         for old, each in zip(state, fresh, strict=True):
             old[rows].copy_(each)
 
-    def _vectors(self, chunk: Chunk) -> torch.Tensor:
+    def _descend(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float]]:
+        """The total and each loss, once the total's gradient is added up."""
+        value, losses = total(outputs, self._parameters)
+        value.backward()
+        return value.item(), {name: loss.item() for name, loss in losses.items()}
+
+    def _outputs(self, chunk: Chunk, heads: Collection[str]) -> Outputs:
+        """What heads give for a chunk, from one pass of the trunk."""
         ids, mask, pooled = (self.array(values) for values in (chunk.ids, chunk.mask, chunk.pooled))
         states = self._states(chunk, ids, mask)
-        return vector(states, pooled, self._folder, dense_weights(self._folder, self._parameters), mask)
+        found = {}
+        for name in heads:
+            if name == DENSE:
+                weights = dense_weights(self._folder, self._parameters)
+                found[name] = vector(states, pooled, self._folder, weights, mask)
+            else:
+                weights = token_head_weights(name, self._heads[name], self._parameters)
+                found[name] = self._heads[name](weights, states, ids, mask)
+        return found
 
     def _states(self, chunk: Chunk, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         tasks = {} if chunk.tasks is None else {"tasks": self.array(chunk.tasks)}

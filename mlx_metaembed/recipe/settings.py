@@ -10,11 +10,17 @@ from mlx_metaembed.errors import faults
 from mlx_metaembed.files.sizes import parse_size
 from mlx_metaembed.heads import parse_levels
 from mlx_metaembed.recipe.checks import BELONGS, invalid
+from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable, TeacherTable
 
 
 def setting(default: object, text: str, choices: tuple[str, ...] = ()) -> typing.Any:
     """A field with the line of help that its option shows, and the words it accepts."""
     return field(default=default, metadata={"help": text, "choices": choices})
+
+
+def table(text: str) -> typing.Any:
+    """A field of tables, which no option sets."""
+    return field(default=(), metadata={"help": text, "choices": (), "table": True})
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,18 @@ class Recipe:
     save_total_limit: int = setting(2, "Checkpoints kept; older ones go when a newer one is whole.")
     steps_per_report: int = setting(1, "Steps between rows of metrics.jsonl.")
     max_characters: int = setting(100_000, "A text this long is an error, since the model reads its start only.")
+    multi_dataset_batch_sampler: str = setting(
+        "proportional",
+        "Which data set a batch is from, where there are several: every row once, one batch of each in turn, or drawn "
+        "by weight.",
+        ("proportional", "round_robin", "weighted"),
+    )
     seed: int = setting(0, "Seed of the data order, dropout and new heads.")
     engine: str = setting("auto", "Which engine computes.", ("auto", "mlx", "torch"))
+    sources: tuple[DataTable, ...] = table("Data sets.")
+    heads: tuple[HeadTable, ...] = table("Heads that are added.")
+    objectives: tuple[ObjectiveTable, ...] = table("Losses, each on a head and a data set.")
+    teachers: tuple[TeacherTable, ...] = table("Vectors by other models.")
 
     def __post_init__(self) -> None:
         wrong = list(invalid(self))

@@ -4,7 +4,14 @@ import json
 import types
 import typing
 
-TYPES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "nothing"}
+TYPES = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dict: "a table",
+    bool: "true or false",
+    types.NoneType: "nothing",
+}
 
 
 def fits(value: object, hint: object) -> bool:
@@ -32,6 +39,8 @@ def as_toml(value: object) -> str:
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for one character.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {as_toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
     return repr(value)

@@ -3,8 +3,8 @@
 Rows of like length share a batch: they are sorted inside a window of batches, then the batches are shuffled.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,53 +13,56 @@ from mlx_metaembed.inputs.token_store import Store
 
 WINDOW = 4
 """Batches inside which rows are sorted by length."""
+NEGATIVE, SCORES, ALL = "negative", "negative_score", "all"
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Chunks, and where each row's vectors stand among all the chunks' rows.
+class TokenizedRows:
+    """Rows as text numbers into a store, by role: int64 [R], or [R, N] of negatives with -1 for none.
 
-    anchors and positives int32 [B]; negatives int32 [B, N] or None; mask bool [B, B + B * N] (see losses/). Where the
-    vectors are there already, chunks are none, and the rows are the texts of these numbers.
+    `targets` [R, ...] are what losses compare with. `same` int64 [texts] is one number for all entries of the store
+    with one text, whatever prompts they carry; None where no two have.
     """
 
-    chunks: tuple[Chunk, ...]
-    texts: np.ndarray
-    anchors: np.ndarray
-    positives: np.ndarray
-    negatives: np.ndarray | None
-    mask: np.ndarray
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Rows as text numbers into a store: anchors, positives int64 [R]; negatives int64 [R, N], -1 for none.
-
-    `same` int64 [texts] is one number for all entries of the store with one text, whatever prompts they carry; None
-    where no two have.
-    """
-
-    anchors: np.ndarray
-    positives: np.ndarray
-    negatives: np.ndarray
+    texts: Mapping[str, np.ndarray]
+    targets: Mapping[str, np.ndarray] = field(default_factory=dict)
     same: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.anchors)
+        return len(next(iter(self.texts.values())))
 
     def tokens(self, lengths: np.ndarray) -> np.ndarray:
         """Tokens of each row, all its texts together."""
         count = np.append(lengths, 0)
-        return count[self.anchors] + count[self.positives] + count[self.negatives].sum(axis=1)
+        return sum(count[numbers].reshape(len(self), -1).sum(axis=1) for numbers in self.texts.values())
 
     def plain(self, numbers: np.ndarray) -> np.ndarray:
         """Text numbers that are equal where the texts are, with or without a prompt; -1 stays."""
         return numbers if self.same is None else np.append(self.same, -1)[numbers]
 
 
-def epoch(row_tokens: np.ndarray, batch_size: int, *, seed: int, number: int) -> list[np.ndarray]:
-    """The batches of epoch `number` as arrays of row numbers; every row once, but for a last batch of a single row."""
-    random = np.random.default_rng((seed, number))
+@dataclass(frozen=True)
+class Batch:
+    """Chunks, and where each row's outputs stand among all the chunks' rows.
+
+    `places` int32 [B] by role, or [B, N] of negatives where a row has any; of the role `all` the batch's distinct
+    texts, whose numbers are `texts`. `mask` bool [B, B + B * N] (see losses/) where rows are pairs. Where the vectors
+    are there already, chunks are none, and the places are those of the texts.
+    """
+
+    chunks: tuple[Chunk, ...]
+    texts: np.ndarray
+    places: Mapping[str, np.ndarray]
+    targets: Mapping[str, np.ndarray]
+    mask: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.places.values())))
+
+
+def epoch(row_tokens: np.ndarray, batch_size: int, *, seed: Sequence[int]) -> list[np.ndarray]:
+    """The batches of an epoch as arrays of row numbers; every row once, but for a last batch of a single row."""
+    random = np.random.default_rng(tuple(seed))
     order = random.permutation(len(row_tokens))
     window = WINDOW * batch_size
     parts = [order[first : first + window] for first in range(0, len(order), window)]
@@ -75,35 +78,45 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return max(full + (rest > 1), 1)
 
 
-def batch(store: Store, columns: Columns, rows: np.ndarray, *, pad_id: int, chunk_tokens: int) -> Batch:
-    """One batch: a text that several rows share goes through the trunk once."""
-    return _assembled(columns, rows, lambda used: chunks(store, used, pad_id=pad_id, chunk_tokens=chunk_tokens))
+def batch(store: Store, rows: TokenizedRows, chosen: np.ndarray, *, pad_id: int, chunk_tokens: int) -> Batch:
+    """One batch of the chosen rows: a text that several of them share goes through the trunk once."""
+    return _assembled(rows, chosen, lambda used: chunks(store, used, pad_id=pad_id, chunk_tokens=chunk_tokens))
 
 
-def pooled_batch(columns: Columns, rows: np.ndarray) -> Batch:
+def pooled_batch(rows: TokenizedRows, chosen: np.ndarray) -> Batch:
     """One batch of texts whose vectors are known."""
-    return _assembled(columns, rows, lambda used: ([], np.arange(len(used))))
+    return _assembled(rows, chosen, lambda used: ([], np.arange(len(used), dtype=np.int32)))
 
 
 def _assembled(
-    columns: Columns, rows: np.ndarray, place: Callable[[np.ndarray], tuple[list[Chunk], np.ndarray]]
+    rows: TokenizedRows, chosen: np.ndarray, place: Callable[[np.ndarray], tuple[list[Chunk], np.ndarray]]
 ) -> Batch:
-    anchors, positives, negatives = columns.anchors[rows], columns.positives[rows], columns.negatives[rows]
-    count = int((negatives >= 0).sum(axis=1).max(initial=0))
-    # The real negatives of each row come first.
-    negatives = np.take_along_axis(negatives, np.argsort(negatives < 0, axis=1, kind="stable"), axis=1)[:, :count]
-    used = np.unique(np.concatenate([anchors, positives, negatives[negatives >= 0]]))
+    numbers = {role: each[chosen] for role, each in rows.texts.items()}
+    targets = {name: each[chosen] for name, each in rows.targets.items()}
+    if NEGATIVE in numbers:
+        _negatives_first(numbers, targets)
+    used = np.unique(np.concatenate([each[each >= 0] for each in numbers.values()]))
     pieces, places = place(used)
     at = np.zeros(int(used.max()) + 1, np.int32)
     at[used] = places
-    return Batch(
-        chunks=tuple(pieces),
-        texts=used,
-        anchors=at[anchors],
-        positives=at[positives],
-        negatives=at[negatives] if count else None,
-        mask=candidates_mask(*(columns.plain(each) for each in (anchors, positives, negatives))),
-    )
+    found = {role: at[each] for role, each in numbers.items() if each.size}
+    mask = None
+    if "anchor" in numbers and "positive" in numbers:
+        none = np.zeros((len(chosen), 0), np.int64)
+        pairs = (numbers["anchor"], numbers["positive"], numbers.get(NEGATIVE, none))
+        mask = candidates_mask(*(rows.plain(each) for each in pairs))
+    return Batch(tuple(pieces), used, found | {ALL: places}, targets, mask)
+
+
+def _negatives_first(numbers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> None:
+    """Put the real negatives of each row first, with their scores, and cut what no row has."""
+    negatives = numbers[NEGATIVE]
+    count = int((negatives >= 0).sum(axis=1).max(initial=0))
+    order = np.argsort(negatives < 0, axis=1, kind="stable")[:, :count]
+    numbers[NEGATIVE] = np.take_along_axis(negatives, order, axis=1)
+    if SCORES in targets:
+        # What is not there counts for nothing, and must not be NaN.
+        targets[SCORES] = np.nan_to_num(np.take_along_axis(targets[SCORES], order, axis=1))
 
 
 def candidates_mask(anchors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:

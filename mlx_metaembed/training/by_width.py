@@ -1,17 +1,12 @@
-"""The loss at each width and of each code head, for people to read: computed some hundred times a run."""
+"""Each objective's loss, and those at each of its widths, for people to read: computed some hundred times a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mlx_metaembed.engine import Engine, Objective
-from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.parameters import dense_weights
-from mlx_metaembed.heads import Head
-from mlx_metaembed.layers.pooling import finish
-from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.engine import DENSE, Engine
+from mlx_metaembed.heads.output import Output
 from mlx_metaembed.training.batches import Batch
-from mlx_metaembed.training.objective import objective
-from mlx_metaembed.xp import Array, stop_gradient
+from mlx_metaembed.training.objective import Objective, samples
 
 TIMES = 100
 """How often in a run."""
@@ -22,25 +17,23 @@ def due(step: int, steps: int) -> bool:
     return step in (1, steps) or step % max(1, steps // TIMES) == 0
 
 
-def watched(scored: Objective, pooled: ModelFolder | None, seen: Callable[[Array], None]) -> Objective:
-    """The same objective, which shows `seen` the final vectors [n, D] that it is given."""
-
-    def shown(vectors: Array, parameters: Mapping[str, Array]) -> Array:
-        final = finish(vectors, pooled, dense_weights(pooled, parameters)) if pooled else vectors
-        seen(stop_gradient(final))
-        return scored(vectors, parameters)
-
-    return shown
-
-
-def losses(recipe: Recipe, heads: Mapping[str, Head], engine: Engine, batch: Batch, vectors: Array) -> dict[str, float]:
-    """`{"loss@384": ..., "loss@codes": ...}` of a batch's vectors [n, D]; empty where there is one loss alone."""
-    if len(recipe.matryoshka) + len(heads) < 2:
+def losses(
+    objectives: Sequence[Objective], engine: Engine, batch: Batch, outputs: Mapping[str, Output]
+) -> dict[str, float]:
+    """`{"loss@384": ..., "loss@codes": ...}` of a batch's outputs by head; empty where there is one loss alone."""
+    single = [each for whole in objectives for each in _by_width(whole, len(objectives) > 1)]
+    if len(single) < 2:
         return {}
-    plain = replace(recipe, matryoshka=(), matryoshka_weights=())
-    found = {
-        f"loss@{width}": objective(replace(plain, matryoshka=(width,)), {}, engine, batch)(vectors, {})
-        for width in recipe.matryoshka
-    }
-    found |= {f"loss@{name}": objective(plain, {}, engine, batch)(engine.head(name, vectors), {}) for name in heads}
-    return {name: float(engine.numpy(value)) for name, value in found.items()}
+    given = samples(single, engine, batch)
+    found = {}
+    for each in single:
+        found[f"loss@{each.name}"] = float(engine.numpy(each.loss(given[each.name](outputs[each.head]))))
+    return found
+
+
+def _by_width(whole: Objective, several: bool) -> list[Objective]:
+    """An objective at each of its widths; a name says the width alone where it is the vectors' only one."""
+    if not whole.widths:
+        return [whole]
+    named = "" if whole.head == DENSE and whole.name == DENSE else f"{whole.name}@"
+    return [replace(whole, name=f"{named}{width}", widths=(width,), width_weights=()) for width in whole.widths]

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
-from mlx_metaembed.engine import footprint
+import numpy as np
+
+from mlx_metaembed.engine import DENSE, footprint
 from mlx_metaembed.errors import JobError, StoppedError
 from mlx_metaembed.files import disk
 from mlx_metaembed.files.sizes import format_size
@@ -20,17 +22,18 @@ from mlx_metaembed.folder import SIDE
 from mlx_metaembed.inputs import chunks
 from mlx_metaembed.progress.display import Stages
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import batches, checkpoint, claim, finish, metrics
+from mlx_metaembed.training import batches, checkpoint, claim, finish, metrics, sampling
 from mlx_metaembed.training import by_width as by_widths
 from mlx_metaembed.training.batches import Batch
 from mlx_metaembed.training.callbacks import Callbacks, Result
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.gradcache import gradient
 from mlx_metaembed.training.lock import Lock
-from mlx_metaembed.training.objective import objective
+from mlx_metaembed.training.objective import passed, total
 from mlx_metaembed.training.optimizers.rates import Optimizer
 from mlx_metaembed.training.prepare import Parts, prepare
 from mlx_metaembed.training.readme import readme
+from mlx_metaembed.training.sampling import Source, schedule
 
 OWN = 2**28
 """Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
@@ -115,7 +118,7 @@ class _Loop:
         first, last = metrics.ends(metrics.read(log)) or (row["loss"], row["loss"])
         return Result(
             out=str(parts.out),
-            rows=len(parts.columns),
+            rows=parts.rows,
             steps=parts.steps,
             loss=row["loss"],
             loss_first=first,
@@ -131,27 +134,26 @@ class _Loop:
             dtype=parts.dtype,
         )
 
-    def _batches(self) -> Iterator[Callable[[], Batch]]:
-        """All the batches of the run, epoch after epoch, each made when it is called for."""
+    def _batches(self) -> Iterator[tuple[Source, Callable[[], Batch]]]:
+        """All the batches of the run, epoch after epoch, each made when it is called for, with its data set."""
         parts, recipe = self.parts, self.recipe
-        columns, store = parts.columns, parts.store
-        tokens = columns.tokens(store.lengths)
-        for number in count():
-            for rows in batches.epoch(tokens, recipe.batch_size, seed=recipe.seed, number=number):
-                yield (
-                    lambda rows=rows: (
-                        batches.batch(store, columns, rows, pad_id=parts.pad_id, chunk_tokens=parts.plan.chunk_tokens)
-                        if parts.vectors is None
-                        else batches.pooled_batch(columns, rows)
-                    )
-                )
+        sampler = recipe.multi_dataset_batch_sampler
+        for source, chosen in schedule(parts.sources, recipe.batch_size, sampler=sampler, seed=recipe.seed):
+            yield source, partial(self._batch, source, chosen)
+
+    def _batch(self, source: Source, chosen: np.ndarray) -> Batch:
+        parts = self.parts
+        if parts.vectors is not None:
+            return batches.pooled_batch(source.rows, chosen)
+        tokens = parts.plan.chunk_tokens
+        return batches.batch(parts.store, source.rows, chosen, pad_id=parts.pad_id, chunk_tokens=tokens)
 
     def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
         """One update from a group of batches, and its row of metrics."""
         parts, recipe, scale = self.parts, self.recipe, self.position.scale
         at, tokens, losses, by_width = time.perf_counter(), 0, [], {}
         optimizer = Optimizer(recipe, step=step, steps=parts.steps, heads=parts.at_head_rate)
-        for number, make in enumerate(group):
+        for number, (source, make) in enumerate(group):
             batch = make()
             padded = sum(chunk.ids.size for chunk in batch.chunks)
             tokens += int(parts.store.lengths[batch.texts].sum())
@@ -159,9 +161,10 @@ class _Loop:
             self.shapes |= {chunk.ids.shape for chunk in batch.chunks}
             shown: list = []
             seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
-            losses.append(self._gradient(batch, padded, seen, seed=(recipe.seed, step, number)) / scale.factor)
-            for vectors in shown:
-                by_width = by_widths.losses(recipe, parts.heads, parts.engine, batch, vectors)
+            value, _ = self._gradient(source, batch, padded, seen, seed=(recipe.seed, step, number))
+            losses.append(value / scale.factor)
+            for outputs in shown:
+                by_width = by_widths.losses(parts.objectives_of(source), parts.engine, batch, outputs)
         loss = sum(losses) / len(losses)
         if not math.isfinite(loss):
             raise JobError(self._diverged(step, f"the loss is {loss}"))
@@ -187,21 +190,29 @@ class _Loop:
             "padding": chunks.padding_share(self.real, self.padded),
         }
 
-    def _gradient(self, batch: Batch, padded: int, seen: Callable | None, *, seed: Sequence[int]) -> float:
-        """Give a batch's loss, times the loss scale, and add its gradient to the engine's sums; `seen` gets the
-        vectors."""
+    def _gradient(
+        self, source: Source, batch: Batch, padded: int, seen: Callable | None, *, seed: Sequence[int]
+    ) -> tuple[float, dict[str, float]]:
+        """Give a batch's total, times the loss scale, and each objective's loss, and add the gradient to the engine's
+        sums; `seen` gets what the heads gave."""
         parts = self.parts
+        objectives = parts.objectives_of(source)
         frozen = parts.folder if parts.vectors is not None else None
-        scored = objective(self.recipe, parts.heads, parts.engine, batch, self.position.scale.factor, pooled=frozen)
-        if seen:
-            scored = by_widths.watched(scored, frozen, seen)
+        summed = total(
+            objectives, parts.heads, parts.engine, batch, self.position.scale.factor, pooled=frozen, seen=seen
+        )
         if parts.vectors is not None:
-            return parts.engine.grads(scored, parts.engine.array(parts.vectors[batch.texts]))[0]
-        return gradient(parts.engine, batch, scored, seed=seed, cached=self._cached(padded, len(batch.chunks)))
+            return parts.engine.grads(summed, [{DENSE: parts.engine.array(parts.vectors[batch.texts])}])[:2]
+        cached = self._cached(padded, len(batch.chunks))
+        return gradient(parts.engine, batch.chunks, passed(objectives, parts.heads), summed, seed=seed, cached=cached)
 
     @property
     def _batches_an_epoch(self) -> int:
-        return batches.steps_per_epoch(len(self.parts.columns), self.recipe.batch_size)
+        return sampling.steps_per_epoch(
+            [len(source.rows) for source in self.parts.sources],
+            self.recipe.batch_size,
+            self.recipe.multi_dataset_batch_sampler,
+        )
 
     def _cached(self, padded: int, chunks: int) -> bool:
         """Whether a batch goes through GradCache: asked for, or too large to hold at once."""
@@ -219,7 +230,7 @@ class _Loop:
             parts.folder,
             source,
             self.recipe,
-            rows=len(parts.columns),
+            rows=parts.rows,
             base=base,
             metrics=metrics.read(metrics.path_in(parts.out)),
             engine=f"{parts.engine.name} on {parts.engine.device}, {parts.dtype}",

@@ -6,20 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlx_metaembed import adapters
-from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder, dense_files
-from mlx_metaembed.folder.module_types import DenseModule
+from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, DenseModule
 from mlx_metaembed.folder.parameters import TRUNK, behind_trunk
-from mlx_metaembed.heads import Fsq, Head, level_words
+from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import trainable
-
-CODES = "codes"
-"""The name of the head that `fsq` trains."""
+from mlx_metaembed.recipe.long_form import long_form
+from mlx_metaembed.training import head_tables, trainable
 
 
 def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]]:
@@ -75,10 +72,14 @@ def trained(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, ...]]:
     return found
 
 
+ELSEWHERE = {SPLADE, MULTI_VECTOR}
+"""Heads that other tools' files may hold."""
+
+
 @dataclass(frozen=True)
 class PostTrunk:
-    """What stands behind the trunk of a run from `source`: `folder` has the recipe's new Dense module, `heads` its code
-    head; `shapes` are those of the parameters of all of them, by full name.
+    """What stands behind the trunk of a run from `source`: `folder` has the recipe's new Dense module, `heads` those
+    that train; `shapes` are those of the parameters of all of them, by full name.
     """
 
     source: ModelFolder
@@ -91,46 +92,53 @@ class PostTrunk:
 
         A new Dense module begins as the first features of what comes in.
         """
-        before, stored = head_files.read(self.source)
-        kept = {name for name, head in self.heads.items() if before.get(name) == head}
+        before, stored = _own_heads(self.source, self.heads)
+        kept = [name for name, head in self.heads.items() if before.get(name) == head]
         found = behind_trunk(
             self.source, {name: array for name, array in stored.items() if name.partition(".")[0] in kept}
         )
         for module in self.folder.dense[len(self.source.dense) :]:
             name = f"dense.{module.path}.linear.weight"
             found[name] = np.eye(module.out_features, module.in_features, dtype=np.float32)
-        if CODES in self.heads and CODES not in kept:
-            found |= {f"heads.{CODES}.{name}": array for name, array in self.heads[CODES].initial(seed).items()}
+        for name in (name for name in self.heads if name not in kept):
+            found |= {f"heads.{name}.{own}": array for own, array in self.heads[name].initial(seed).items()}
         return found
 
 
 def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
-    """What stands behind the trunk; no array is read or drawn. Heads on token states do not train.
+    """What stands behind the trunk in a run of a recipe; no array is read or drawn.
 
-    A Dense module or code head of the recipe's sizes that is there already goes on. Raises CallError where the source's
-    files do not fit, where what was trained would be replaced, where a setting is for heads that are not there, or
-    where only heads would train and there are none.
+    A Dense module or head of the recipe's sizes that is there already goes on; heads that no objective names stay as
+    they are. Raises CallError where the source's files do not fit, where what was trained would be replaced, or where
+    only heads would train and there are none.
     """
-    listed = head_files.listed(source)
-    heads = {name: head for name, head in listed.items() if not head.on_tokens}
-    shapes, folder, given = dense_files.shapes(source.path, source.dense), source, source.dimensions
-    if recipe.dense and not (source.dense and recipe.dense == given):
-        module = DenseModule(f"{2 + len(source.dense)}_Dense", given, recipe.dense, bias=False)
+    recipe = long_form(recipe, head_tables.codes(source))
+    named = {name for each in recipe.objectives for name in head_tables.names(each)}
+    listed = head_files.every(source)[0] if named & ELSEWHERE else head_files.listed(source)
+    shapes, folder = dense_files.shapes(source.path, source.dense), source
+    added = next((table for table in recipe.heads if table.type == "dense"), None)
+    features = head_tables.features(added) if added else None
+    if features and not (source.dense and features == source.dimensions):
+        module = DenseModule(f"{2 + len(source.dense)}_Dense", source.dimensions, features, bias=False)
         folder = replace(source, dense=(*source.dense, module))
         shapes |= {f"{module.path}.{name}": shape for name, shape in dense_files.dense_shapes(module).items()}
-        if heads:
-            raise CallError(f"{source.path} has heads for {given} features; dense = {recipe.dense} would change them")
-    if recipe.fsq:
-        _require_same(listed.get(CODES), recipe, source)
-        heads[CODES] = Fsq(folder.dimensions, recipe.fsq_levels)
+        if any(not head.on_tokens for head in listed.values()):
+            raise CallError(
+                f"{source.path} has heads for {source.dimensions} features; dense = {features} would change them"
+            )
+    heads = head_tables.heads(recipe, folder, listed)
     full = {f"dense.{name}": shape for name, shape in shapes.items()}
     full |= {f"heads.{name}.{own}": shape for name, head in heads.items() for own, shape in head.shapes().items()}
     if recipe.train == "heads" and not full:
         raise CallError(
             "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
         )
-    _require_used(recipe, folder, heads)
     return PostTrunk(source, folder, heads, full)
+
+
+def _own_heads(source: ModelFolder, heads: Mapping[str, Head]) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
+    """The model's own heads and their weights; those of other tools' files are read only where one of them trains."""
+    return head_files.every(source) if heads.keys() & ELSEWHERE else head_files.read(source)
 
 
 def at_head_rate(recipe: Recipe, folder: ModelFolder) -> tuple[str, ...]:
@@ -138,28 +146,16 @@ def at_head_rate(recipe: Recipe, folder: ModelFolder) -> tuple[str, ...]:
 
     Heads, and the Dense module that the recipe names; the folder's own only where the trunk does not train.
     """
-    modules = folder.dense if recipe.train == "heads" else folder.dense[-1:] if recipe.dense else ()
+    modules = folder.dense if recipe.train == "heads" else folder.dense[-1:] if _adds_dense(recipe) else ()
     return ("heads.", *(f"dense.{module.path}." for module in modules))
 
 
-def _require_same(head: Head | None, recipe: Recipe, source: ModelFolder) -> None:
-    """Raise CallError where the recipe's code head would take the place of another one."""
-    if head is None or (isinstance(head, Fsq) and head.levels == recipe.fsq_levels):
-        return
-    what = (
-        f"a code head of {level_words(head.levels)}"
-        if isinstance(head, Fsq)
-        else f"a head {CODES!r} of the type {head.kind}"
-    )
-    on = f"Go on with it: --fsq {level_words(head.levels)}. " if isinstance(head, Fsq) else ""
-    raise CallError(
-        f"{source.path} has {what}, and --fsq {recipe.fsq} would replace what it has learned. {on}For a new one start "
-        f"from a copy of the folder without {folders.SIDE}/heads.json"
-    )
+def _adds_dense(recipe: Recipe) -> bool:
+    return recipe.dense is not None or any(table.type == "dense" for table in recipe.heads)
 
 
-def _require_used(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> None:
-    """Raise CallError for settings of heads where there are none."""
+def require_used(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> None:
+    """Raise CallError for settings of heads where there are none; `recipe` is as it was given."""
     missing = {"fsq_weight": not heads and "a code head (fsq)"}
     if len(at_head_rate(recipe, folder)) == 1:
         missing["head_learning_rate"] = not heads and "heads and an added Dense module (fsq, dense)"

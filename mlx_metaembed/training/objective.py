@@ -1,66 +1,107 @@
-"""What a step minimises: the recipe's loss on the model's vectors, plus the same loss on each code head's output."""
+"""What a step minimises: the sum of a run's objectives, each a loss on what one head gives for a batch.
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+One pass of the trunk serves them all. n rows of all chunks, B rows of the batch.
+"""
 
-from mlx_metaembed.engine import Engine, Objective
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import dense_weights, head_weights
 from mlx_metaembed.heads import Head
+from mlx_metaembed.heads.output import Output, take
 from mlx_metaembed.layers.pooling import finish
-from mlx_metaembed.losses import Loss, info_nce, matryoshka, triplet
-from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.losses import Loss
+from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.training.batches import Batch
-from mlx_metaembed.xp import Array, namespace
+from mlx_metaembed.xp import Array, namespace, stop_gradient
 
 
-def loss_of(recipe: Recipe, dims: Sequence[int] = (), weights: Sequence[float] = ()) -> Loss:
-    """The recipe's loss with its settings, at one width or the sum over several."""
-    if recipe.loss == "triplet":
-        loss = partial(triplet, distance=recipe.distance, margin=recipe.margin, soft_margin=recipe.soft_margin)
-        return matryoshka(loss, dims, weights) if dims else loss
-    return partial(
-        info_nce,
-        temperature=recipe.temperature,
-        symmetric=recipe.symmetric,
-        false_negative_margin=recipe.false_negative_margin,
-        false_negative_ratio=recipe.false_negative_ratio,
-        widths=dims,
-        weights=weights,
-    )
+@dataclass(frozen=True)
+class Objective:
+    """A loss on a head's output for the batches of one data set, and its share of the sum; `widths` are trained
+    together, each with its weight."""
+
+    name: str
+    data: str
+    head: str
+    loss: Loss
+    weight: float = 1.0
+    widths: tuple[int, ...] = ()
+    width_weights: tuple[float, ...] = ()
 
 
-def objective(
-    recipe: Recipe,
+def passed(objectives: Collection[Objective], heads: Mapping[str, Head]) -> list[str]:
+    """What a pass of the trunk must give for some objectives: the vectors, and heads that read token states."""
+    names = {objective.head for objective in objectives}
+    states = [name for name in sorted(names - {DENSE}) if heads[name].on_tokens]
+    return [*([DENSE] if names - set(states) else []), *states]
+
+
+def total(
+    objectives: Sequence[Objective],
     heads: Mapping[str, Head],
     engine: Engine,
     batch: Batch,
     scale: float = 1.0,
+    *,
     pooled: ModelFolder | None = None,
-) -> Objective:
-    """The scalar that a batch's vectors [n, D] and the heads' weights give, times `scale`.
+    seen: Callable[[Mapping[str, Output]], None] | None = None,
+) -> Total:
+    """The sum of the objectives on a batch, times `scale`, and each one's own loss.
 
     With `pooled` the vectors are what that folder's trunk gives, and its Dense modules and normalising come first.
+    `seen` hears each head's output for all the batch's rows.
     """
-    loss = loss_of(recipe)
-    on_vectors = loss_of(recipe, recipe.matryoshka, recipe.matryoshka_weights)
-    anchors, positives = engine.array(batch.anchors), engine.array(batch.positives)
-    negatives = None if batch.negatives is None else engine.array(batch.negatives.reshape(-1))
-    mask = engine.array(batch.mask)
+    given = samples(objectives, engine, batch)
 
-    def columns(vectors: Array) -> tuple[Array, Array, Array | None]:
-        xp = namespace(vectors)
-        rows, width = len(batch.anchors), vectors.shape[-1]
-        picked = None if negatives is None else xp.take(vectors, negatives, axis=0).reshape(rows, -1, width)
-        return xp.take(vectors, anchors, axis=0), xp.take(vectors, positives, axis=0), picked
+    def summed(outputs: Sequence[Outputs], parameters: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+        found = by_head(objectives, heads, batch, outputs, parameters, pooled)
+        if seen:
+            seen({name: replace(output, values=stop_gradient(output.values)) for name, output in found.items()})
+        value, losses = None, {}
+        for objective in objectives:
+            loss = objective.loss(given[objective.name](found[objective.head]))
+            losses[objective.name] = stop_gradient(loss)
+            value = objective.weight * loss if value is None else value + objective.weight * loss
+        return value * scale, losses
 
-    def total(vectors: Array, parameters: Mapping[str, Array]) -> Array:
-        weights = head_weights(heads, parameters)
+    return summed
+
+
+def samples(objectives: Sequence[Objective], engine: Engine, batch: Batch) -> dict[str, Callable[[Output], Sample]]:
+    """For each objective by name, what makes its sample of a head's output for all the batch's rows."""
+    mask = None if batch.mask is None else engine.array(batch.mask)
+    targets = {name: engine.array(values) for name, values in batch.targets.items()}
+
+    def made(objective: Objective, output: Output) -> Sample:
+        rows = {role: take(output, places.reshape(-1)) for role, places in batch.places.items()}
+        return Sample(rows, mask, targets, objective.widths, objective.width_weights)
+
+    return {objective.name: (lambda output, own=objective: made(own, output)) for objective in objectives}
+
+
+def by_head(
+    objectives: Collection[Objective],
+    heads: Mapping[str, Head],
+    batch: Batch,
+    outputs: Sequence[Outputs],
+    parameters: Mapping[str, Array],
+    pooled: ModelFolder | None,
+) -> dict[str, Output]:
+    """What each head that an objective names gives for all rows of all chunks."""
+    weights, found = head_weights(heads, parameters), {}
+    if DENSE in outputs[0]:
+        vectors = [each[DENSE] for each in outputs]
+        vectors = vectors[0] if len(vectors) == 1 else namespace(vectors[0]).concatenate(vectors, axis=0)
         if pooled:
             vectors = finish(vectors, pooled, dense_weights(pooled, parameters))
-        value = on_vectors(*columns(vectors), mask)
-        for name, head in heads.items():
-            value = value + recipe.fsq_weight * loss(*columns(head(weights[name], vectors)), mask)
-        return value * scale
-
-    return total
+        found[DENSE] = Output("vector", vectors)
+    for name in {objective.head: None for objective in objectives if objective.head != DENSE}:
+        head = heads[name]
+        if head.on_tokens:
+            found[name] = head.joined([each[name] for each in outputs], batch.chunks)
+        else:
+            found[name] = Output(head.gives, head(weights[name], found[DENSE].values))
+    return found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed.engine import Engine
+from mlx_metaembed.engine import DENSE, Engine
 from mlx_metaembed.files import checksums, npy
 from mlx_metaembed.inputs import chunks
 from mlx_metaembed.inputs.token_store import Store
@@ -46,6 +46,6 @@ def _windows(
         pieces, places = chunks.chunks(store, texts, pad_id=pad_id, chunk_tokens=chunk_tokens)
         rows = []
         for chunk in pieces:
-            rows.append(engine.numpy(engine.embed(chunk)))
+            rows.append(engine.numpy(engine.embed(chunk)[DENSE]))
             advance(chunk.texts)
         yield np.concatenate(rows)[places].astype(np.float32, copy=False)

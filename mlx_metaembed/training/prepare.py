@@ -1,17 +1,16 @@
 """A run's parts, made in the order in which they can be refused: nothing is written before all of them fit."""
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed import data
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.data.rows import Pairs, require_trainable
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import Engine, automatic_dtype, choose, footprint
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder, locate
@@ -19,13 +18,27 @@ from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import batches, checkpoint, claim, defaults, model_parts, pooled_vectors, resumed
-from mlx_metaembed.training.batches import Columns
+from mlx_metaembed.recipe.long_form import long_form
+from mlx_metaembed.training import (
+    checkpoint,
+    claim,
+    defaults,
+    head_tables,
+    model_parts,
+    objective_tables,
+    pooled_vectors,
+    resumed,
+    sampling,
+)
+from mlx_metaembed.training import rows as run_rows
 from mlx_metaembed.training.checkpoint import Position
 from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.loss_scale import LossScale
+from mlx_metaembed.training.model_parts import PostTrunk
+from mlx_metaembed.training.objective import Objective
 from mlx_metaembed.training.plan import Job, Plan, Target, fitting, measured
-from mlx_metaembed.training.tokenized_dataset import number
+from mlx_metaembed.training.sampling import Source
+from mlx_metaembed.training.tokenized_dataset import TokenizedDataset, number
 
 
 @dataclass(frozen=True)
@@ -45,9 +58,10 @@ class Parts:
     dtype: str
     adapter: Adapter | None
     heads: Mapping[str, Head]
+    objectives: tuple[Objective, ...]
     at_head_rate: tuple[str, ...]
     plan: Plan
-    columns: Columns
+    sources: tuple[Source, ...]
     store: Store
     vectors: np.ndarray | None
     pad_id: int
@@ -56,6 +70,45 @@ class Parts:
     steps: int
     footprint: int
     """Bytes of the process before the model was loaded."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of all data sets."""
+        return sum(len(source.rows) for source in self.sources)
+
+    def objectives_of(self, source: Source) -> list[Objective]:
+        """The objectives on a data set."""
+        return [each for each in self.objectives if each.data == source.name]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a recipe names, read and checked: `given` is the recipe as it came, `long` the same as tables."""
+
+    given: Recipe
+    long: Recipe
+    start: Path | None
+    source: ModelFolder
+    tokenizer: Tokenizer
+    behind: PostTrunk
+    folder: ModelFolder
+    objectives: tuple[Objective, ...]
+    rows: dict[str, Rows]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.rows.values()))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """How a run goes: on which engine, in which arithmetic, within which plan; `recipe` has nothing left open."""
+
+    recipe: Recipe
+    engine: Engine
+    dtype: str
+    plan: Plan
+    steps: int
 
 
 def prepare(
@@ -72,9 +125,16 @@ def prepare(
     `lock` is the folder's, held already where a run is resumed. The engine's limits on memory stay until the stack
     `until` is closed. Raises CallError for whatever does not fit.
     """
+    read = _read(recipe, resume, lock, note)
+    planned = _planned(read, note)
+    numbered, position = _numbered(read, planned)
+    return _loaded(read, planned, numbered, position, resume, lock, note, advance, until)
+
+
+def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None]) -> Read:
+    """Everything that is read before a device is asked for."""
     recipe = _checked(recipe, resume, lock)
-    out = Path(recipe.out)
-    start = resumed.start(out, note) if resume else None
+    start = resumed.start(Path(recipe.out), note) if resume else None
     source = folders.read(start or locate.resolve(recipe.model))
     if source.head:
         raise CallError(
@@ -83,119 +143,143 @@ def prepare(
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
-    behind = model_parts.post_trunk(recipe, source)
-    folder, heads, dimensions = behind.folder, behind.heads, behind.folder.dimensions
+    long = long_form(recipe, head_tables.codes(source))
+    behind = model_parts.post_trunk(long, source)
+    model_parts.require_used(recipe, behind.folder, behind.heads)
+    objectives = objective_tables.objectives(long, behind)
+    folder = behind.folder
     if recipe.max_seq_length:
         # What a model was trained with is what its folder declares.
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
-    if any(width > dimensions for width in recipe.matryoshka):
-        raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
-    pairs = _pairs(recipe, note)
-    given, recipe = recipe, defaults.completed(recipe, len(pairs))
+    rows = run_rows.read(long, objectives, note)
+    return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows)
+
+
+def _planned(read: Read, note: Callable[[str], None]) -> Planned:
+    """The engine, and a plan that fits."""
+    recipe = defaults.completed(read.given, read.count)
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
     dtype, why = automatic_dtype(engine) if recipe.dtype == "auto" else (recipe.dtype, "asked for")
     note(f"dtype: {dtype} ({why})")
     # A resumed run keeps its arithmetic, on whatever device it goes on.
     recipe = replace(recipe, dtype=dtype)
-    if recipe.train == "heads" and given.learning_rate is not None:
+    if recipe.train == "heads" and read.given.learning_rate is not None:
         note(
             f"learning_rate = {recipe.learning_rate:g} is the trunk's, which does not train; what does learns at "
             f"head_learning_rate = {recipe.head_learning_rate:g}"
         )
-    lengths = measured(pairs, folder, tokenizer)
-    planned = fitting(
-        Job(
-            recipe,
-            source,
-            Target.of(engine.name, engine.device),
-            dtype,
-            length=lengths.longest,
-            columns=2 + pairs.most_negatives,
-            lengths=lengths,
-        ),
-        budget=recipe.memory_bytes,
-        note=note,
-    )
+    lengths = measured(list(read.rows.values()), read.folder, read.tokenizer)
+    target = Target.of(engine.name, engine.device)
+    texts = max(map(run_rows.texts_a_row, read.rows.values()))
+    job = Job(recipe, read.source, target, dtype, length=lengths.longest, columns=texts, lengths=lengths)
+    planned = fitting(job, budget=recipe.memory_bytes, note=note)
     # What does not change what trains is planned anew where the run goes on.
     recipe = replace(planned.job.recipe, checkpointing=recipe.checkpointing)
-    if given.learning_rate is None:
+    if read.given.learning_rate is None:
         # What trains may have been changed, to fit.
         recipe = replace(recipe, learning_rate=defaults.RATES[recipe.train])
-    count = steps(recipe, len(pairs))
-    for line in defaults.said(replace(given, train=recipe.train), len(pairs), count):
+    count = steps(recipe, [len(rows) for rows in read.rows.values()])
+    for line in defaults.said(replace(read.given, train=recipe.train), read.count, count):
         note(line)
     note(f"plan: {planned.words()}")
-    if crowded := planned.job.target.memory_warning(recipe.memory_bytes):
-        note(crowded)
-    adapter, frozen = model_parts.trunk(recipe, source)
-    arrays = behind.arrays(recipe.seed)
-    numbered = number(pairs, folder, tokenizer)
-    position = checkpoint.read_position(start) if start else Position(0, numbered.key, LossScale.of(dtype))
+    if warning := planned.job.target.memory_warning(recipe.memory_bytes):
+        note(warning)
+    return Planned(recipe, engine, dtype, planned, count)
+
+
+def _numbered(read: Read, planned: Planned) -> tuple[TokenizedDataset, Position]:
+    """The texts by number, and where the run stands. Raises CallError where the data has changed since it was begun."""
+    prompts = {table.name: table.prompts for table in read.long.sources if table.prompts is not None}
+    numbered = number(read.rows, read.folder, read.tokenizer, prompts)
+    fresh = Position(0, numbered.key, LossScale.of(planned.dtype))
+    position = checkpoint.read_position(read.start) if read.start else fresh
     if position.data != numbered.key:
         raise CallError(
-            f"{recipe.data} or the tokenizer has changed since {start} was written; "
-            "resume with the same data, or start a new run"
+            f"{' or '.join(table.path for table in read.long.sources)} or the tokenizer has changed since {read.start} "
+            "was written; resume with the same data, or start a new run"
         )
+    return numbered, position
+
+
+def _loaded(
+    read: Read,
+    planned: Planned,
+    numbered: TokenizedDataset,
+    position: Position,
+    resume: bool,
+    lock: Lock,
+    note: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
+    until: ExitStack,
+) -> Parts:
+    """The model in the engine, the run's folder claimed, and its texts tokenised there."""
+    recipe, engine, out = planned.recipe, planned.engine, Path(planned.recipe.out)
+    adapter, frozen = model_parts.trunk(recipe, read.source)
+    arrays = read.behind.arrays(recipe.seed)
     # An engine that an earlier run left lies in a cycle, and would be counted.
     gc.collect()
-    until.enter_context(engine.limited(recipe.memory_bytes, planned=planned.total))
+    until.enter_context(engine.limited(recipe.memory_bytes, planned=planned.plan.total))
     engine.memory(reset=True)
     held = footprint.now()
-    begun: tuple[str, Store] | None = None
-    vectors = None
 
     def begin() -> tuple[str, Store]:
         run = claim.begin(out, recipe, lock, resume=resume)
         count = len(numbered.texts)
-        return run, numbered.store(tokenizer, out, lambda texts: advance("tokenising", texts, count), note)
+        return run, numbered.store(read.tokenizer, out, lambda texts: advance("tokenising", texts, count), note)
 
-    if recipe.train == "heads":
-        engine.load(replace(folder, dense=(), normalize=False), dtype=dtype, heads={}, arrays={}, adapter=adapter)
+    begun, vectors = None, None
+    if recipe.train == "heads" and not any(head.on_tokens for head in read.behind.heads.values()):
+        bare = replace(read.folder, dense=(), normalize=False)
+        engine.load(bare, dtype=planned.dtype, heads={}, arrays={}, adapter=adapter)
         begun = begin()
         vectors = pooled_vectors.stored(
             out / numbered.stores[1],
             engine,
             begun[1],
-            pad_id=tokenizer.pad_id,
-            chunk_tokens=planned.chunk_tokens,
+            pad_id=read.tokenizer.pad_id,
+            chunk_tokens=planned.plan.chunk_tokens,
             advance=lambda count: advance("embedding", count, len(numbered.texts)),
             note=note,
         )
     engine.load(
-        folder,
-        dtype=dtype,
-        heads=heads,
+        read.folder,
+        dtype=planned.dtype,
+        heads=read.behind.heads,
         arrays=arrays,
         adapter=adapter,
         trunk=vectors is None,
         train=True,
         frozen=frozen,
         dropout=recipe.dropout,
-        checkpointing=planned.checkpointing,
+        checkpointing=planned.plan.checkpointing,
     )
-    if start:
-        engine.restore(checkpoint.read_state(start))
+    if read.start:
+        engine.restore(checkpoint.read_state(read.start))
     run, store = begun or begin()
+    weights = {table.name: table.weight for table in read.long.sources}
     return Parts(
         recipe=recipe,
         out=out,
         run=run,
         stores=numbered.stores,
-        folder=folder,
+        folder=read.folder,
         engine=engine,
-        dtype=dtype,
+        dtype=planned.dtype,
         adapter=adapter,
-        heads=heads,
-        at_head_rate=model_parts.at_head_rate(recipe, folder),
-        plan=planned,
-        columns=numbered.columns,
+        heads=read.behind.heads,
+        objectives=read.objectives,
+        at_head_rate=model_parts.at_head_rate(recipe, read.folder),
+        plan=planned.plan,
+        sources=tuple(
+            Source(name, rows, rows.tokens(store.lengths), weights[name]) for name, rows in numbered.rows.items()
+        ),
         store=store,
         vectors=vectors,
-        pad_id=tokenizer.pad_id,
+        pad_id=read.tokenizer.pad_id,
         position=position,
-        start=start,
-        steps=count,
+        start=read.start,
+        steps=planned.steps,
         footprint=held,
     )
 
@@ -203,7 +287,7 @@ def prepare(
 def _checked(recipe: Recipe, resume: bool, lock: Lock) -> Recipe:
     """The recipe, whose folder must be free, or with `resume` hold an unfinished run of the same settings."""
     for name in ("model", "data", "out"):
-        if not getattr(recipe, name):
+        if not getattr(recipe, name) and not (name == "data" and recipe.sources):
             raise CallError(f'The recipe has no {name}; give --{name}, or {name} = "..." in the TOML file')
     out = Path(recipe.out)
     if not resume:
@@ -212,33 +296,9 @@ def _checked(recipe: Recipe, resume: bool, lock: Lock) -> Recipe:
     return resumed.settings(recipe, out)
 
 
-def read_pairs(recipe: Recipe) -> Pairs:
-    """The training pairs of a recipe's data. Raises CallError where they can't be read, or are too few."""
-    rows = data.read(
-        recipe.data,
-        columns=recipe.columns,
-        no_header=recipe.no_header,
-        max_characters=recipe.max_characters,
-        training=True,
-    )
-    return require_trainable(rows, recipe.data)
-
-
-def _pairs(recipe: Recipe, note: Callable[[str], None]) -> Pairs:
-    pairs = read_pairs(recipe)
-    for said in pairs.notes:
-        note(f"Data: {said}")
-    without = next((row for row, negatives in enumerate(pairs.negatives, start=1) if not negatives), None)
-    if recipe.loss == "triplet" and without:
-        raise CallError(
-            f"{recipe.data}, row {without} has no negative, and the triplet loss needs one in every row; "
-            "add it, or use --loss info_nce"
-        )
-    return pairs
-
-
-def steps(recipe: Recipe, count: int) -> int:
-    """Updates of a run on so many rows."""
+def steps(recipe: Recipe, sizes: Sequence[int]) -> int:
+    """Updates of a run on data sets of so many rows."""
     if recipe.iters:
         return recipe.iters
-    return max(batches.steps_per_epoch(count, recipe.batch_size) * recipe.epochs // recipe.grad_accumulation_steps, 1)
+    epoch = sampling.steps_per_epoch(sizes, recipe.batch_size, recipe.multi_dataset_batch_sampler)
+    return max(epoch * recipe.epochs // recipe.grad_accumulation_steps, 1)

@@ -1,28 +1,34 @@
 """A run's rows as numbers: every distinct text once, each row pointing at its texts; tokenised into a store."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mlx_metaembed.data.rows import Pairs
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.folder import ModelFolder, task_adapters
 from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
-from mlx_metaembed.training.batches import Columns
+from mlx_metaembed.training.batches import TokenizedRows
+
+Prompt = tuple[str, int | None]
+"""The text before a text, and the number of its task's adapter (see folder/task_adapters.py)."""
+SIDES = {"anchor": "query", "positive": "document", "negative": "document"}
+"""The prompt of the folder's that a role has; others have the default one."""
 
 
 @dataclass(frozen=True)
 class TokenizedDataset:
-    """Distinct texts with prompts and adapters, each row's texts by number, and keys of the texts and of the whole."""
+    """Distinct texts of all data sets with prompts and adapters, each set's rows by number, and keys of the texts and
+    of the whole."""
 
     texts: list[str]
     prompts: list[str]
     tasks: list[int] | None
-    columns: Columns
+    rows: dict[str, TokenizedRows]
     texts_key: str
     key: str
 
@@ -43,28 +49,51 @@ class TokenizedDataset:
         return token_store.stored(path, tokenizer, self.texts, self.prompts, advance, tasks=self.tasks, note=note)
 
 
-def number(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> TokenizedDataset:
-    """Number a run's texts. Anchors carry the prompt "query", the others "document", where the folder has them.
+def number(
+    sources: Mapping[str, Rows],
+    folder: ModelFolder,
+    tokenizer: Tokenizer,
+    prompts: Mapping[str, Mapping[str, str]] | None = None,
+) -> TokenizedDataset:
+    """Number the texts of a run's data sets. Anchors carry the folder's prompt "query", positives and negatives
+    "document", or what `prompts` has for the set and the role.
 
     The prompts choose the adapters too, where the trunk has them.
     """
-    query, document = task_adapters.chosen(folder, "query"), task_adapters.chosen(folder, "document")
-    numbers: dict[tuple[tuple[str, int | None], str], int] = {}
-
-    def column(texts: list[str], prompt: tuple[str, int | None]) -> np.ndarray:
-        return np.array([numbers.setdefault((prompt, text), len(numbers)) for text in texts], np.int64)
-
-    anchors, positives = column(pairs.anchors, query), column(pairs.positives, document)
-    negatives = np.full((len(anchors), pairs.most_negatives), -1, np.int64)
-    for row, texts in enumerate(pairs.negatives):
-        negatives[row, : len(texts)] = column(list(texts), document)
-    texts, prompts = [text for _, text in numbers], [prompt for (prompt, _), _ in numbers]
+    numbers: dict[tuple[Prompt, str], int] = {}
+    found = {
+        name: {
+            role: _numbered(texts, _prompt(folder, role, (prompts or {}).get(name)), numbers)
+            for role, texts in rows.texts.items()
+        }
+        for name, rows in sources.items()
+    }
+    texts, spelled = [text for _, text in numbers], [prompt for (prompt, _), _ in numbers]
     # A text is the same on either side, and with other spaces: as a negative it would be a false one.
     plain: dict[str, int] = {}
     same = np.array([plain.setdefault(" ".join(text.split()), len(plain)) for text in texts], np.int64)
-    adapters = None if query[1] is None else [task for (_, task), _ in numbers]
-    key = token_store.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, prompts, adapters)
-    rows = hashlib.sha256(key.encode() + anchors.tobytes() + positives.tobytes() + negatives.tobytes())
-    return TokenizedDataset(
-        texts, prompts, adapters, Columns(anchors, positives, negatives, same), key, rows.hexdigest()[:16]
-    )
+    adapters = [task for (_, task), _ in numbers] if task_adapters.names(folder.config) else None
+    key = token_store.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, spelled, adapters)
+    digest = hashlib.sha256(key.encode())
+    for name, by_role in found.items():
+        for array in (*by_role.values(), *sources[name].targets.values()):
+            digest.update(array.tobytes())
+    rows = {name: TokenizedRows(by_role, sources[name].targets, same) for name, by_role in found.items()}
+    return TokenizedDataset(texts, spelled, adapters, rows, key, digest.hexdigest()[:16])
+
+
+def _prompt(folder: ModelFolder, role: str, own: Mapping[str, str] | None) -> Prompt:
+    text, task = task_adapters.chosen(folder, SIDES.get(role))
+    return (text if own is None else own.get(role, "")), task
+
+
+def _numbered(
+    texts: Sequence[str | tuple[str, ...]], prompt: Prompt, numbers: dict[tuple[Prompt, str], int]
+) -> np.ndarray:
+    """The numbers of texts int64 [R], or of some a row [R, N], -1 where a row has fewer; new texts get the next."""
+    if not texts or isinstance(texts[0], str):
+        return np.array([numbers.setdefault((prompt, text), len(numbers)) for text in texts], np.int64)
+    found = np.full((len(texts), max(map(len, texts))), -1, np.int64)
+    for row, several in enumerate(texts):
+        found[row, : len(several)] = [numbers.setdefault((prompt, text), len(numbers)) for text in several]
+    return found

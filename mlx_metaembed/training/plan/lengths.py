@@ -3,16 +3,18 @@
 R rows that were measured, C texts a row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_metaembed.data.rows import Pairs
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.folder import ModelFolder, task_adapters
 from mlx_metaembed.inputs import chunks
 from mlx_metaembed.inputs.token_store import tokenize
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.training import batches
+from mlx_metaembed.training.tokenized_dataset import SIDES
 
 MEASURED = 4_000
 """Rows that are tokenised for a plan, of all parts of the data; and LONGEST by their characters beside them."""
@@ -21,10 +23,15 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of each text of some rows, int64 [R, C], 0 where a row has no such text; `rows` are the data's."""
+    """Tokens of each text of some rows, int64 [R, C], 0 where a row has no such text; `sizes` are the rows of each set."""
 
     texts: np.ndarray
-    rows: int
+    sizes: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all data sets."""
+        return sum(self.sizes)
 
     @property
     def longest(self) -> int:
@@ -39,26 +46,34 @@ class Lengths:
         if len(of_rows) <= size:
             return (round(of_rows.mean() * size),) * 2
         # Rows of like length share a batch; the last one may be small.
-        found = [of_rows[rows].mean() * size for rows in batches.epoch(of_rows, size, seed=0, number=0)]
+        found = [of_rows[rows].mean() * size for rows in batches.epoch(of_rows, size, seed=(0, 0))]
         return round(max(found)), round(of_rows.mean() * size)
 
 
-def measured(pairs: Pairs, folder: ModelFolder, tokenizer: Tokenizer) -> Lengths:
-    """The lengths of the data's rows: of all, or of some thousand, with the longest by characters among them."""
-    texts = [
-        (anchor, positive, *negatives)
-        for anchor, positive, negatives in zip(pairs.anchors, pairs.positives, pairs.negatives, strict=True)
-    ]
+def measured(sets: Sequence[Rows], folder: ModelFolder, tokenizer: Tokenizer) -> Lengths:
+    """The lengths of the data sets' rows: of all, or of some thousand of each, the longest by characters among them."""
+    parts = [_of_one(rows, folder, tokenizer) for rows in sets]
+    columns = max(part.shape[1] for part in parts)
+    wide = [np.pad(part, ((0, 0), (0, columns - part.shape[1]))) for part in parts]
+    return Lengths(np.concatenate(wide), tuple(map(len, sets)))
+
+
+def _of_one(data: Rows, folder: ModelFolder, tokenizer: Tokenizer) -> np.ndarray:
+    """Tokens of each text of the measured rows of one data set, [R, C]."""
+    prompts, texts = [], [()] * len(data)
+    for role, given in data.texts.items():
+        prompt = task_adapters.chosen(folder, SIDES.get(role))[0]
+        several = isinstance(given[0], tuple)
+        prompts += [prompt] * (max(map(len, given)) if several else 1)
+        texts = [(*row, *(own if several else (own,))) for row, own in zip(texts, given, strict=True)]
     chosen = set(range(len(texts)))
     if len(texts) > MEASURED + LONGEST:
         chosen = set(np.linspace(0, len(texts) - 1, MEASURED).astype(int).tolist())
         chosen |= set(np.argsort([-max(map(len, row)) for row in texts], kind="stable")[:LONGEST].tolist())
-    query, document = (task_adapters.chosen(folder, side)[0] for side in ("query", "document"))
     rows = [texts[row] for row in sorted(chosen)]
     flat = [text for row in rows for text in row]
-    prompts = [prompt for row in rows for prompt in (query, *[document] * (len(row) - 1))]
-    found = np.zeros((len(rows), 2 + pairs.most_negatives), np.int64)
-    found[np.arange(found.shape[1]) < np.array([[len(row)] for row in rows])] = np.maximum(
-        tokenize(tokenizer, flat, prompts).lengths, 1
+    found = np.zeros((len(rows), len(prompts)), np.int64)
+    found[np.arange(len(prompts)) < np.array([[len(row)] for row in rows])] = np.maximum(
+        tokenize(tokenizer, flat, [prompt for row in rows for prompt in prompts[: len(row)]]).lengths, 1
     )
-    return Lengths(found, len(texts))
+    return found

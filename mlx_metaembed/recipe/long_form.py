@@ -1,0 +1,55 @@
+"""The short form of a recipe as tables: one data set, the heads that `dense` and `fsq` add, and an objective for the
+vectors and one for each code head."""
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+
+from mlx_metaembed.losses import LOSSES
+from mlx_metaembed.recipe.settings import Recipe, default
+from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable
+
+DATA, DENSE, CODES = "data", "dense", "codes"
+"""The names that the short form gives to its data set, to the model's vectors, and to the head that `fsq` trains."""
+SHORT = {
+    "sources": ("data", "columns", "no_header"),
+    "heads": ("dense", "fsq"),
+    "objectives": (
+        *("loss", "temperature", "symmetric", "false_negative_margin", "false_negative_ratio", "distance", "margin"),
+        *("soft_margin", "matryoshka", "matryoshka_weights", "fsq_weight"),
+    ),
+}
+"""The short form's settings by the tables that say the same."""
+
+
+def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
+    """The same run as tables; `code_heads` are those that the model has already, which train with it."""
+    sources, heads, objectives = recipe.sources, recipe.heads, recipe.objectives
+    if not sources and recipe.data:
+        sources = (DataTable(DATA, recipe.data, columns=recipe.columns, no_header=recipe.no_header),)
+    if not heads:
+        heads = (
+            *([HeadTable(DENSE, "dense", {"features": recipe.dense})] if recipe.dense else []),
+            *([HeadTable(CODES, "fsq", {"levels": recipe.fsq})] if recipe.fsq else []),
+        )
+    if not objectives:
+        data = sources[0].name if sources else DATA
+        objectives = _objectives(recipe, data, [*code_heads, *(each.name for each in heads)])
+    short = {name: default(name) for names in SHORT.values() for name in names}
+    return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives)
+
+
+def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[ObjectiveTable, ...]:
+    names = [each.name for each in fields(LOSSES[recipe.loss])]
+    settings = {name: getattr(recipe, name) for name in names if name in SHORT["objectives"]}
+    vectors = ObjectiveTable(
+        *(DENSE, data, DENSE, recipe.loss),
+        matryoshka=recipe.matryoshka,
+        matryoshka_weights=recipe.matryoshka_weights,
+        settings=settings,
+    )
+    codes = [
+        ObjectiveTable(name, data, name, recipe.loss, recipe.fsq_weight, settings=settings)
+        for name in dict.fromkeys(heads)
+        if name != DENSE
+    ]
+    return (vectors, *codes)

@@ -1,0 +1,99 @@
+"""The heads that a run trains: what its `[[head]]` tables add, and those of the model's own that objectives name."""
+
+from collections.abc import Callable, Mapping
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed import heads as head_files
+from mlx_metaembed.engine import DENSE
+from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.heads import Fsq, Head, level_words, parse_levels
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.tables import HeadTable, ObjectiveTable
+
+
+def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> dict[str, Head]:
+    """The heads of a recipe in its long form, in the order of its tables, then of its objectives.
+
+    `listed` are the model's own. Raises CallError, all faults at once, for a type or a key that is not known, a head
+    that is nowhere, and a table that would replace what a head has learned.
+    """
+    found, wrong = {}, []
+    for table in recipe.heads:
+        if table.type == "dense":
+            continue
+        try:
+            found[table.name] = _made(table, folder)
+        except CallError as error:
+            wrong.append(str(error))
+            continue
+        if table.name in listed and listed[table.name] != found[table.name]:
+            raise _replaced(table, listed[table.name], folder)
+    for objective in recipe.objectives:
+        for name in names(objective):
+            if name in listed:
+                found.setdefault(name, listed[name])
+            elif name not in found and name != DENSE:
+                known = {DENSE, *found, *listed}
+                wrong.append(
+                    f"objective {objective.name!r}: there is no head {name!r}{nearest(name, known)}; "
+                    f"there are {', '.join(sorted(known))}"
+                )
+    if wrong:
+        raise faults("The recipe is wrong:", wrong)
+    return found
+
+
+def codes(folder: ModelFolder) -> list[str]:
+    """The names of the model's own code heads, which train with its vectors where no table says otherwise."""
+    return [name for name, head in head_files.listed(folder).items() if head.gives == "code"]
+
+
+def names(objective: ObjectiveTable) -> tuple[str, ...]:
+    """The heads that an objective scores."""
+    return (objective.head,) if isinstance(objective.head, str) else objective.head
+
+
+def features(table: HeadTable) -> int:
+    """The width of a `dense` table. Raises CallError where it says none."""
+    given = table.settings.get("features")
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1 or len(table.settings) > 1:
+        raise CallError(f"[[head]] {table.name}: a dense head has features = N, 1 or more, and found {table.settings}")
+    return given
+
+
+def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
+    levels = table.settings.get("levels", "")
+    return Fsq(folder.dimensions, parse_levels(levels) if isinstance(levels, str) else tuple(levels))
+
+
+TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]]] = {"fsq": (("levels",), _fsq)}
+"""The keys of each type of head, and what makes it."""
+
+
+def _made(table: HeadTable, folder: ModelFolder) -> Head:
+    where = f"[[head]] {table.name}"
+    if table.type not in TYPES:
+        known = ["dense", *TYPES]
+        raise CallError(
+            f"{where}: type {table.type!r} is not known{nearest(table.type, known)}; known: {', '.join(known)}"
+        )
+    keys, make = TYPES[table.type]
+    if unknown := [key for key in table.settings if key not in keys]:
+        raise CallError(f"{where}: unknown key {unknown[0]!r}{nearest(unknown[0], keys)}; known: {', '.join(keys)}")
+    head = make(table, folder)
+    if wrong := head.faults():
+        raise CallError(f"{where}: {'; '.join(wrong)}")
+    return head
+
+
+def _replaced(table: HeadTable, head: Head, folder: ModelFolder) -> CallError:
+    """The refusal to put a table's head in the place of the model's own of that name."""
+    fsq = isinstance(head, Fsq)
+    what = f"a code head of {level_words(head.levels)}" if fsq else f"a head {table.name!r} of the type {head.kind}"
+    asked = f"--fsq {table.settings.get('levels')}" if table.type == "fsq" else f"[[head]] {table.name}"
+    on = f"Go on with it: --fsq {level_words(head.levels)}. " if fsq else ""
+    return CallError(
+        f"{folder.path} has {what}, and {asked} would replace what it has learned. {on}For a new one start "
+        f"from a copy of the folder without {folders.SIDE}/heads.json"
+    )
