@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_encoders import FAMILIES, GOLDEN
-from test_engine import COLUMNS, MANY, ROWS, Descent
+from states import FAMILIES, GOLDEN
+from steps import COLUMNS, MANY, ROWS, Descent
 
 from mlx_metaembed import adapters, embedder
 from mlx_metaembed import engine as engines

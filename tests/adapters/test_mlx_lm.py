@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, encoder, expected
+from states import GOLDEN, encoder, expected
 
 from mlx_metaembed import adapters, embedder
 from mlx_metaembed import folder as folders
@@ -17,7 +17,7 @@ from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import disk, safetensors
 
-PROGRAM = Path(__file__).with_name("mlx_lm_makes.py")
+PROGRAM = Path(__file__).parents[1] / "mlx_lm_makes.py"
 RANK, SCALE = 3, 5.0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_encoders import GOLDEN, expected
+from states import GOLDEN, expected
 from tiny import tiny_folder
 
 from mlx_metaembed import adapters, embedder

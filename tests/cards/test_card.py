@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import run
+from calls import run
 from tiny import tiny_folder
 
 from mlx_metaembed import adapters, embedder
@@ -73,7 +73,7 @@ def test_a_run_says_what_it_was_made_of(pairs: Path, tmp_path: Path):
 
 
 def test_every_checkpoint_has_the_card(tiny: Path, pairs: Path, tmp_path: Path):
-    from test_train import stop_after
+    from runs import stop_after
 
     from mlx_metaembed.errors import JobError
 

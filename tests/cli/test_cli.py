@@ -8,33 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calls import refused, run
 
 from mlx_metaembed.files import installation, safetensors
-
-COMMAND = [sys.executable, "-m", "mlx_metaembed"]
-
-
-def run(
-    *words: str,
-    status: int = 0,
-    stdin: str | bytes = "",
-    cwd: Path | None = None,
-    env: dict[str, str] | None = None,
-) -> subprocess.CompletedProcess:
-    """Run the program; the exit status must be as expected, and an error one message without a traceback."""
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run([*COMMAND, *map(str, words)], input=data, capture_output=True, cwd=cwd, env=env, timeout=120)
-    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def refused(*words: str, stdin: str | bytes = "") -> str:
-    """The message of a call that was wrong; stdout stays empty."""
-    done = run(*words, status=2, stdin=stdin)
-    assert done.stdout == ""
-    return done.stderr
 
 
 def test_help_shows_every_verb_and_each_has_an_example():

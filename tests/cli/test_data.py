@@ -6,21 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
+from calls import call
 
-from mlx_metaembed.cli import main
 from mlx_metaembed.files import safetensors
 
 TEXTS = ["sort a list of numbers", "open a socket", "parse the command line", "a dog in the sun"]
-
-
-def call(capsys, *args):
-    """Exit status, stdout, stderr."""
-    try:
-        main([*map(str, args)])
-        status = 0
-    except SystemExit as done:
-        status = done.code or 0
-    return status, *capsys.readouterr()
 
 
 def refused(capsys, *args):

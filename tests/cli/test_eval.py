@@ -3,20 +3,10 @@
 import json
 
 import pytest
+from calls import call
 
 from mlx_metaembed import embedder, heads
-from mlx_metaembed.cli import main
 from mlx_metaembed.heads import Fsq
-
-
-def call(capsys, *args):
-    """Exit status, stdout, stderr."""
-    try:
-        main(["eval", *map(str, args)])
-        status = 0
-    except SystemExit as done:
-        status = done.code or 0
-    return status, *capsys.readouterr()
 
 
 @pytest.fixture
@@ -34,6 +24,7 @@ def with_head(tiny, tmp_path):
 def test_one_json_object_with_a_row_per_width_and_code(engine_name, with_head, pairs, capsys):
     status, out, err = call(
         capsys,
+        "eval",
         with_head,
         *("--data", pairs, "--dims", "32,8", "--codes", "int8,short", "--codes", "binary"),
         *("--engine", engine_name, "--json"),
@@ -63,7 +54,7 @@ def test_one_json_object_with_a_row_per_width_and_code(engine_name, with_head, p
 def test_a_table_for_people(tiny, tmp_path, capsys):
     path = tmp_path / "scored.csv"
     path.write_text("sentence1,sentence2,score\na cat,a dog,3\nthe sun,the moon,4\none,many words here,0\n")
-    status, out, err = call(capsys, tiny, "--data", path)
+    status, out, err = call(capsys, "eval", tiny, "--data", path)
     lines = out.splitlines()
     assert (status, lines[:2]) == (0, [f"{tiny}, sts: 3 pairs", ""]), err
     assert lines[2].split() == ["name", "dimensions", "bytes_per_vector", "spearman", "pearson"]
@@ -73,7 +64,9 @@ def test_a_table_for_people(tiny, tmp_path, capsys):
 
 def test_both_engines_measure_the_same(two_engines, tiny, pairs, capsys):
     one, other = (
-        json.loads(call(capsys, tiny, "--data", pairs, "--dims", "32,16", "--engine", name, "--json")[1])["rows"]
+        json.loads(call(capsys, "eval", tiny, "--data", pairs, "--dims", "32,16", "--engine", name, "--json")[1])[
+            "rows"
+        ]
         for name in two_engines
     )
     assert [row["name"] for row in one] == [row["name"] for row in other]
@@ -98,7 +91,7 @@ def test_both_engines_measure_the_same(two_engines, tiny, pairs, capsys):
     ids=str,
 )
 def test_a_wrong_call_is_status_2_and_says_why(tiny, pairs, capsys, args, message):
-    status, out, err = call(capsys, tiny, "--data", pairs, *args)
+    status, out, err = call(capsys, "eval", tiny, "--data", pairs, *args)
     assert (status, out) == (2, "")
     assert message in err
 
@@ -107,5 +100,5 @@ def test_the_rows_are_those_of_the_library(tiny, pairs, capsys):
     from mlx_metaembed import data
     from mlx_metaembed.evaluate.model import measure_model
 
-    rows = json.loads(call(capsys, tiny, "--data", pairs, "--engine", "mlx", "--json")[1])["rows"]
+    rows = json.loads(call(capsys, "eval", tiny, "--data", pairs, "--engine", "mlx", "--json")[1])["rows"]
     assert rows == measure_model(embedder.load(tiny, engine="mlx"), data.read(pairs))

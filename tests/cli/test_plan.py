@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from calls import refused, run
 from golden_variants import altered
 from hub import environment, serving
-from test_cli import refused, run
-from test_encoders import GOLDEN
+from states import GOLDEN
 from tiny import tiny_folder
 
 from mlx_metaembed.cli.plan_answer import times

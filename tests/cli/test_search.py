@@ -7,22 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from test_encoders import GOLDEN
+from calls import call
+from states import GOLDEN
 
-from mlx_metaembed.cli import main
 from mlx_metaembed.search import index
 
 LINES = ["sort a list of numbers", "open a socket", "parse the command line"]
-
-
-def call(capsys, *args):
-    """Exit status, stdout, stderr."""
-    try:
-        main([*map(str, args)])
-        status = 0
-    except SystemExit as done:
-        status = done.code or 0
-    return status, *capsys.readouterr()
 
 
 @pytest.fixture

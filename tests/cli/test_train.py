@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from test_cli import refused, run
+from calls import refused, run
 
 from mlx_metaembed.files import safetensors
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN
+from states import GOLDEN
 
 from mlx_metaembed.config import checks
 from mlx_metaembed.config.spellings import positions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from golden_variants import altered
-from test_encoders import FAMILIES, GOLDEN
+from states import FAMILIES, GOLDEN
 from tiny import tiny_folder
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 

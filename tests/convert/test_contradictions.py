@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from calls import refused, run
 from golden_variants import altered
-from test_cli import refused, run
-from test_encoders import FAMILIES, GOLDEN
+from states import FAMILIES, GOLDEN
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import contradictions

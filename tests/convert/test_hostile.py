@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calls import refused, run
 from golden_variants import altered
 from pickled import archive, number, save, state_dict, tensor, word
-from test_cli import refused, run
-from test_encoders import GOLDEN
+from shards import sharded
+from states import GOLDEN
 from tiny import tiny_folder
 
 from mlx_metaembed.convert import convert
@@ -54,17 +55,6 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scaling = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 16}
     disk.write_json(path / "config.json", config | {"rope_scaling": scaling})
     return sharded(path)
-
-
-def sharded(path: Path) -> Path:
-    arrays = list(safetensors.read(path / "model.safetensors").items())
-    (path / "model.safetensors").unlink()
-    listed = {}
-    for at, part in enumerate((arrays[:9], arrays[9:])):
-        safetensors.write(path / f"model-{at}.safetensors", dict(part))
-        listed |= {name: f"model-{at}.safetensors" for name, _ in part}
-    disk.write_json(path / "model.safetensors.index.json", {"metadata": {}, "weight_map": listed})
-    return path
 
 
 FILES = (

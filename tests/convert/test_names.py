@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import encoder, expected
+from states import encoder, expected
 
 from mlx_metaembed import convert
 from mlx_metaembed.errors import CallError

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from calls import refused, run
 from golden_variants import altered
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import convert_model_to_external_data
-from test_cli import refused, run
-from test_encoders import GOLDEN
+from states import GOLDEN
 
 from mlx_metaembed.convert import convert
 from mlx_metaembed.convert import onnx as exports

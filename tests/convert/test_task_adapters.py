@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_tasks import JINA, NAMES
+from jina_folder import JINA, NAMES
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import convert

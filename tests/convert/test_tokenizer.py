@@ -5,10 +5,10 @@ import resource
 from pathlib import Path
 
 import pytest
+from calls import refused, run
 from golden_variants import altered
-from test_cli import refused, run
-from test_tokenizer_files import LENGTH, SAID, attempt, ours, theirs, write
 from tiny import TEXTS as WORDS
+from tokenizer_folders import LENGTH, SAID, attempt, ours, theirs, write
 from tokenizers import Tokenizer, processors
 from tokenizers_of import KINDS, TEXTS, byte_level, word_pieces
 

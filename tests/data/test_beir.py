@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import Retrieval
 from mlx_metaembed.data.readers import beir
-from mlx_metaembed.errors import CallError
 
 CORPUS = [
     {"_id": "d1", "title": "Plums", "text": "are fruit"},
@@ -31,12 +31,6 @@ def folder(tmp_path):
         return tmp_path
 
     return folder
-
-
-def message(path):
-    with pytest.raises(CallError) as error:
-        data.read(path)
-    return str(error.value)
 
 
 def test_texts_grades_and_ids(folder):

@@ -7,6 +7,7 @@ import sqlite3
 import pyarrow
 import pyarrow.parquet
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import Pairs
@@ -22,12 +23,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def message(path, **settings):
-    with pytest.raises(CallError) as error:
-        data.read(path, **settings)
-    return str(error.value)
 
 
 PAIR = {"anchor": "a", "positive": "b"}

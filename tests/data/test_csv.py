@@ -3,10 +3,10 @@
 import csv
 
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import Labelled, Pairs, Scored
-from mlx_metaembed.errors import CallError
 
 
 @pytest.fixture
@@ -17,12 +17,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def message(path, **settings):
-    with pytest.raises(CallError) as error:
-        data.read(path, **settings)
-    return str(error.value)
 
 
 def test_quotes_commas_and_lines_inside_a_text(write):

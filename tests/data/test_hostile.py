@@ -8,6 +8,7 @@ import sqlite3
 import pyarrow
 import pyarrow.parquet
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import faults, lines
@@ -15,13 +16,6 @@ from mlx_metaembed.data.readers import sqlite
 from mlx_metaembed.errors import CallError
 
 PAIR = b'{"anchor": "a", "positive": "b"}\n'
-
-
-def message(path, **settings):
-    with pytest.raises(CallError) as error:
-        data.read(path, **settings)
-    assert error.value.exit_status == 2
-    return str(error.value)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.parquet", "a.db", "a.py", "a.jsonl.gz"])

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import Labelled, Pairs, Scored
-from mlx_metaembed.errors import CallError
 
 
 @pytest.fixture
@@ -18,13 +18,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def message(path, **settings):
-    with pytest.raises(CallError) as error:
-        data.read(path, **settings)
-    assert error.value.exit_status == 2
-    return str(error.value)
 
 
 PAIR = {"anchor": "an apple", "positive": "a fruit"}

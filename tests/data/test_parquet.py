@@ -5,10 +5,10 @@ import sys
 import pyarrow
 import pyarrow.parquet
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import Labelled, Pairs, Scored
-from mlx_metaembed.errors import CallError
 
 
 @pytest.fixture
@@ -19,12 +19,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def message(path):
-    with pytest.raises(CallError) as error:
-        data.read(path)
-    return str(error.value)
 
 
 def test_the_three_shapes(write):

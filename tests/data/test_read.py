@@ -3,17 +3,10 @@
 import json
 
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import Pairs
-from mlx_metaembed.errors import CallError
-
-
-def message(path):
-    with pytest.raises(CallError) as error:
-        data.read(path)
-    assert error.value.exit_status == 2
-    return str(error.value)
 
 
 def test_a_missing_file_names_the_nearest(tmp_path):

@@ -4,10 +4,10 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from calls import message
 
 from mlx_metaembed import data
 from mlx_metaembed.data import Labelled, Pairs, Scored
-from mlx_metaembed.errors import CallError
 
 
 @pytest.fixture
@@ -20,12 +20,6 @@ def base(tmp_path):
         return path
 
     return base
-
-
-def message(path):
-    with pytest.raises(CallError) as error:
-        data.read(path)
-    return str(error.value)
 
 
 SCORED = ("CREATE TABLE sts (sentence1, sentence2, score, vector)", "INSERT INTO sts VALUES ('a', 'b', 3.5, x'00ff')")

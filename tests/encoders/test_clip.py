@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from golden_variants import altered
 from pickled import save
-from test_encoders import GOLDEN, encoder, expected, lowest_cosine
+from states import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 from tokenizers import Tokenizer as Fast
+from towers import CLIP, IMAGE_TENSORS, PICTURES, STORED, for_transformers, unit
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
@@ -26,24 +27,6 @@ from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import train
-
-CLIP = GOLDEN / "clip"
-PICTURES = [CLIP / name for name in ("wide.png", "high.png", "grey.png")]
-STORED = np.load(CLIP / "expected.npz")
-IMAGE_TENSORS = {name for name in safetensors.header(CLIP / "model.safetensors") if name.startswith(clip.IMAGE)}
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def for_transformers(source: Path, out: Path) -> Path:
-    """A copy with a tokenizer_config.json, by which transformers takes tokenizer.json as it is."""
-    shutil.copytree(source, out)
-    words = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"}
-    said = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 24}
-    disk.write_json(out / "tokenizer_config.json", words | said)
-    return out
 
 
 def test_the_state_where_a_text_ends_is_the_references_feature(engine_name: str):

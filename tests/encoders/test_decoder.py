@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, encoder, expected
+from states import GOLDEN, encoder, expected
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed.errors import CallError

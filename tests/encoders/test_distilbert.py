@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, encoder
+from states import GOLDEN, encoder
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError

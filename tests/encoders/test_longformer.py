@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, encoder, expected
-from test_engine import loaded
+from states import GOLDEN, encoder, expected
+from steps import loaded
 
 from benchmarks.memory.counted import counted
 from mlx_metaembed import engine as engines

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, encoder, expected, lowest_cosine
+from states import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 
 from mlx_metaembed import folder as folders

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, encoder
-from test_engine import Descent, loaded
+from states import GOLDEN, encoder
+from steps import Descent, loaded
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError

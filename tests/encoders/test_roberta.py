@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from test_encoders import GOLDEN, encoder, expected
+from states import GOLDEN, encoder, expected
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_clip import for_transformers, unit
-from test_encoders import GOLDEN, encoder, expected, lowest_cosine
+from states import GOLDEN, encoder, expected, lowest_cosine
 from tiny import TEXTS
 from tokenizers import Tokenizer as Fast
+from towers import for_transformers, unit
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.config import clip

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, encoder, expected, lowest_cosine
-from test_engine import loaded, one_step
+from states import GOLDEN, encoder, expected, lowest_cosine
+from steps import loaded, one_step
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders

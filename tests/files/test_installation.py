@@ -84,7 +84,7 @@ def test_where_it_came_from_is_gone(tmp_path: Path):
 
 def test_a_kit_that_was_not_installed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(installation, "NAME", "mlx-metaembed-that-nobody-has")
-    clone = Path(installation.__file__).parents[1]
+    clone = Path(installation.__file__).parents[2]
     assert installation.command("onnx") == f"pip install -e '{clone}[onnx]'"
 
 

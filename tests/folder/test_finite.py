@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from test_encoders import GOLDEN
-from test_splade import BERT
+from states import GOLDEN
+from word_weights import BERT
 
 from mlx_metaembed import heads
 from mlx_metaembed.cli import convert, embed, index

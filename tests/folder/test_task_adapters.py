@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from golden_variants import altered
-from test_encoders import GOLDEN, expected, lowest_cosine
+from jina_folder import JINA, NAMES
+from states import GOLDEN, expected, lowest_cosine
 from tiny import TEXTS
 
 from mlx_metaembed import engine as engines
@@ -27,8 +28,6 @@ from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import train
 from mlx_metaembed.training.tokenized_dataset import number
 
-JINA = GOLDEN / "jina_embeddings_v3"
-NAMES = ("retrieval.query", "retrieval.passage", "separation", "classification", "text-matching")
 HUB = {
     "model_type": "xlm-roberta",
     "architectures": ["XLMRobertaModel"],

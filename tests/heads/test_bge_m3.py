@@ -9,7 +9,7 @@ import pytest
 from arrays import stored
 from click.testing import CliRunner
 from pickled import save
-from test_encoders import GOLDEN
+from states import GOLDEN
 from tiny import TEXTS
 
 from mlx_metaembed import folder as folders

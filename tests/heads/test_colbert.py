@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from arrays import stored
 from click.testing import CliRunner
-from test_encoders import FAMILIES, GOLDEN, encoder, expected
+from states import FAMILIES, GOLDEN, encoder, expected
 from tiny import TEXTS
 
 from mlx_metaembed import folder as folders

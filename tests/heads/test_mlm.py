@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_variants import altered
-from test_encoders import GOLDEN, expected
-from test_splade import BERT, encoded
-from test_splade import expected as weights_of_words
+from states import GOLDEN, expected
+from word_weights import BERT, encoded
+from word_weights import expected as weights_of_words
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads

@@ -12,8 +12,9 @@ import pytest
 from arrays import stored
 from click.testing import CliRunner
 from pickled import save
-from test_encoders import GOLDEN
+from states import GOLDEN
 from tiny import TEXTS
+from word_weights import BERT, WORDS, encoded, expected
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.embed import command
@@ -28,16 +29,6 @@ from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import train
 
 FAMILIES = sorted(path.parent.name for path in GOLDEN.glob("splade_*/expected_heads.npz"))
-WORDS = np.arange(120)
-BERT = GOLDEN / "splade_bert"
-
-
-def expected(family: str = "splade_bert") -> np.ndarray:
-    return stored(GOLDEN / family / "expected_heads.npz")["weights"]
-
-
-def encoded(path: Path, engine: str, **settings: object) -> np.ndarray:
-    return load(path, engine=engine, **settings).encode_sparse(TEXTS).over(WORDS)
 
 
 def bare(path: Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_encoders import GOLDEN
+from states import GOLDEN
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError

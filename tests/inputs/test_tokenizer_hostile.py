@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_cli import refused
-from test_encoders import GOLDEN
+from calls import refused
+from states import GOLDEN
 from tiny import TEXTS
 
 from mlx_metaembed import folder as folders

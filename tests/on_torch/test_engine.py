@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_encoders import GOLDEN
-from test_engine import loaded, one_step
+from states import GOLDEN
+from steps import loaded, one_step
 
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training.gradcache import gradient

@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
-from test_cli import COMMAND
+from calls import COMMAND
 
 from mlx_metaembed.cli import main
 from mlx_metaembed.progress import display

@@ -3,15 +3,14 @@
 import math
 import re
 import stat
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import Page
 
 from mlx_metaembed import report
 from mlx_metaembed.errors import JobError
 
-VOID = {"meta", "br", "hr", "img", "input", "link"}
 NASTY = "<script>alert('x')</script> \" onload=\"x' & </title></style>\x00\x1b\ud800"
 ROWS = [
     {"name": "before@384", "dimensions": 384, "bytes_per_vector": 1536, "ndcg@10": 0.643, "bytes_on_disk": 90_868_373},
@@ -35,44 +34,6 @@ BESIDE = [
         "right_after": 1,
     }
 ]
-
-
-class Page(HTMLParser):
-    """Reads a page strictly: every tag closes in order; keeps tags, texts by tag and table rows."""
-
-    def __init__(self, content: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.lines: list[list[str]] = []
-        self.feed(content)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute twice in {tag}"
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.lines.append([])
-        if tag in ("td", "th"):
-            self.lines[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append((self.open[-1] if self.open else "", data))
-        if self.open and self.open[-1] in ("td", "th"):
-            self.lines[-1][-1] += data
-
-    def all(self, name: str) -> list[dict]:
-        return [attributes for tag, attributes in self.tags if tag == name]
-
-    def text(self, name: str) -> list[str]:
-        return [data for tag, data in self.texts if tag == name]
 
 
 def metrics(count: int) -> list[dict]:

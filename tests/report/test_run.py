@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_cli import refused, run
-from test_report import Page
+from calls import refused, run
+from pages import Page
 from tiny import tiny_folder
 
 from mlx_metaembed import report
@@ -96,7 +96,7 @@ def test_a_moved_adapter_finds_its_base(pairs: Path, tmp_path: Path):
 
 
 def test_an_unfinished_run_has_a_page_too(tiny: Path, pairs: Path, tmp_path: Path):
-    from test_train import stop_after
+    from runs import stop_after
 
     from mlx_metaembed.errors import JobError
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_train import metrics, recipe
+from runs import metrics, recipe
 
 from mlx_metaembed.training import train
 from mlx_metaembed.training.by_width import due

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_train import final, metrics, recipe, stop_after
+from runs import final, metrics, recipe, stop_after
 
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import safetensors

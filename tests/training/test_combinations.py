@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_train import recipe, stop_after
+from runs import recipe, stop_after
 from tiny import tiny_folder
 
 from mlx_metaembed import folder as folders

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conftest import TESTED
 
-WALK = Path(__file__).with_name("killing.py")
+WALK = Path(__file__).parents[1] / "killing.py"
 
 
 def test_a_kill_at_any_change_is_made_good(tiny: Path, pairs: Path, tmp_path: Path):

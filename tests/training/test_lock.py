@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from test_train import recipe, stop_after
+from runs import recipe, stop_after
 
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import partials

@@ -11,49 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import final, metrics, recipe, stop_after
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import safetensors
-from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import Callbacks, Result, train
-
-
-def recipe(tiny: Path, pairs: Path, out: Path, **settings) -> Recipe:
-    common = {
-        "batch_size": 8,
-        "epochs": 2,
-        "learning_rate": 1e-3,
-        "matryoshka": (32, 8),
-        "fsq": "4x8",
-        "chunk_tokens": 64,
-        "save_every": 4,
-        "engine": "mlx",
-    }
-    return Recipe(model=str(tiny), data=str(pairs), out=str(out), **common | settings)
-
-
-def metrics(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "metaembed" / "metrics.jsonl").read_text().splitlines()]
-
-
-def final(out: Path) -> dict[str, np.ndarray]:
-    """Trunk, heads and optimizer of a finished run."""
-    side = out / "metaembed"
-    files = (out / "model.safetensors", side / "heads.safetensors", side / "state.safetensors")
-    return {
-        f"{path.name}:{name}": array
-        for path in files
-        if path.is_file()
-        for name, array in safetensors.read(path).items()
-    }
-
-
-def stop_after(step: int) -> Callbacks:
-    """Stop as Ctrl-C would, once the step is done."""
-    seen: list[int] = []
-    return Callbacks(step=lambda row: seen.append(row["step"]), stopped=lambda: step in seen)
+from mlx_metaembed.training import Result, train
 
 
 def test_it_learns_and_leaves_a_model_folder(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arrays import on
-from test_train import final, metrics, recipe, stop_after
+from runs import metrics, recipe, stop_after, weights_of
 
-from mlx_metaembed import adapters
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.files import safetensors
@@ -24,14 +23,6 @@ TRAINS = {
     "heads": {"train": "heads", "fsq": "4x8", "dense": 16, "matryoshka": ()},
     "float16 and accumulation": {"dtype": "float16", "grad_accumulation_steps": 2, "fsq": ""},
 }
-
-
-def weights_of(out: Path) -> dict[str, np.ndarray]:
-    """What a finished run left: trunk, heads, Dense modules, adapter, and the optimizer's state."""
-    others = [*out.glob("*_Dense/model.safetensors"), *out.glob(adapters.FILE)]
-    return final(out) | {
-        f"{path.relative_to(out)}:{name}": array for path in others for name, array in safetensors.read(path).items()
-    }
 
 
 @pytest.mark.parametrize("optimizer", RULES)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from golden_variants import altered
+from states import GOLDEN
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.training.plan import shapes
 
-GOLDEN = Path(__file__).parent / "golden"
 BERTS = ("bert", "roberta", "xlm-roberta", "camembert", "longformer")
 GATED = ("nomic_bert", "new", "gte", "modernbert")
 OTHERS = ("t5", "t5_gated", "qwen2", "qwen3", "llama", "mistral", "gemma3_text")
