@@ -17,7 +17,7 @@ from mlx_metaembed.cli.convert import command
 from mlx_metaembed.convert import convert
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.export.mlx import export as export_mlx
-from mlx_metaembed.files import safetensors
+from mlx_metaembed.files import disk, safetensors
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import Callbacks, model_parts, train
 
@@ -271,3 +271,19 @@ def test_an_adapter_of_a_pickled_base_is_fused(small: Path, tiny: Path, tmp_path
     convert(small, tmp_path / "out", base=base)
     wanted, found = (safetensors.read(tmp_path / name / "model.safetensors") for name in ("wanted", "out"))
     assert all(np.array_equal(array, found[name]) for name, array in wanted.items())
+
+
+def test_an_adapter_of_an_adapter_is_refused_be_it_its_own(tiny: Path, tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    disk.write_json(first / "adapter_config.json", {"base_model_name_or_path": str(second)})
+    disk.write_json(second / "adapter_config.json", {"base_model_name_or_path": str(first)})
+    with pytest.raises(CallError, match=r"first is an adapter of .*second, which is an adapter itself"):
+        folders.read(first)
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), 10**400, True])
+def test_an_adapters_scale_is_a_number(tiny: Path, tmp_path: Path, alpha: float):
+    settings = {"base_model_name_or_path": str(tiny), "peft_type": "LORA", "r": 4, "lora_alpha": alpha}
+    disk.write_json(tmp_path / "adapter_config.json", settings)
+    with pytest.raises(CallError, match="expected a whole number and a number"):
+        adapters.read(folders.read(tmp_path))

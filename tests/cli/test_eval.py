@@ -63,12 +63,8 @@ def test_a_table_for_people(tiny, tmp_path, capsys):
 
 
 def test_both_engines_measure_the_same(two_engines, tiny, pairs, capsys):
-    one, other = (
-        json.loads(call(capsys, "eval", tiny, "--data", pairs, "--dims", "32,16", "--engine", name, "--json")[1])[
-            "rows"
-        ]
-        for name in two_engines
-    )
+    words = ("eval", tiny, "--data", pairs, "--dims", "32,16", "--json")
+    one, other = (json.loads(call(capsys, *words, "--engine", name)[1])["rows"] for name in two_engines)
     assert [row["name"] for row in one] == [row["name"] for row in other]
     for left, right in zip(one, other, strict=True):
         assert {name: value for name, value in left.items() if name != "name"} == pytest.approx(

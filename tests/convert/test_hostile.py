@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from calls import refused, run
+from checkpoints import sharded
 from golden_variants import altered
 from pickled import archive, number, save, state_dict, tensor, word
-from shards import sharded
 from states import GOLDEN
 from tiny import tiny_folder
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.errors import CallError, JobError, faults
 from mlx_metaembed.files import disk
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -72,3 +72,40 @@ def test_an_object_is_asked_for(tmp_path: Path):
 def test_a_fault_that_is_a_whole_file_is_cut():
     said = str(faults("Wrong:", ["x" * 600, "y" * 500]))
     assert said == "Wrong:\n  - " + "x" * 500 + " ... and 100 more characters\n  - " + "y" * 500
+
+
+def test_nothing_stands_at_out_after_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="No space left"), disk.replacing(tmp_path / "deep" / "out") as partial:
+        (partial / "half").write_text("half")
+        raise OSError(28, "No space left on device")
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_a_folder_named_by_a_dot_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with disk.replacing(Path()) as partial:
+        (partial / "a").write_text("a")
+    assert [file.name for file in (tmp_path / "here").iterdir()] == ["a"]
+
+
+def test_what_a_killed_process_left_is_no_hindrance(tmp_path: Path) -> None:
+    with disk.replacing(tmp_path / "out") as partial:
+        name = partial.name
+    (tmp_path / "out").rmdir()
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "old").write_text("old")
+    with disk.replacing(tmp_path / "out") as partial:
+        (partial / "new").write_text("new")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["new"]
+
+
+def test_an_occupied_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("a")
+    (tmp_path / "file").write_text("f")
+    with pytest.raises(CallError, match=r"already holds something \(a\)"):
+        disk.require_vacant(tmp_path / "out")
+    with pytest.raises(CallError, match="is a file"):
+        disk.require_vacant(tmp_path / "file")
+    disk.require_vacant(tmp_path / "absent")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pickled
-from shards import sharded
+from checkpoints import sharded
 from tiny import TEXTS, tiny_folder
 
 from fuzz import data_subjects

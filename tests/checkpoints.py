@@ -1,6 +1,8 @@
-"""A folder's weights as shards."""
+"""Folders whose weights are written anew: changed, or as shards."""
 
 from pathlib import Path
+
+import numpy as np
 
 from mlx_metaembed.files import disk, safetensors
 
@@ -15,3 +17,9 @@ def sharded(path: Path) -> Path:
         listed |= {name: f"model-{at}.safetensors" for name, _ in part}
     disk.write_json(path / "model.safetensors.index.json", {"metadata": {"total_size": 1}, "weight_map": listed})
     return path
+
+
+def with_weights(source: Path, arrays: dict[str, np.ndarray]) -> Path:
+    (source / "model.safetensors").unlink(missing_ok=True)
+    safetensors.write(source / "model.safetensors", arrays)
+    return source
