@@ -4,11 +4,7 @@ import json
 from pathlib import Path
 
 CONFIG = {"model_type": "bert", "hidden_size": 8, "max_position_embeddings": 64}
-
-
 TANH = "torch.nn.modules.activation.Tanh"
-
-
 DENSE = {"in_features": 8, "out_features": 4, "bias": True, "activation_function": TANH}
 
 
@@ -41,8 +37,6 @@ BEFORE = {
     "2_Dense/config.json": DENSE,
     "config_sentence_transformers.json": {"prompts": {"query": "q: "}, "similarity_fn_name": "dot"},
 }
-
-
 SINCE = {
     "config.json": CONFIG,
     "modules.json": listed(

@@ -8,8 +8,6 @@ from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 
 GOLDEN = Path(__file__).with_name("golden")
-
-
 FAMILIES = sorted(path.parent.name for path in GOLDEN.glob("*/expected.npz"))
 
 

@@ -19,11 +19,7 @@ from mlx_metaembed.training.objective import objective
 from mlx_metaembed.training.optimizers.rates import Optimizer
 
 MANY = [f"{text} {number}" for number in range(3) for text in TEXTS]
-
-
 ROWS = np.arange(9)
-
-
 COLUMNS = batches.Columns(ROWS, ROWS + 9, np.zeros((9, 0), np.int64))
 
 

@@ -8,8 +8,6 @@ from tokenizers_of import TEXTS
 from mlx_metaembed.inputs import tokenizer_files
 
 LENGTH = 12
-
-
 NAMES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 

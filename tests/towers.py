@@ -10,14 +10,8 @@ from mlx_metaembed.config import clip
 from mlx_metaembed.files import disk, safetensors
 
 CLIP = GOLDEN / "clip"
-
-
 PICTURES = [CLIP / name for name in ("wide.png", "high.png", "grey.png")]
-
-
 STORED = np.load(CLIP / "expected.npz")
-
-
 IMAGE_TENSORS = {name for name in safetensors.header(CLIP / "model.safetensors") if name.startswith(clip.IMAGE)}
 
 

@@ -10,8 +10,6 @@ from tiny import TEXTS
 from mlx_metaembed.embedder import load
 
 WORDS = np.arange(120)
-
-
 BERT = GOLDEN / "splade_bert"
 
 

@@ -9,8 +9,6 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed.errors import CallError
 
 KIND = "sentence_transformers.models."
-
-
 CONTRADICTIONS = {
     "pooling none": ({"1_Pooling/config.json": {}}, "1_Pooling/config.json has no embedding_dimension"),
     "no pooling mode": ({"1_Pooling/config.json": {"embedding_dimension": 8, "pooling_mode": []}}, "pooling []"),
