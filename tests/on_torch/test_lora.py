@@ -1,4 +1,4 @@
-"""LoRA and DoRA on torch: the gradient of adapters/lora.py's own text, and no matrix of the weight's size kept by a pass."""
+"""LoRA and DoRA on torch: the gradient of the shared text, and no matrix of the weight's size kept by a pass."""
 
 import numpy as np
 import pytest
