@@ -12,8 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from test_train import recipe
-from test_train_resumed import weights_of
+from runs import recipe, weights_of
 from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed.training import train

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from test_encoders import GOLDEN
+from states import GOLDEN
 
 from mlx_metaembed.files import disk, safetensors
 

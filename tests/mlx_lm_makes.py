@@ -1,6 +1,6 @@
 """A program: makes an adapter with mlx-lm's own layers, and what mlx-lm computes with it.
 
-Run by test_mlx_lm_adapter.py in a process of its own, since importing mlx_lm lowers the limit of open files for good.
+Run by adapters/test_mlx_lm.py in a process of its own, since importing mlx_lm lowers the limit of open files for good.
 Arguments: BASE OUT SETTINGS, the last as JSON: kind, rank, scale, num_layers, bits (0: a plain base), ids.
 """
 

@@ -37,7 +37,7 @@ FORMS = {
     "t5": {"model_type": "t5", "feed_forward_proj": "relu"},
     "t5_gated": {"model_type": "t5", "feed_forward_proj": "gated-gelu"},
 }
-"""A configuration of each form of layer that the plan tells apart (train/plan/activations.py), but for its sizes."""
+"""A configuration of each form of layer that the plan tells apart (training/plan/activations.py), but for its sizes."""
 WORDS = 900
 """Numbers that a random model knows as words, each one token."""
 

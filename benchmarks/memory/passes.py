@@ -1,4 +1,4 @@
-"""What single passes hold beside what is reckoned: where `train/plan/coefficients.py` comes from.
+"""What single passes hold beside what is reckoned: where `training/plan/coefficients.py` comes from.
 
 Each form of layer goes through a pass of each kind at eleven shapes and two depths. What six layers hold beyond two is
 kept by a layer; the rest is worked with. Coefficients are the least-squares fit to all shapes, none below zero.

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from mlx_metaembed.data import blocks
-from mlx_metaembed.data.readers import notes, replies
+from mlx_metaembed.data.readers import blocks, notes, replies
 from mlx_metaembed.errors import CallError, nearest
 
 READERS = {

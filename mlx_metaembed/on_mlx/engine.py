@@ -41,7 +41,7 @@ def device_name() -> str:
 
 
 class MlxEngine:
-    """The verbs of engine.py on MLX. Parameters are flat dicts; the trunk module is filled from them for each call."""
+    """The engine's verbs on MLX. Parameters are flat dicts; the trunk module is filled from them for each call."""
 
     name = "mlx"
 

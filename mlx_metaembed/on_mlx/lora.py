@@ -1,7 +1,7 @@
 """LoRA and DoRA on MLX layers: a linear layer, plain or quantized, gains `lora_A`, `lora_B` and a magnitude.
 
 The layer keeps its own names, and a quantized one stays quantized: gradients flow through it (QLoRA). The mathematics
-is adapters.py's; here it is applied to activations, so that no matrix of the weight's size is made for plain LoRA.
+is adapters/lora.py's; here it is applied to activations, so that no matrix of the weight's size is made for plain LoRA.
 """
 
 from collections.abc import Callable, Sequence

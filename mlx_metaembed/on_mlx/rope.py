@@ -1,4 +1,4 @@
-"""Rotary positions: queries and keys are turned by their places, in waves that waves.py gives.
+"""Rotary positions: queries and keys are turned by their places, in waves that config/rope_scaling.py gives.
 
 transformers 5 nests `rope_theta` in `rope_parameters`, older configurations have it beside `rope_scaling`: a reader of
 one form turns by the wrong angles and says nothing. Where both stand there, transformers' order is kept.

@@ -32,7 +32,7 @@ def has_cuda() -> bool:
 
 
 class TorchEngine:
-    """The verbs of engine.py on torch. Parameters are leaves with a `grad`; float32 masters stand beside halves."""
+    """The engine's verbs on torch. Parameters are leaves with a `grad`; float32 masters stand beside halves."""
 
     name = "torch"
 

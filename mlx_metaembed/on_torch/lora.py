@@ -2,7 +2,7 @@
 
 A layer's weight stays as it is and takes no gradient. The adapter's matrices stand under PEFT's names beside it; where
 a checkpoint fuses what transformers computes apart, each of its layers takes its rows of them. The mathematics is
-adapters.py's.
+adapters/lora.py's.
 """
 
 from collections.abc import Iterator

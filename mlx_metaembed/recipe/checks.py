@@ -31,7 +31,7 @@ BELONGS = {
 }
 """Settings that mean something only beside another one: its name, and the values of it, or any that is set.
 
-`fsq_weight` and `head_learning_rate` depend on the model as well (see train/learning.py).
+`fsq_weight` and `head_learning_rate` depend on the model as well (see training/model_parts.py).
 """
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pickled
+from checkpoints import sharded
 from tiny import TEXTS, tiny_folder
 
 from fuzz import data_subjects
@@ -63,13 +64,7 @@ def _rich(path: Path) -> Subject:
         {"model_max_length": 32, "cls_token": "[CLS]", "pad_token": "[PAD]", "tokenizer_class": "BertTokenizer"},
     )
     disk.write_json(path / "special_tokens_map.json", {"unk_token": "[UNK]", "sep_token": {"content": "[SEP]"}})
-    arrays = list(safetensors.read(path / "model.safetensors").items())
-    (path / "model.safetensors").unlink()
-    listed = {}
-    for at, part in enumerate((arrays[:9], arrays[9:])):
-        safetensors.write(path / f"model-{at}.safetensors", dict(part))
-        listed |= {name: f"model-{at}.safetensors" for name, _ in part}
-    disk.write_json(path / "model.safetensors.index.json", {"metadata": {"total_size": 1}, "weight_map": listed})
+    sharded(path)
     return Subject("rich", path, MODEL_CALLS)
 
 

@@ -1,17 +1,12 @@
-"""One try: a subject copied and changed, a call on it in a child with limits, and what is wrong with how it ended."""
+"""One try: a subject copied and changed, a call on it, and what is wrong with how it ended."""
 
 import contextlib
-import faulthandler
 import json
-import math
 import os
 import re
-import resource
 import shutil
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from fuzz import file_changes, format_changes, json_changes
+from fuzz.child import MORE_MEMORY_BYTES, Ended, called
 from fuzz.subject import GOLDEN, MODEL, PAIRS, Subject
 
-CPU_SECONDS, WALL_SECONDS, BLOCKED_SECONDS = 30, 120, 5
-MORE_MEMORY_BYTES = 512 * 2**20
-"""How much more than the server a try may hold; past three times that it gets no more."""
 COMPUTING = ("embed", "convert", "train", "eval", "index", "search")
 MESSAGE = re.compile(r"^(metaembed: .|Error: |Usage: )", re.M)
 # After a quote, None is a value that is quoted and cut there, not a reason that is missing.
@@ -45,16 +38,6 @@ class Try:
     status: int = 0
     seconds: float = 0.0
     said: str = ""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a child ended: its exit status or minus its signal, memory in bytes beside the server's, what it wrote."""
-
-    status: int
-    memory: int
-    out: str
-    err: str
 
 
 def run(seed: int, number: int, subjects: Mapping[str, Subject], engines: Sequence[str], root: Path) -> Try:
@@ -138,7 +121,7 @@ def _harmless(target: Path, random: np.random.Generator) -> str:
 
 def _judge(tried: Try, words: list[str], work: Path, subject: Subject, harmless: bool, engine: str) -> None:
     before = _listing(work)
-    ended = _child(words, work)
+    ended = called(words, work)
     tried.status, tried.said = ended.status, ended.err[-3000:]
     tried.wrong += _faults(ended)
     after = _listing(work)
@@ -156,13 +139,13 @@ def _judge(tried: Try, words: list[str], work: Path, subject: Subject, harmless:
     if tried.wrong:
         return
     if ended.status == 0 and words[0] in ("convert", "export"):
-        again = _child(["embed", "out", "open a socket", "--json", "--engine", engine], work)
+        again = called(["embed", "out", "open a socket", "--json", "--engine", engine], work)
         if again.status or _faults(again):
             tried.wrong.append(f"what {words[0]} wrote can't be loaded: {again.err[-1500:]}")
     if harmless and words[0] == "embed":
         shutil.rmtree(work / "m")
         shutil.copytree(subject.path, work / "m")
-        without = _child(words, work)
+        without = called(words, work)
         if ended.status != without.status:
             tried.wrong.append("a change that means nothing was refused")
         elif ended.status == 0 and not _same(json.loads(ended.out), json.loads(without.out)):
@@ -187,75 +170,6 @@ def _faults(ended: Ended) -> list[str]:
     if ended.status == 0 and re.search(r"\b(NaN|-?Infinity)\b", ended.out):
         found.append("gave numbers that are none")
     return found
-
-
-def _child(words: list[str], work: Path) -> Ended:
-    """Run the command line on `words` in a child of this process, with limits on its time and memory."""
-    held = _resident()
-    child = os.fork()
-    if child == 0:
-        _call(words, work)
-    limit, pause, waits = time.monotonic() + WALL_SECONDS, 0.002, ("", time.monotonic())
-    while True:
-        done, status, usage = os.wait4(child, os.WNOHANG)
-        if done:
-            break
-        if (state := _waiting(child)) != waits[0] or not state:
-            waits = (state, time.monotonic())
-        if time.monotonic() > limit or time.monotonic() > waits[1] + BLOCKED_SECONDS:
-            os.kill(child, signal.SIGALRM)
-            limit, waits = math.inf, (None, math.inf)
-        time.sleep(pause)
-        pause = min(pause * 1.3, 0.05)
-    texts = [(work.with_suffix(end)).read_bytes().decode("utf-8", "replace") for end in (".out", ".err")]
-    for end in (".out", ".err"):
-        work.with_suffix(end).unlink()
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Ended(os.waitstatus_to_exitcode(status), max(peak - held, 0), *texts)
-
-
-def _waiting(child: int) -> str:
-    """The processor time of a child that sleeps; nothing where it computes or the system does not say."""
-    try:
-        state, *numbers = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return " ".join(numbers[10:12]) if state == "S" else ""
-
-
-def _call(words: list[str], work: Path) -> None:
-    """The child: never returns."""
-    status = 70
-    try:
-        for number, end in ((1, ".out"), (2, ".err")):
-            opened = os.open(work.with_suffix(end), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(opened, number)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
-        faulthandler.enable(sys.stderr)
-        os.chdir(work)
-        os.environ["TMPDIR"] = str(work / "tmp")
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
-        if size := _address_space():
-            most = size + 3 * MORE_MEMORY_BYTES
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        from mlx_metaembed.cli import main
-
-        main(words)
-        status = 0
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
 
 
 def _listing(work: Path) -> dict[str, tuple]:
@@ -289,14 +203,3 @@ def _remove(work: Path) -> None:
             with contextlib.suppress(OSError):
                 (Path(folder) / name).unlink()
     shutil.rmtree(work, ignore_errors=True)
-
-
-def _resident() -> int:
-    status = Path("/proc/self/statm")
-    return int(status.read_text().split()[1]) * resource.getpagesize() if status.is_file() else 0
-
-
-def _address_space() -> int:
-    """Bytes of addresses in use; 0 where the system does not say."""
-    status = Path("/proc/self/statm")
-    return int(status.read_text().split()[0]) * resource.getpagesize() if status.is_file() else 0

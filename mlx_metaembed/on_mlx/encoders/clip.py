@@ -1,4 +1,4 @@
-"""CLIP's text tower with its projection; a text is pooled where it ends (see inputs/tokens.py). arXiv:2103.00020.
+"""CLIP's text tower with its projection; a text is pooled where it ends (see inputs/token_store.py). arXiv:2103.00020.
 
 Every state is projected: the pooled one is then the text's vector. The tower for images is on_mlx/images.py's.
 """

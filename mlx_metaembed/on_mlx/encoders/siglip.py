@@ -1,7 +1,7 @@
 """SigLIP's text tower with its head. arXiv:2303.15343.
 
 It was trained without a mask on texts padded to the last position, whose state is the text's: the tokenizer makes the
-padding (see inputs/tokens.py), and the mask that comes in here leaves out only rows' ends that no text reaches.
+padding (see inputs/token_store.py), and the mask that comes in here leaves out only rows' ends that no text reaches.
 """
 
 import mlx.core as mx

@@ -2,7 +2,7 @@
 
 Scores are not scaled; one relative bias, the first layer's, serves all. Its sums pass float16's range: they are float32
 in every precision, and in float16 the last wide product is as well, where transformers keeps `wo` in float32 and clips.
-The decoder's weights and the second copies of the word embedding are left out by folder.py. arXiv:1910.10683.
+The decoder's weights and the second copies of the word embedding are left out by config/spellings.py. arXiv:1910.10683.
 """
 
 import math
