@@ -7,20 +7,45 @@ from tiny import TEXTS
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
+from mlx_metaembed.engine import Engine
 from mlx_metaembed.folder import task_adapters
 from mlx_metaembed.folder.parameters import behind_trunk
 from mlx_metaembed.heads import Fsq
 from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
+from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.training import batches
+from mlx_metaembed.training.batches import Batch
 from mlx_metaembed.training.gradcache import gradient
-from mlx_metaembed.training.objective import objective
+from mlx_metaembed.training.objective import Objective, passed, total
 from mlx_metaembed.training.optimizers.rates import Optimizer
 
 MANY = [f"{text} {number}" for number in range(3) for text in TEXTS]
 ROWS = np.arange(9)
-COLUMNS = batches.Columns(ROWS, ROWS + 9, np.zeros((9, 0), np.int64))
+PAIRS = batches.TokenizedRows({"anchor": ROWS, "positive": ROWS + 9})
+
+
+def objectives(recipe: Recipe, heads: dict) -> list[Objective]:
+    """The objectives of a recipe's short form, on a model with these code heads."""
+    return [
+        Objective(
+            *(table.name, table.data, table.head, LOSSES[table.loss](**table.settings), table.weight),
+            widths=table.matryoshka,
+            width_weights=table.matryoshka_weights,
+        )
+        for table in long_form(recipe, heads).objectives
+    ]
+
+
+def descend(
+    recipe: Recipe, heads: dict, engine: Engine, batch: Batch, *, cached: bool, seed: int = 0, scale: float = 1.0
+) -> float:
+    """The total of a batch, once its gradient is in the engine's sums."""
+    found = objectives(recipe, heads)
+    summed = total(found, heads, engine, batch, scale)
+    return gradient(engine, batch.chunks, passed(found, heads), summed, seed=seed, cached=cached)[0]
 
 
 def loaded(
@@ -44,7 +69,7 @@ def loaded(
     # Every adapter, and none, among the texts.
     rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None
     store = token_store.tokenize(Tokenizer(folder), MANY, tasks=rows)
-    return engine, head, batches.batch(store, COLUMNS, ROWS, pad_id=0, chunk_tokens=64)
+    return engine, head, batches.batch(store, PAIRS, ROWS, pad_id=0, chunk_tokens=64)
 
 
 class Descent:
@@ -72,6 +97,6 @@ def one_step(engine_name: str, path: Path, *, cached: bool, seed: int = 5, **set
     engine, head, batch = loaded(engine_name, path, **settings)
     assert len(batch.chunks) == 3
     recipe = Recipe(matryoshka=(32, 8), learning_rate=1e-2, head_learning_rate=1e-2, warmup_ratio=0.0)
-    loss = gradient(engine, batch, objective(recipe, head, engine, batch), seed=seed, cached=cached)
+    loss = descend(recipe, head, engine, batch, seed=seed, cached=cached)
     norm = engine.update(Optimizer(recipe, step=1, steps=1), divide=1, max_norm=0)
     return loss, norm, engine.save()[0]

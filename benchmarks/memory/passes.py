@@ -173,8 +173,8 @@ def _peak(engine_name: str, path: Path, recipe: Recipe | None, length: int) -> i
     mask[-1, length // 2 :] = False
     chunk = Chunk(ids, mask, mask, rows)
     if recipe is None:
-        return counted(engine_name, lambda: engine.numpy(engine.embed(chunk)))
-    cotangent = engine.array(np.ones((rows, folder.dimensions), np.float32))
+        return counted(engine_name, lambda: engine.numpy(engine.embed(chunk)[engines.DENSE]))
+    cotangents = {engines.DENSE: engine.array(np.ones((rows, folder.dimensions), np.float32))}
     # The gradients' sums are there before a second chunk.
-    engine.backward(chunk, cotangent, seed=0)
-    return counted(engine_name, lambda: engine.backward(chunk, cotangent, seed=0))
+    engine.backward(chunk, cotangents, seed=0)
+    return counted(engine_name, lambda: engine.backward(chunk, cotangents, seed=0))

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from states import FAMILIES, GOLDEN
-from steps import COLUMNS, MANY, ROWS, Descent
+from steps import MANY, PAIRS, ROWS, Descent, descend
 
 from mlx_metaembed import adapters, embedder
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.convert import convert
+from mlx_metaembed.engine import DENSE
 from mlx_metaembed.export.mlx import export as export_mlx
 from mlx_metaembed.folder import task_adapters
 from mlx_metaembed.folder.parameters import TRUNK, behind_trunk
@@ -21,8 +22,6 @@ from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import batches, trainable
-from mlx_metaembed.training.gradcache import gradient
-from mlx_metaembed.training.objective import objective
 
 KINDS = pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
 NO_LAYERS = (
@@ -62,10 +61,10 @@ def one_gradient(engine_name: str, base: Path, adapter: Adapter, device: str | N
     count = len(task_adapters.names(folder.config))
     rows = [text % (count + 1) - 1 for text in range(len(MANY))] if count else None
     store = token_store.tokenize(Tokenizer(folder), MANY, tasks=rows)
-    batch = batches.batch(store, COLUMNS, ROWS, pad_id=0, chunk_tokens=64)
-    vectors = np.concatenate([engine.numpy(engine.embed(chunk)) for chunk in batch.chunks])
+    batch = batches.batch(store, PAIRS, ROWS, pad_id=0, chunk_tokens=64)
+    vectors = np.concatenate([engine.numpy(engine.embed(chunk)[DENSE]) for chunk in batch.chunks])
     descent = Descent(engine)
-    gradient(engine, batch, objective(Recipe(), {}, engine, batch), seed=0, cached=True)
+    descend(Recipe(), {}, engine, batch, cached=True)
     norm = engine.update(descent, divide=1, max_norm=0)
     return engine, vectors, norm, descent.taken
 

@@ -64,7 +64,7 @@ def own_means(engine_name: str, path: Path, family: str) -> np.ndarray:
     engine = engines.choose(engine_name)
     engine.load(folder, dtype="float32", heads={}, arrays={}, adapter=adapters.read(folder))
     ids, mask, _ = expected(family)
-    return engine.numpy(engine.embed(Chunk(ids, mask, mask, len(ids))))
+    return engine.numpy(engine.embed(Chunk(ids, mask, mask, len(ids)))["dense"])
 
 
 def written_by_peft(base: Path, out: Path, **settings) -> np.ndarray:

@@ -6,13 +6,11 @@ golden/make.py wrote the folders with the reference implementation; nothing here
 import numpy as np
 import pytest
 from states import FAMILIES, GOLDEN, encoder, expected, lowest_cosine
-from steps import Descent, loaded
+from steps import Descent, descend, loaded
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.folder.parameters import TRUNK
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training.gradcache import gradient
-from mlx_metaembed.training.objective import objective
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -68,7 +66,7 @@ def test_both_engines_have_the_same_gradient(two_engines: tuple[str, str], famil
     for name in two_engines:
         engine, head, batch = loaded(name, GOLDEN / family)
         descent = Descent(engine)
-        loss = gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=True)
+        loss = descend(Recipe(), head, engine, batch, seed=0, cached=True)
         found.append((loss, engine.update(descent, divide=1, max_norm=0), descent.taken))
     (loss, norm, gradients), (other_loss, other_norm, others) = found
     assert loss == pytest.approx(other_loss, rel=1e-5)

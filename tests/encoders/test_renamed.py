@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from golden_variants import altered
 from states import GOLDEN, encoder
-from steps import Descent, loaded
+from steps import Descent, descend, loaded
 
 from mlx_metaembed import folder as folders
+from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training.gradcache import gradient
-from mlx_metaembed.training.objective import objective
 
 FAMILIES = ("nomic_bert", "nomic_moe", "new", "gte", "jina_embeddings_v3")
 
@@ -44,14 +43,16 @@ def test_training_in_half_precision_computes_what_encoding_does(engine_name: str
     vectors = []
     for train in (False, True):
         engine, _, batch = loaded(engine_name, GOLDEN / family, dtype="bfloat16", train=train)
-        vectors.append(engine.numpy(engine.embed(batch.chunks[0])))
+        vectors.append(engine.numpy(engine.embed(batch.chunks[0])[DENSE]))
     np.testing.assert_array_equal(*vectors)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dropout_is_drawn_anew_and_can_be_repeated(engine_name: str, family: str):
     engine, _, batch = loaded(engine_name, GOLDEN / family, dropout=0.3)
-    first, again, other, without = (engine.numpy(engine.embed(batch.chunks[0], seed=seed)) for seed in (1, 1, 2, None))
+    first, again, other, without = (
+        engine.numpy(engine.embed(batch.chunks[0], seed=seed)[DENSE]) for seed in (1, 1, 2, None)
+    )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
     assert np.abs(first - without).max() > 1e-3
@@ -64,7 +65,7 @@ def test_checkpointing_gives_the_same_gradient(engine_name: str, family: str, ca
     for checkpointing in (False, True):
         engine, head, batch = loaded(engine_name, GOLDEN / family, checkpointing=checkpointing)
         descent = Descent(engine)
-        gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=cached)
+        descend(Recipe(), head, engine, batch, seed=0, cached=cached)
         found.append((engine.update(descent, divide=1, max_norm=0), descent.taken))
     (norm, plain), (_, again) = found
     assert plain.keys() == again.keys()

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from steps import Descent, loaded, one_step
+from steps import Descent, descend, loaded, objectives, one_step
 from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads
-from mlx_metaembed.engine import automatic_dtype, preferred
+from mlx_metaembed.engine import DENSE, automatic_dtype, preferred
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import safetensors
 from mlx_metaembed.folder.module_types import DenseModule
@@ -23,8 +23,7 @@ from mlx_metaembed.heads import Fsq
 from mlx_metaembed.inputs import chunks, token_store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training.gradcache import gradient
-from mlx_metaembed.training.objective import objective
+from mlx_metaembed.training.objective import total
 from mlx_metaembed.training.optimizers.rates import Optimizer
 
 
@@ -32,11 +31,11 @@ def test_padding_changes_nothing(engine_name: str, tiny: Path):
     engine, _, _ = loaded(engine_name, tiny, train=False)
     store = token_store.tokenize(Tokenizer(folders.read(tiny)), TEXTS)
     together, places = chunks.chunks(store, range(6), pad_id=0, chunk_tokens=4096)
-    vectors = np.concatenate([engine.numpy(engine.embed(chunk)) for chunk in together])[places]
+    vectors = np.concatenate([engine.numpy(engine.embed(chunk)[DENSE]) for chunk in together])[places]
     for text in range(6):
         ids = store[text][None, :]
         whole = np.ones_like(ids, dtype=bool)
-        alone = engine.numpy(engine.embed(chunks.Chunk(ids, whole, whole, 1)))[0]
+        alone = engine.numpy(engine.embed(chunks.Chunk(ids, whole, whole, 1)[DENSE]))[0]
         np.testing.assert_allclose(vectors[text], alone, atol=2e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
@@ -59,11 +58,10 @@ def test_gradcache_draws_the_same_dropout_both_times(engine_name: str, tiny: Pat
 def test_the_gradient_is_the_slope_of_the_loss(engine_name: str, tiny: Path):
     engine, head, batch = loaded(engine_name, tiny)
     recipe = Recipe()
-    scored = objective(recipe, head, engine, batch)
-    before = gradient(engine, batch, scored, seed=0, cached=True)
+    before = descend(recipe, head, engine, batch, cached=True)
     descent = Descent(engine, 1e-3)
     norm = engine.update(descent, divide=1, max_norm=0)
-    after = gradient(engine, batch, scored, seed=0, cached=True)
+    after = descend(recipe, head, engine, batch, cached=True)
     assert norm == pytest.approx(np.sqrt(sum((g**2).sum() for g in descent.taken.values())), rel=1e-5)
     assert before - after == pytest.approx(1e-3 * norm**2, rel=0.1)
     assert set(descent.taken) == {f"trunk.{name}" for name in folders.read(tiny).trunk()}
@@ -74,7 +72,7 @@ def test_what_is_frozen_behind_the_trunk_stays(engine_name: str, tiny: Path, tmp
     path = tiny_folder(tmp_path / "m", dense=(DenseModule("2_Dense", 32, 16),))
     frozen = ("heads.codes.projection.weight", "dense.2_Dense.linear.weight", "trunk.embeddings.LayerNorm.bias")
     engine, head, batch = loaded(engine_name, path, fsq=True, frozen=frozen)
-    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=cached)
+    descend(Recipe(), head, engine, batch, seed=0, cached=cached)
     descent = Descent(engine, 1e-3)
     engine.update(descent, divide=1, max_norm=0)
     assert not set(frozen) & set(descent.taken)
@@ -85,7 +83,8 @@ def test_what_is_frozen_behind_the_trunk_stays(engine_name: str, tiny: Path, tmp
 def test_frozen_heads_without_a_trunk_stay(engine_name: str, tiny: Path):
     engine, head, batch = loaded(engine_name, tiny, fsq=True, trunk=False, frozen=("heads.codes.projection.bias",))
     vectors = engine.array(np.random.default_rng(0).standard_normal((18, 32)).astype(np.float32))
-    engine.grads(objective(Recipe(), head, engine, replace(batch, chunks=())), vectors)
+    summed = total(objectives(Recipe(), head), head, engine, replace(batch, chunks=()))
+    engine.grads(summed, [{DENSE: vectors}])
     descent = Descent(engine, 1e-3)
     engine.update(descent, divide=1, max_norm=0)
     assert set(descent.taken) == {"heads.codes.projection.weight"}
@@ -120,7 +119,7 @@ def test_a_run_on_torch_leaves_the_random_state(torch_engine: str):
 
 def test_clipping_scales_to_the_norm(engine_name: str, tiny: Path):
     engine, head, batch = loaded(engine_name, tiny)
-    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=True)
+    descend(Recipe(), head, engine, batch, seed=0, cached=True)
     descent = Descent(engine)
     engine.update(descent, divide=1, max_norm=0.5)
     assert np.sqrt(sum((g**2).sum() for g in descent.taken.values())) == pytest.approx(0.5, rel=1e-4)
@@ -129,8 +128,7 @@ def test_clipping_scales_to_the_norm(engine_name: str, tiny: Path):
 def test_a_gradient_that_is_not_finite_changes_nothing(engine_name: str, tiny: Path):
     engine, head, batch = loaded(engine_name, tiny)
     before = {name: array.copy() for name, array in engine.save()[0].items()}
-    scored = objective(Recipe(), head, engine, batch, scale=float("inf"))
-    gradient(engine, batch, scored, seed=0, cached=True)
+    descend(Recipe(), head, engine, batch, scale=float("inf"), cached=True)
     assert not np.isfinite(
         engine.update(Optimizer(Recipe(learning_rate=2e-5), step=1, steps=1), divide=1, max_norm=1.0)
     )
@@ -149,7 +147,7 @@ def test_half_precision_keeps_float32_masters(engine_name: str, tiny: Path, dtyp
     engine, head, batch = loaded(engine_name, tiny, dtype=dtype)
     recipe = Recipe(learning_rate=1e-7, warmup_ratio=0.0, weight_decay=0.0)
     before = engine.save()[0]["trunk.embeddings.LayerNorm.weight"].copy()
-    gradient(engine, batch, objective(recipe, head, engine, batch), seed=0, cached=True)
+    descend(recipe, head, engine, batch, seed=0, cached=True)
     engine.update(Optimizer(recipe, step=1, steps=1), divide=1, max_norm=0)
     moved = np.abs(engine.save()[0]["trunk.embeddings.LayerNorm.weight"] - before)
     assert 0 < moved.max() < 3e-7
@@ -161,7 +159,7 @@ def test_both_engines_have_the_same_gradient(two_engines: tuple[str, str], tiny:
     for name in two_engines:
         engine, head, batch = loaded(name, tiny, fsq=fsq)
         descent = Descent(engine)
-        loss = gradient(engine, batch, objective(Recipe(matryoshka=(32, 8)), head, engine, batch), seed=0, cached=True)
+        loss = descend(Recipe(matryoshka=(32, 8)), head, engine, batch, seed=0, cached=True)
         found.append((loss, engine.update(descent, divide=1, max_norm=0), descent.taken))
     (loss, norm, gradients), (other_loss, other_norm, others) = found
     assert loss == pytest.approx(other_loss, rel=1e-6)
@@ -175,9 +173,9 @@ def test_dense_modules_are_trained_and_kept(engine_name: str, tmp_path: Path):
     module = DenseModule("2_Dense", 32, 16, True, "torch.nn.modules.activation.Tanh")
     path = tiny_folder(tmp_path / "m", dense=(module,), pooling="cls", normalize=False)
     engine, head, batch = loaded(engine_name, path)
-    assert engine.embed(batch.chunks[0]).shape[-1] == 16
+    assert engine.embed(batch.chunks[0])[DENSE].shape[-1] == 16
     before = engine.save()[0]["dense.2_Dense.linear.weight"].copy()
-    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=False)
+    descend(Recipe(), head, engine, batch, seed=0, cached=False)
     engine.update(Optimizer(Recipe(learning_rate=2e-5, warmup_ratio=0.0), step=1, steps=1), divide=1, max_norm=1.0)
     assert not np.array_equal(engine.save()[0]["dense.2_Dense.linear.weight"], before)
     (path / "2_Dense" / "model.safetensors").unlink()
@@ -221,7 +219,7 @@ def test_optimizer_state_moves_between_engines(two_engines: tuple[str, str], tin
     results = []
     for second in two_engines:
         engine, head, batch = loaded(two_engines[0], tiny)
-        gradient(engine, batch, objective(recipe, head, engine, batch), seed=0, cached=True)
+        descend(recipe, head, engine, batch, seed=0, cached=True)
         engine.update(Optimizer(recipe, step=1, steps=2), divide=1, max_norm=1.0)
         masters, state = engine.save()
         moved = tmp_path / second
@@ -230,7 +228,7 @@ def test_optimizer_state_moves_between_engines(two_engines: tuple[str, str], tin
         safetensors.write(moved / "model.safetensors", trunk)
         other, head, batch = loaded(second, moved)
         other.restore(state)
-        gradient(other, batch, objective(recipe, head, other, batch), seed=0, cached=True)
+        descend(recipe, head, other, batch, seed=0, cached=True)
         other.update(Optimizer(recipe, step=2, steps=2), divide=1, max_norm=1.0)
         results.append(other.save())
     for name, array in results[0][1].items():

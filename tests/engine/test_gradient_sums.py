@@ -19,9 +19,9 @@ def test_a_small_chunk_holds_a_part_of_the_gradients(engine_name: str, tmp_path:
     engine = engines.choose(engine_name)
     engine.load(folder, dtype=dtype, heads={}, arrays={}, train=True, checkpointing=True)
     ids, mask = np.ones((8, 4), np.int32), np.ones((8, 4), np.bool_)
-    cotangent = engine.array(np.ones((8, folder.dimensions), np.float32))
+    cotangents = {"dense": engine.array(np.ones((8, folder.dimensions), np.float32))}
     chunk = Chunk(ids, mask, mask, 8)
     # The sums are there from a first chunk on.
-    engine.backward(chunk, cotangent, seed=0)
-    held = counted(engine_name, lambda: engine.backward(chunk, cotangent, seed=0))
+    engine.backward(chunk, cotangents, seed=0)
+    held = counted(engine_name, lambda: engine.backward(chunk, cotangents, seed=0))
     assert held < 0.3 * sum(tensor.stop - tensor.start for tensor in folder.trunk().values())

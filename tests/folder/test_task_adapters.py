@@ -15,7 +15,7 @@ from mlx_metaembed import engine as engines
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.export import command
 from mlx_metaembed.convert import check, convert
-from mlx_metaembed.data.rows import Pairs
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import mlx as quantized
@@ -151,7 +151,7 @@ def test_one_text_on_two_sides_is_two_texts_for_a_run(tmp_path: Path):
     config = {"task_instructions": dict.fromkeys(NAMES, "")}
     path = altered(tmp_path / "m", "jina_embeddings_v3", config)
     (path / "config_sentence_transformers.json").unlink()
-    pairs = Pairs(anchors=["a", "b"], positives=["b", "a"], negatives=[(), ()])
+    pairs = {"data": Rows({"anchor": ["a", "b"], "positive": ["b", "a"]}, {})}
     found = number(pairs, folders.read(path), Tokenizer(folders.read(path)))
     assert (found.texts, found.tasks) == (["a", "b", "b", "a"], [0, 0, 1, 1])
     store = found.store(Tokenizer(folders.read(path)), tmp_path, lambda count: None)

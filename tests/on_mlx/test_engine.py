@@ -78,21 +78,21 @@ PROGRAM = """
 import json, sys
 import numpy as np
 from mlx_metaembed import engine, folder
-from mlx_metaembed.inputs import batches, tokens
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs.token_store import tokenize
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.on_mlx.engine import compiles
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.gradcache import gradient
-from mlx_metaembed.train.objective import objective
-from mlx_metaembed.train.optimizer import Optimizer
+from mlx_metaembed.training import batches
+from mlx_metaembed.training.optimizers.rates import Optimizer
+from steps import descend
 path, texts = sys.argv[1], json.loads(sys.argv[2])
 found = folder.read(path)
 mlx = engine.choose("mlx")
 mlx.load(found, dtype="float32", heads={}, arrays={}, dropout=0.2, train=True)
 rows = np.arange(3)
-columns = batches.Columns(rows, rows + 3, np.zeros((3, 0), np.int64))
-batch = batches.batch(tokens.tokenize(Tokenizer(found), texts), columns, rows, pad_id=0, chunk_tokens=64)
-loss = gradient(mlx, batch, objective(Recipe(), {}, mlx, batch), seed=3, cached=True)
+pairs = batches.TokenizedRows({"anchor": rows, "positive": rows + 3})
+batch = batches.batch(tokenize(Tokenizer(found), texts), pairs, rows, pad_id=0, chunk_tokens=64)
+loss = descend(Recipe(), {}, mlx, batch, seed=3, cached=True)
 norm = mlx.update(Optimizer(Recipe(learning_rate=2e-5), step=1, steps=2), divide=1, max_norm=0)
 print(json.dumps([compiles(mlx.device), loss, norm]))
 """
@@ -126,6 +126,6 @@ def test_checkpointing_holds_less_than_half(mlx_engine: str, tmp_path: Path):
         engine.load(folders.read(path), dtype="float32", heads={}, arrays={}, train=True, checkpointing=checkpointing)
         engine.memory(reset=True)
         before = mx.get_active_memory()
-        engine.backward(Chunk(ids, mask, mask, 16), mx.ones((16, 64)), seed=0)
+        engine.backward(Chunk(ids, mask, mask, 16), {"dense": mx.ones((16, 64))}, seed=0)
         held.append(engine.memory() - before)
     assert held[1] < 0.5 * held[0]

@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from states import GOLDEN
-from steps import loaded, one_step
+from steps import descend, loaded, one_step
 
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training.gradcache import gradient
-from mlx_metaembed.training.objective import objective
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -46,5 +44,5 @@ def test_checkpointed_layers_are_computed_twice(torch_engine: str, checkpointing
     engine, head, batch = loaded(torch_engine, GOLDEN / "mpnet", checkpointing=checkpointing)
     calls = []
     engine._trunk.encoder.layer[1].intermediate.register_forward_hook(lambda *given: calls.append(given))
-    gradient(engine, batch, objective(Recipe(), head, engine, batch), seed=0, cached=False)
+    descend(Recipe(), head, engine, batch, seed=0, cached=False)
     assert len(calls) == times * len(batch.chunks)

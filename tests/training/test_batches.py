@@ -8,7 +8,7 @@ import pytest
 from mlx_metaembed.inputs import chunks
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.training import batches
-from mlx_metaembed.training.batches import Columns
+from mlx_metaembed.training.batches import TokenizedRows
 
 
 def store(lengths: list[int]) -> Store:
@@ -31,7 +31,7 @@ def test_an_epoch_has_every_row_once_and_depends_on_seed_and_number():
 
 def test_rows_of_like_length_share_a_batch():
     tokens = np.random.default_rng(0).integers(5, 500, 1000)
-    spread = [np.ptp(tokens[rows]) for rows in batches.epoch(tokens, 10, seed=0, number=0)]
+    spread = [np.ptp(tokens[rows]) for rows in batches.epoch(tokens, 10, seed=(0, 0))]
     # A window of four batches of 10 out of 495 lengths: a quarter of the range, where random batches have nearly all.
     assert np.median(spread) < 495 / 4
 
@@ -39,7 +39,7 @@ def test_rows_of_like_length_share_a_batch():
 @pytest.mark.parametrize(("rows", "size", "steps"), [(10, 5, 2), (11, 5, 2), (12, 5, 3), (3, 5, 1), (1, 5, 1)])
 def test_a_last_batch_of_one_row_is_dropped(rows: int, size: int, steps: int):
     assert batches.steps_per_epoch(rows, size) == steps
-    assert len(batches.epoch(np.ones(rows), size, seed=0, number=0)) == steps
+    assert len(batches.epoch(np.ones(rows), size, seed=(0, 0))) == steps
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_shapes_are_few_and_padding_is_little_on_mixed_lengths(batch_size: int):
     random = np.random.default_rng(2)
     lengths = np.minimum(random.lognormal(3.8, 0.8, 20_000), 256).astype(int) + 3
     texts = store(lengths.tolist())
-    columns = Columns(np.arange(10_000), np.arange(10_000, 20_000), np.zeros((10_000, 0), np.int64))
+    columns = TokenizedRows({"anchor": np.arange(10_000), "positive": np.arange(10_000, 20_000)})
     shapes: Counter = Counter()
     real = padded = 0
-    for rows in batches.epoch(columns.tokens(texts.lengths), batch_size, seed=0, number=0):
+    for rows in batches.epoch(columns.tokens(texts.lengths), batch_size, seed=(0, 0)):
         for chunk in batches.batch(texts, columns, rows, pad_id=0, chunk_tokens=4096).chunks:
             shapes[chunk.ids.shape] += 1
             real, padded = real + chunk.tokens, padded + chunk.ids.size
@@ -93,18 +93,23 @@ def test_shapes_are_few_and_padding_is_little_on_mixed_lengths(batch_size: int):
     assert len(shapes) < 160
 
 
+def rows_of(anchors: list, positives: list, negatives: list) -> TokenizedRows:
+    found = {"anchor": anchors, "positive": positives, "negative": negatives}
+    return TokenizedRows({role: np.array(numbers) for role, numbers in found.items()})
+
+
 def test_a_text_that_rows_share_goes_through_once():
-    columns = Columns(np.array([0, 1]), np.array([2, 2]), np.array([[3, -1], [3, 4]]))
+    columns = rows_of([0, 1], [2, 2], [[3, -1], [3, 4]])
     made = batches.batch(store([3] * 5), columns, np.array([0, 1]), pad_id=0, chunk_tokens=4096)
     assert sum(chunk.texts for chunk in made.chunks) == 5
-    assert made.positives[0] == made.positives[1]
-    assert made.negatives.shape == (2, 2)
+    assert made.places["positive"][0] == made.places["positive"][1]
+    assert made.places["negative"].shape == (2, 2)
 
 
 def test_negatives_come_first_and_only_as_many_as_the_batch_has():
-    columns = Columns(np.array([0, 1]), np.array([2, 3]), np.array([[-1, 4, -1], [-1, -1, -1]]))
+    columns = rows_of([0, 1], [2, 3], [[-1, 4, -1], [-1, -1, -1]])
     made = batches.batch(store([3] * 5), columns, np.array([0, 1]), pad_id=0, chunk_tokens=4096)
-    assert made.negatives.shape == (2, 1)
+    assert made.places["negative"].shape == (2, 1)
     assert made.mask.tolist() == [[True, True, True, False], [True, True, True, False]]
 
 

@@ -23,7 +23,7 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of each text of some rows, int64 [R, C], 0 where a row has no such text; `sizes` are the rows of each set."""
+    """Tokens of each text of some rows, int64 [R, C], 0 where a row has none; `sizes` are the rows of each set."""
 
     texts: np.ndarray
     sizes: tuple[int, ...]
