@@ -78,20 +78,21 @@ PROGRAM = """
 import json, sys
 import numpy as np
 from mlx_metaembed import engine, folder
-from mlx_metaembed.inputs import batches, tokens
-from mlx_metaembed.inputs.tokens import Tokenizer
+from mlx_metaembed.inputs import token_store
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.on_mlx.engine import compiles
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.train.gradcache import gradient
-from mlx_metaembed.train.objective import objective
-from mlx_metaembed.train.optimizer import Optimizer
+from mlx_metaembed.training import batches
+from mlx_metaembed.training.gradcache import gradient
+from mlx_metaembed.training.objective import objective
+from mlx_metaembed.training.optimizers.rates import Optimizer
 path, texts = sys.argv[1], json.loads(sys.argv[2])
 found = folder.read(path)
 mlx = engine.choose("mlx")
 mlx.load(found, dtype="float32", heads={}, arrays={}, dropout=0.2, train=True)
 rows = np.arange(3)
 columns = batches.Columns(rows, rows + 3, np.zeros((3, 0), np.int64))
-batch = batches.batch(tokens.tokenize(Tokenizer(found), texts), columns, rows, pad_id=0, chunk_tokens=64)
+batch = batches.batch(token_store.tokenize(Tokenizer(found), texts), columns, rows, pad_id=0, chunk_tokens=64)
 loss = gradient(mlx, batch, objective(Recipe(), {}, mlx, batch), seed=3, cached=True)
 norm = mlx.update(Optimizer(Recipe(learning_rate=2e-5), step=1, steps=2), divide=1, max_norm=0)
 print(json.dumps([compiles(mlx.device), loss, norm]))
