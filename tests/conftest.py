@@ -16,6 +16,7 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def transformers_takes_peft() -> bool:
     return Version(version("peft")) >= Version(MIN_PEFT_VERSION)
 
 
+# The last bits of torch's numbers depend on whether MLX was loaded before it, and so on the order of the tests.
+if installed("mlx"):
+    importlib.import_module("mlx_metaembed.on_mlx.engine")
 TESTED = NAMED or [name for name in ENGINES if installed(name)]
 
 

@@ -115,7 +115,7 @@ def hub() -> Iterator[str]:
 def resolve(name: str, endpoint: str, home: Path, **others: str) -> subprocess.CompletedProcess:
     """`locate.resolve` in a process of its own: the hub's client reads its settings when it is imported."""
     program = (
-        "import sys\nfrom mlx_metaembed import errors, locate\n"
+        "import sys\nfrom mlx_metaembed import errors\nfrom mlx_metaembed.folder import locate\n"
         "try:\n    print(locate.resolve(sys.argv[1]))\n"
         "except errors.CallError as error:\n    sys.exit(str(error))"
     )

@@ -104,7 +104,7 @@ def test_compiled_passes_give_the_same_gradient(mlx_engine: str, tiny: Path):
         common = {name: value for name, value in os.environ.items() if name != "MLX_DISABLE_COMPILE"}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, str(tiny), json.dumps(TEXTS)],
-            env=common | disabled,
+            env=common | disabled | {"PYTHONPATH": str(Path(__file__).parents[1])},
             capture_output=True,
             text=True,
             timeout=300,
