@@ -200,16 +200,29 @@ class Embedder(LoadedModel):
 
     save_pretrained = save
 
-    def push_to_hub(self, repo_id: str, **settings: Any) -> str:
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        private: bool | None = None,
+        exist_ok: bool = False,
+        commit_message: str | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        **others: object,
+    ) -> str:
         """The address of the commit with which the model, as `save` writes it, came to a repository of the hub.
 
-        The settings are sentence-transformers': `token`, `private`, `exist_ok`, `commit_message`, `revision`,
-        `create_pr` (whose address comes back then). Raises CallError where the hub refuses, JobError where it can't be
-        reached.
+        With `create_pr` that of the pull request. The repository is made where it is not there, `private` or as its
+        owner's settings have it; one that is there is added to only with `exist_ok`. Raises CallError where the hub
+        refuses, JobError where it can't be reached.
         """
+        arguments.refuse(Embedder.push_to_hub, others)
         from mlx_metaembed.export import hub
 
-        return hub.publish(self.save, repo_id, **settings)
+        settings = {"token": token, "private": private, "exist_ok": exist_ok, "commit_message": commit_message}
+        return hub.publish(self.save, repo_id, **settings, revision=revision, create_pr=create_pr)
 
     def _shaped(self, vectors: np.ndarray, shape: choices.Shape) -> np.ndarray:
         """The modules' vectors as a call wants them."""

@@ -101,8 +101,8 @@ def asked(folder: ModelFolder, heads: Heads, name: str | None, names: Sequence[s
     if DENSE in found or names is None:
         vector_head(folder, heads, found[0] if names is None else DENSE, shape.truncate_dim)
     if DENSE not in found and (given := shape.given()):
-        of = f"the head {name!r}" if names is None else "the heads that are asked for"
-        raise CallError(f"{' and '.join(given)} shape the model's own vectors, {DENSE!r}; {of} have forms of their own")
+        of = f"the head {name!r} has its" if names is None else "the heads that are asked for have their"
+        raise CallError(f"Only the model's own vectors, {DENSE!r}, take {' and '.join(given)}; {of} own form")
     return found
 
 

@@ -35,9 +35,10 @@ def refuse(called: Callable, given: Mapping[str, object]) -> None:
         if any(value is each or (isinstance(each, str) and value == each) for each in same):
             continue
         wrong.append(f"{name}={value!r:.60}: {instead}." if instead else f"{name}{nearest(name, known) or '.'}")
-    if wrong:
-        names = ", ".join(name for name in known if name != "self")
-        heading = f"{called.__name__} does not take"
-        if len(wrong) == 1:
-            raise CallError(f"{heading} {wrong[0]} Its arguments: {names}")
-        raise faults(f"{heading}:", wrong, f"Its arguments: {names}")
+    if not wrong:
+        return
+    heading = f"{called.__name__} does not take"
+    advice = f"Its arguments: {', '.join(name for name in known if name != 'self')}"
+    if len(wrong) == 1:
+        raise CallError(f"{heading} {wrong[0]} {advice}")
+    raise faults(f"{heading}:", wrong, advice)
