@@ -161,7 +161,7 @@ def test_a_model_is_pushed_and_loads_from_there(hub: Hub, tiny: Path, tmp_path: 
         "CallError: The hub has a repository me/taken already: choose another name, or add to it with exist_ok=True"
     )
     assert given[3].endswith(f"/me/taken/commit/{'b' * 40}")
-    assert given[4].startswith("CallError: The hub does not let this login write to team/other (401")
+    assert given[4].startswith("CallError: The hub does not let this login write to team/other (status 401")
     assert given[4].endswith("Log in with: hf auth login, or give token=")
     assert given[5].startswith("CallError: The hub can have no repository 'a b/c'")
     assert given[6].startswith("CallError: push_to_hub does not take private_; did you mean 'private'?")
