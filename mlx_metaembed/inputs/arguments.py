@@ -28,6 +28,8 @@ INSTEAD: dict[str, tuple[tuple, str]] = {
 
 def refuse(called: Callable, given: Mapping[str, object]) -> None:
     """Raise CallError for arguments that a function does not have, all at once, with what to do instead."""
+    if not given:
+        return
     known = [name for name, each in inspect.signature(called).parameters.items() if each.kind is not each.VAR_KEYWORD]
     wrong = []
     for name, value in given.items():
