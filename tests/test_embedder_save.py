@@ -17,6 +17,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed.convert import convert
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.export import mlx as quantized
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -66,6 +67,19 @@ def test_an_adapter_is_fused(engine_name: str, tiny: Path, pairs: Path, tmp_path
     saved = load(tmp_path / "saved", engine=engine_name, dtype="float32")
     np.testing.assert_allclose(saved.encode(TEXTS), model.encode(TEXTS), atol=1e-5)
     assert np.abs(saved.encode(TEXTS) - load(tiny, engine=engine_name).encode(TEXTS)).max() > 1e-3
+
+
+def test_quantized_weights_become_plain(mlx_engine: str, engine_name: str, tiny: Path, tmp_path: Path):
+    quantized.export(folders.read(tiny), tmp_path / "8bit", bits=8, group_size=32)
+    model = load(tmp_path / "8bit", engine=engine_name, dtype="float32")
+    model.save(tmp_path / "saved")
+    assert folders.read(tmp_path / "saved").quantization is None
+    saved = load(tmp_path / "saved", engine=engine_name, dtype="float32")
+    np.testing.assert_allclose(saved.encode(TEXTS), model.encode(TEXTS), atol=2e-3)
+    assert (
+        np.abs(saved.encode(TEXTS) - model.encode(TEXTS)).max()
+        < np.abs(saved.encode(TEXTS) - load(tiny, engine=engine_name, dtype="float32").encode(TEXTS)).max()
+    )
 
 
 @pytest.mark.parametrize("family", ["splade_bert", "colbert", "bge_m3", "clip"])
