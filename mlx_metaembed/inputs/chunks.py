@@ -34,10 +34,13 @@ class Chunk:
         return int(self.mask[: self.texts].sum())
 
 
-def chunks(store: Store, texts: Sequence[int], *, pad_id: int, chunk_tokens: int) -> tuple[list[Chunk], np.ndarray]:
+def chunks(
+    store: Store, texts: Sequence[int], *, pad_id: int, chunk_tokens: int, most_texts: int | None = None
+) -> tuple[list[Chunk], np.ndarray]:
     """Cut texts into padded chunks of few shapes; also each text's row among all rows of all chunks, int32.
 
-    A chunk holds at most `chunk_tokens` tokens with padding, but at least `least_rows` of its length.
+    A chunk holds at most `chunk_tokens` tokens with padding, but at least `least_rows` of its length, and never more
+    than `most_texts` rows.
     """
     texts = np.asarray(texts)
     lengths = store.lengths[texts]
@@ -49,7 +52,7 @@ def chunks(store: Store, texts: Sequence[int], *, pad_id: int, chunk_tokens: int
     made: list[Chunk] = []
     first, row = 0, 0
     while first < len(order):
-        count = _rows_together(padded[first:], chunk_tokens)
+        count = _rows_together(padded[first:], chunk_tokens, most_texts)
         members = order[first : first + count]
         made.append(_chunk(store, texts[members], (count, int(padded[first])), pad_id))
         places[members] = row + np.arange(len(members))
@@ -76,10 +79,12 @@ def padding_share(real: int, padded: int) -> float:
     return 1 - real / padded if padded else 0.0
 
 
-def _rows_together(padded: np.ndarray, most: int) -> int:
+def _rows_together(padded: np.ndarray, most: int, most_texts: int | None) -> int:
     """How many leading texts make one chunk: a power of two, within the budget and with little waste."""
-    count = least_rows(int(padded[0]))
-    while count * 2 <= len(padded) and count * 2 * padded[0] <= most:
+    count, within = least_rows(int(padded[0])), len(padded)
+    if most_texts is not None:
+        count, within = min(count, 1 << most_texts.bit_length() - 1), min(within, most_texts)
+    while count * 2 <= within and count * 2 * padded[0] <= most:
         if 1 - padded[: count * 2].sum() / (padded[0] * count * 2) > WASTE:
             break
         count *= 2

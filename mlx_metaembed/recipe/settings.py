@@ -4,7 +4,7 @@ Defaults stand here and nowhere else. Names are sentence-transformers' and mlx-l
 """
 
 import typing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from mlx_metaembed.errors import faults
 from mlx_metaembed.files.sizes import parse_size
@@ -118,6 +118,11 @@ class Recipe:
         wrong = list(invalid(self))
         if wrong:
             raise faults("The recipe is wrong:", wrong)
+
+    def __repr__(self) -> str:
+        """What is set otherwise than the defaults."""
+        said = [(each.name, getattr(self, each.name)) for each in fields(self)]
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in said if value != default(name))})"
 
     @property
     def fsq_levels(self) -> tuple[int, ...]:

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlx_metaembed.files.sizes import format_size
+from mlx_metaembed.progress.duration import duration
+
 
 @dataclass(frozen=True)
 class Callbacks:
@@ -36,3 +39,13 @@ class Result:
     device: str
     dtype: str
     report: str | None = None
+
+    def __repr__(self) -> str:
+        said = [repr(self.out), f"{self.steps:,} steps", f"{self.rows:,} rows"]
+        if self.loss_first is not None and self.loss_last is not None:
+            said.append(f"loss {self.loss_first:.4g} to {self.loss_last:.4g}")
+        elif self.loss is not None:
+            said.append(f"loss {self.loss:.4g}")
+        said += [duration(self.seconds), f"{self.dtype} on {self.engine} {self.device}"]
+        said.append(f"peak {format_size(self.peak_memory_bytes)} of {format_size(self.memory_bytes)}")
+        return f"Result({', '.join(said)})"
