@@ -3,9 +3,11 @@
 A loss of a recipe is a frozen dataclass, and one line in LOSSES:
 
     kind       its name in a recipe
-    roles      the texts of a row that it takes; "negative?" may be absent
-    targets    the columns that it takes; "teacher.*" is every teacher's vectors
-    accepts    what a head may give: vector, code, sparse, tokens or scores; "vector+sparse+tokens" is three heads
+    roles      the texts of a row that it needs
+    optional   those that it also takes; where it needs none, it takes what there is
+    targets    the columns that it needs; "teacher.*" is every teacher's vectors
+    accepts    what a head may give: vector, code, sparse, tokens or scores
+    several    whether it takes a head of each of those at once, the first in `outputs`, the rest in `others`
     fields     its settings, which are its TOML keys
     faults()               what is out of range, a line each
     __call__(sample)       the scalar to minimise, of a Sample, with the sample's widths

@@ -29,8 +29,10 @@ class CoSent:
 
     kind: ClassVar[str] = "cosent"
     roles: ClassVar[tuple[str, ...]] = ("sentence1", "sentence2")
+    optional: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("score",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
+    several: ClassVar[bool] = False
     scale: float = setting(20.0, "Scores are multiplied by it.")
     similarity: str = similarity()
 

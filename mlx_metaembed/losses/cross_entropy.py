@@ -24,8 +24,10 @@ class CrossEntropy:
 
     kind: ClassVar[str] = "cross_entropy"
     roles: ClassVar[tuple[str, ...]] = ("text",)
+    optional: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("label",)
     accepts: ClassVar[tuple[str, ...]] = ("scores",)
+    several: ClassVar[bool] = False
 
     def faults(self) -> list[str]:
         return []

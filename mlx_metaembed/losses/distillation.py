@@ -25,8 +25,10 @@ class Distillation:
 
     kind: ClassVar[str] = "distillation"
     roles: ClassVar[tuple[str, ...]] = ("text",)
+    optional: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("teacher.*",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code")
+    several: ClassVar[bool] = False
     how: str = setting("cosine", "1 - cosine, or the mean squared difference of features.", tuple(HOW))
 
     def faults(self) -> list[str]:

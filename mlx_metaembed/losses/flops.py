@@ -20,9 +20,11 @@ class Flops:
     """flops of the texts of all roles together; words that no text of the batch has add nothing."""
 
     kind: ClassVar[str] = "flops"
-    roles: ClassVar[tuple[str, ...]] = ("anchor?", "positive?", "negative?", "sentence1?", "sentence2?", "text?")
+    roles: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative", "sentence1", "sentence2", "text")
     targets: ClassVar[tuple[str, ...]] = ()
     accepts: ClassVar[tuple[str, ...]] = ("sparse",)
+    several: ClassVar[bool] = False
 
     def faults(self) -> list[str]:
         return []

@@ -7,7 +7,7 @@ from mlx_metaembed.losses import contrastive
 from mlx_metaembed.losses.in_batch import in_batch
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.scorers import own_scores, scorer, turned
-from mlx_metaembed.losses.settings import below_zero, not_above_zero, setting, similarity, unknown
+from mlx_metaembed.losses.settings import below_zero, not_above_zero, not_finite, setting, similarity, unknown
 from mlx_metaembed.losses.tiles import held_bytes
 from mlx_metaembed.losses.widths import at_widths
 from mlx_metaembed.xp import Array
@@ -18,9 +18,11 @@ class InfoNce:
     """Cross entropy of the own positive by score / temperature; arXiv:1807.03748, section 2.3."""
 
     kind: ClassVar[str] = "info_nce"
-    roles: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative?")
+    roles: ClassVar[tuple[str, ...]] = ("anchor", "positive")
+    optional: ClassVar[tuple[str, ...]] = ("negative",)
     targets: ClassVar[tuple[str, ...]] = ()
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
+    several: ClassVar[bool] = False
     temperature: float = setting(0.05, "Scores are divided by it.")
     symmetric: bool = setting(False, "Also from positive to anchor.")
     false_negative_margin: float | None = setting(None, "Leave out candidates that beat the positive by more.")
@@ -28,8 +30,8 @@ class InfoNce:
     similarity: str = similarity()
 
     def faults(self) -> list[str]:
-        found = not_above_zero(self, "temperature", "false_negative_ratio")
-        return found + below_zero(self, "false_negative_margin") + unknown(self, "similarity")
+        found = not_above_zero(self, "temperature") + not_finite(self, "false_negative_margin")
+        return found + below_zero(self, "false_negative_ratio") + unknown(self, "similarity")
 
     def held_bytes(self, sizes: Sizes) -> int:
         wide = sizes.words or sizes.features * sizes.tokens

@@ -26,8 +26,10 @@ class Kl:
 
     kind: ClassVar[str] = "kl"
     roles: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative")
+    optional: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("positive_score", "negative_score")
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
+    several: ClassVar[bool] = False
     temperature: float = setting(0.05, "The student's scores are divided by it.")
     teacher_temperature: float = setting(1.0, "The teacher's scores are divided by it.")
     similarity: str = similarity()

@@ -22,8 +22,10 @@ class MarginMse:
 
     kind: ClassVar[str] = "margin_mse"
     roles: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative")
+    optional: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ("positive_score", "negative_score")
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
+    several: ClassVar[bool] = False
     similarity: str = setting(
         "dot", "How vectors score; a teacher's margins are seldom those of cosines.", SIMILARITIES
     )

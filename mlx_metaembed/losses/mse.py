@@ -21,9 +21,11 @@ class Mse:
     """Where the head gives scores [B, D], those of `text` against the targets; else a pair's own score [B]."""
 
     kind: ClassVar[str] = "mse"
-    roles: ClassVar[tuple[str, ...]] = ("sentence1?", "sentence2?", "text?")
+    roles: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ("sentence1", "sentence2", "text")
     targets: ClassVar[tuple[str, ...]] = ("score",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens", "scores")
+    several: ClassVar[bool] = False
     similarity: str = similarity()
 
     def faults(self) -> list[str]:

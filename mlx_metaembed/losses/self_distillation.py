@@ -23,9 +23,11 @@ class SelfDistillation:
     """
 
     kind: ClassVar[str] = "self_distillation"
-    roles: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative?")
+    roles: ClassVar[tuple[str, ...]] = ("anchor", "positive")
+    optional: ClassVar[tuple[str, ...]] = ("negative",)
     targets: ClassVar[tuple[str, ...]] = ()
-    accepts: ClassVar[tuple[str, ...]] = ("vector+sparse+tokens",)
+    accepts: ClassVar[tuple[str, ...]] = ("vector", "sparse", "tokens")
+    several: ClassVar[bool] = True
     temperature: float = setting(0.02, "Scores are divided by it.")
     sparse_score_weight: float = setting(0.3, "Weight of the sparse score in the sum that teaches.")
     sparse_loss_weight: float = setting(0.1, "Weight of the sparse score's own losses.")

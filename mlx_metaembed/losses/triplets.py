@@ -97,8 +97,10 @@ class Triplet:
 
     kind: ClassVar[str] = "triplet"
     roles: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative")
+    optional: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[tuple[str, ...]] = ()
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
+    several: ClassVar[bool] = False
     distance: str = setting("cosine", "Distance of vectors.", tuple(DISTANCES))
     margin: float = setting(0.2, "In units of the distance.")
     soft_margin: bool = setting(False, "Softplus instead of the hinge.")

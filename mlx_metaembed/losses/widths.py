@@ -7,6 +7,8 @@ from mlx_metaembed.heads.output import cut
 from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.xp import Array, normalize
 
+CUT = ("vector", "tokens")
+"""What Matryoshka cuts."""
 Loss = Callable[[Array, Array, Array | None, Array], Array]
 
 
@@ -28,8 +30,11 @@ def matryoshka(loss: Loss, dims: Sequence[int], weights: Sequence[float] = ()) -
 
 
 def at_widths(loss: Callable[[Sample], Array], sample: Sample) -> Array:
-    """`loss` of a sample, or the weighed sum over its widths, with vectors and tokens cut and normalised at each."""
-    if not sample.widths:
+    """`loss` of a sample, or the weighed sum over its widths, with vectors and tokens cut and normalised at each.
+
+    Other outputs have one width: `loss` sees them as they are.
+    """
+    if not sample.widths or any(output.gives not in CUT for output in sample.outputs.values()):
         return loss(sample)
     total = None
     for width, weight in zip(sample.widths, sample.weights or [1.0] * len(sample.widths), strict=True):

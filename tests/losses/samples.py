@@ -50,7 +50,7 @@ def roles_of(kind: str, gives: str) -> tuple[str, ...]:
     """The roles that a test gives a loss."""
     if kind in ("mse", "flops"):
         return ("text",) if gives == "scores" or kind == "flops" else ("sentence1", "sentence2")
-    return tuple(role.strip("?") for role in LOSSES[kind].roles)
+    return (*LOSSES[kind].roles, *LOSSES[kind].optional)
 
 
 def targets(kind: str, gives: str, like) -> dict:

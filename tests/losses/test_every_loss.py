@@ -11,7 +11,7 @@ CASES = [
     (kind, gives)
     for kind, loss in LOSSES.items()
     for given in loss.accepts
-    if "+" not in given
+    if not loss.several
     for gives in (("sparse", "words") if given == "sparse" else (given,))
 ]
 SETTINGS = {
