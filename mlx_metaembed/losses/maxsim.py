@@ -13,8 +13,8 @@ import numpy as np
 from mlx_metaembed.heads.output import Output
 from mlx_metaembed.xp import Array, after, constant, masked, namespace, stop_gradient
 
-MOST_PRODUCTS = 1 << 22
-"""Products of two tokens that are held together, 16 MiB."""
+MOST_PRODUCTS = 1 << 20
+"""Products of two tokens that are held together, 4 MiB, and some copies of them."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +117,13 @@ def _scored(
 def _best(products: Array, mask: np.ndarray, document_mask: np.ndarray, mean: bool, length_axis: int = 2) -> Array:
     """How much each product counts in a score: 1 where it is its query token's best, shared by equal ones, else 0."""
     xp = namespace(products)
-    counts = constant(mask & document_mask, products)
-    best = xp.max(masked(products, counts), axis=3, keepdims=True)
-    found = xp.astype((products == best) & counts, xp.float32)
-    together = xp.sum(found, axis=3, keepdims=True)
-    found = found / (together + xp.astype(together == 0, xp.float32))
-    if not mean:
-        return found
-    tokens = np.maximum(mask.sum(axis=length_axis, keepdims=True), 1).astype(np.float32)
-    return found / constant(tokens, products)
+    # The masks meet on the engine and without the documents' tokens: all of them together are as many as the products.
+    products = masked(products, constant(document_mask, products))
+    found = xp.astype(products == xp.max(products, axis=3, keepdims=True), xp.float32)
+    tokens = np.maximum(mask.sum(axis=length_axis, keepdims=True), 1) if mean else 1
+    of_queries = constant((mask / tokens).astype(np.float32), products)
+    of_documents = constant(document_mask.any(axis=3, keepdims=True).astype(np.float32), products)
+    return found * (of_queries * of_documents / xp.sum(found, axis=3, keepdims=True))
 
 
 def _padded(values: Array, length: int) -> Array:
