@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlx_metaembed.heads.output import Output
+from mlx_metaembed.losses.sample import Sizes
 from mlx_metaembed.xp import Array, after, constant, masked, namespace, stop_gradient
 
 MOST_PRODUCTS = 1 << 20
@@ -79,6 +80,11 @@ class MaxSim:
             scores, back = _scored(columns, self.column_mask[block], rows, self.row_mask, self.mean)
             return scores.T, lambda at: back(at.T)[::-1]
         return _scored(rows, self.row_mask, columns, self.column_mask[block], self.mean)
+
+
+def block_bytes(sizes: Sizes) -> int:
+    """Bytes of one block of products with its copies on the way back, as MLX's allocator counted them."""
+    return 16 * 4 * min(MOST_PRODUCTS, sizes.rows * sizes.candidates * sizes.tokens**2)
 
 
 def own_maxsim(rows: Output, columns: Output) -> Array:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mlx_metaembed.heads.output import cut
 from mlx_metaembed.losses.in_batch import candidates, soft_cross_entropy
+from mlx_metaembed.losses.maxsim import block_bytes
 from mlx_metaembed.losses.sample import Outputs, Sample, Sizes
 from mlx_metaembed.losses.scorers import Scorer, scorer
 from mlx_metaembed.losses.settings import below_zero, not_above_zero, setting
@@ -38,7 +39,7 @@ class SelfDistillation:
 
     def held_bytes(self, sizes: Sizes) -> int:
         wide = sizes.words + sizes.features * (sizes.tokens + sizes.widths)
-        return held_bytes(sizes.rows, sizes.candidates, wide, 2 + sizes.widths)
+        return held_bytes(sizes.rows, sizes.candidates, wide, 2 + sizes.widths) + block_bytes(sizes)
 
     def __call__(self, sample: Sample) -> Array:
         by = {outputs["anchor"].gives: outputs for outputs in (sample.outputs, *sample.others)}

@@ -5,8 +5,9 @@ import pytest
 from arrays import gradient_of, on, value_of
 from losses.samples import arrays, function_of, holes, outputs, roles_of
 
+from benchmarks.memory.counted import counted
 from mlx_metaembed.heads.output import Output
-from mlx_metaembed.losses import LOSSES, Sample, maxsim, scorers
+from mlx_metaembed.losses import LOSSES, Sample, Sizes, maxsim, scorers
 
 
 @pytest.mark.parametrize("gives", ["sparse", "tokens"])
@@ -44,3 +45,22 @@ def test_by_word_weights_never_grow_to_rows_by_candidates(torch_engine: str):
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
         LOSSES["info_nce"]()(Sample(given))
     assert max(kept) <= 5 * 12
+
+
+def test_one_block_of_token_products_is_held(mlx_engine: str, monkeypatch: pytest.MonkeyPatch):
+    import mlx.core as mx
+
+    monkeypatch.setattr(maxsim, "MOST_PRODUCTS", 1 << 15)
+    random, mask = np.random.default_rng(0), np.ones((64, 32), bool)
+    values = [on(mlx_engine, random.standard_normal((64, 32, 4)).astype(np.float32)) for _ in range(2)]
+
+    def loss(anchors, positives):
+        given = {"anchor": Output("tokens", anchors, mask=mask), "positive": Output("tokens", positives, mask=mask)}
+        return LOSSES["info_nce"]()(Sample(given))
+
+    mx.eval(values)
+    derived = mx.value_and_grad(loss, argnums=(0, 1))
+    held = max(counted(mlx_engine, lambda: mx.eval(derived(*values))) for _ in range(2))
+    whole, foretold = 4 * (64 * 32) ** 2, LOSSES["info_nce"]().held_bytes(Sizes(64, 64, 4, 1, 32))
+    assert held < whole / 4, "all tokens by all tokens would be held"
+    assert 0.6 * foretold < held < 1.25 * foretold
