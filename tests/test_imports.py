@@ -18,11 +18,12 @@ ENGINES = {"mlx", "mlx_lm", "torch", "transformers", "safetensors"}
 HEAVY = {"pyarrow", "usearch", "huggingface_hub", "tokenizers", "transformers", "onnx", "PIL"}
 FLOORS = (
     ("errors", "xp"),
-    ("files", "codes", "quantizers", "losses", "progress"),
+    ("files", "codes", "quantizers", "progress"),
     ("config", "layers", "data"),
     ("folder",),
     ("adapters", "inputs", "cards"),
     ("heads",),
+    ("losses",),
     ("recipe", "engine"),
     ("on_mlx", "on_torch", "embedder"),
     ("search", "convert"),

@@ -1,26 +1,56 @@
-"""Losses: pure functions of vectors, float32, in nats, averaged over the rows; none holds rows by candidates whole.
+"""Losses: pure functions of arrays, and beside each a frozen dataclass of its settings. Float32, in nats.
 
-B rows, N hard negatives a row, D features, C = B + B * N candidates (the positives of all rows, then the negatives of
-row 0, of row 1, ...). One protocol: loss(anchors [B, D], positives [B, D], negatives [B, N, D] or None, mask bool
-[B, C]), where mask[i, c] says that candidate c counts for row i; a row's own positive always does.
+A loss of a recipe is a frozen dataclass, and one line in LOSSES:
+
+    kind       its name in a recipe
+    roles      the texts of a row that it needs
+    optional   those that it also takes; where it needs none, it takes what there is
+    targets    the columns that it needs; "teacher.*" is every teacher's vectors
+    accepts    what a head may give: vector, code, sparse, tokens or scores
+    several    whether it takes a head of each of those at once, the first in `outputs`, the rest in `others`
+    fields     its settings, which are its TOML keys
+    faults()               what is out of range, a line each
+    __call__(sample)       the scalar to minimise, of a Sample, with the sample's widths
+    held_bytes(sizes)      what it holds at most, its arguments aside
+
+`info_nce` and `triplet` are the functions of vectors: loss(anchors [B, D], positives [B, D], negatives [B, N, D] or
+None, mask bool [B, B + B * N]), where mask[i, c] says that candidate c (the positives of all rows, then the negatives
+of row 0, of row 1, ...) counts for row i; a row's own positive always does. None holds rows by candidates whole.
 """
 
 from mlx_metaembed.losses.contrastive import info_nce
-from mlx_metaembed.losses.interim import LOSSES
-from mlx_metaembed.losses.sparse_scores import Places, places, sparse_scores
+from mlx_metaembed.losses.cosent import CoSent
+from mlx_metaembed.losses.cross_entropy import CrossEntropy
+from mlx_metaembed.losses.distillation import Distillation
+from mlx_metaembed.losses.flops import Flops
+from mlx_metaembed.losses.infonce import InfoNce
+from mlx_metaembed.losses.kl import Kl
+from mlx_metaembed.losses.margin_mse import MarginMse
+from mlx_metaembed.losses.mse import Mse
+from mlx_metaembed.losses.sample import Sample, Sizes
+from mlx_metaembed.losses.self_distillation import SelfDistillation
+from mlx_metaembed.losses.sparse_scores import TokenIndex, sparse_scores, token_indexes
 from mlx_metaembed.losses.tiles import held_bytes
-from mlx_metaembed.losses.triplets import DISTANCES, triplet
-from mlx_metaembed.losses.widths import Loss, matryoshka
+from mlx_metaembed.losses.triplets import DISTANCES, Triplet, triplet
+from mlx_metaembed.losses.widths import Loss, at_widths, matryoshka
+
+LOSSES = {
+    each.kind: each
+    for each in (InfoNce, Triplet, CoSent, Mse, CrossEntropy, MarginMse, Kl, Distillation, Flops, SelfDistillation)
+}
 
 __all__ = [
     "DISTANCES",
     "LOSSES",
     "Loss",
-    "Places",
+    "Sample",
+    "Sizes",
+    "TokenIndex",
+    "at_widths",
     "held_bytes",
     "info_nce",
     "matryoshka",
-    "places",
     "sparse_scores",
+    "token_indexes",
     "triplet",
 ]

@@ -43,7 +43,7 @@ def info_nce(
         candidates = xp.concatenate([positives, normalize(negatives)], axis=0)
     own = [_cosines_of_pairs(anchors, positives, width) / temperature for width in widths]
     margin = None if false_negative_margin is None else false_negative_margin / temperature
-    most = [_most(each, margin, false_negative_ratio) for each in own]
+    most = [most_allowed(each, margin, false_negative_ratio) for each in own]
 
     def forward(part: slice, k: int, scores: Array) -> Array:
         return _counted(mask[part], part, scores, None if most[k] is None else most[k][part, None])
@@ -63,7 +63,7 @@ def _cosines_of_pairs(x: Array, y: Array, width: int) -> Array:
     return found if width == x.shape[-1] else found * prefix_scale(x, width) * prefix_scale(y, width)
 
 
-def _most(own: Array, margin: float | None, ratio: float | None) -> Array | None:
+def most_allowed(own: Array, margin: float | None, ratio: float | None) -> Array | None:
     """The largest score that a negative of each row may have, from its own positive's [B]."""
     own = stop_gradient(own)
     if margin is None:

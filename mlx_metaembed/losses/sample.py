@@ -1,16 +1,73 @@
-"""What one loss is given of one batch and one head."""
+"""What one loss is given of one batch: the outputs of its head by role, the mask of candidates, the targets.
 
-from collections.abc import Mapping
+B rows, N negatives a row, D features, L tokens a text.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mlx_metaembed.heads.output import Output
-from mlx_metaembed.xp import Array
+from mlx_metaembed.xp import Array, constant, namespace
+
+Outputs = Mapping[str, Output]
+"""By role: anchor, positive, sentence1, sentence2, text [B ...], negative [B * N ...], row 0's first."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    outputs: Mapping[str, Output]
-    mask: Array | None
+    """One batch as one loss sees it.
+
+    `mask` bool [B, B + B * N] says which candidates count for each row: all positives, then all negatives; None where
+    all do. `targets` are score float32 [B], label int32 [B], positive_score [B], negative_score [B, N] and
+    teacher.<name> [B, D]. `widths` and `weights` are Matryoshka's. `others` are the outputs of the other heads, for a
+    loss that takes several.
+    """
+
+    outputs: Outputs
+    mask: Array | None = None
     targets: Mapping[str, Array] = field(default_factory=dict)
-    widths: tuple[int, ...] = ()
-    weights: tuple[float, ...] = ()
+    widths: Sequence[int] = ()
+    weights: Sequence[float] = ()
+    others: Sequence[Outputs] = ()
+
+    def candidates(self) -> Array:
+        """Which candidates count, bool [B, B + B * N]: those of the mask, all where there is none, and a row's own."""
+        anchors = self.outputs["anchor"].values
+        rows, negatives = anchors.shape[0], self.outputs.get("negative")
+        columns = rows + (negatives.values.shape[0] if negatives else 0)
+        if self.mask is None:
+            return constant(np.ones((rows, columns), bool), anchors)
+        return self.mask | constant(np.eye(rows, columns, dtype=bool), anchors)
+
+    def own_negatives(self) -> Array:
+        """Which of each row's own negatives count, bool [B, N]."""
+        mask = self.candidates()
+        rows, count = mask.shape
+        columns = np.arange(rows, count, dtype=np.int32).reshape(rows, -1)
+        return namespace(mask).take_along_axis(mask, constant(columns, mask), axis=1)
+
+    def shaped_negatives(self) -> Array | None:
+        """The negatives' vectors [B, N, D], None without any."""
+        if "negative" not in self.outputs:
+            return None
+        values = self.outputs["negative"].values
+        return values.reshape(self.outputs["anchor"].values.shape[0], -1, values.shape[-1])
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large a sample is, for the plan: rows, candidates a row sees, features, widths, tokens a text, words."""
+
+    rows: int
+    candidates: int = 0
+    features: int = 0
+    widths: int = 1
+    tokens: int = 1
+    words: int = 0
+
+    def of_pairs(self) -> int:
+        """Bytes of a loss that holds its texts' outputs, their gradients and a few copies, and no pairs of rows."""
+        texts = self.rows + self.candidates
+        return 24 * texts * max(self.words, self.features * self.tokens) * self.widths

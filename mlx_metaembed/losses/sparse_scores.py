@@ -12,7 +12,7 @@ from mlx_metaembed.xp import Array, constant, namespace
 
 
 @dataclass(frozen=True)
-class Places:
+class TokenIndex:
     """Where the tokens of some texts stand among the words of a batch.
 
     `order` int32 [texts, L] sorts a text's tokens by word. `pairs` int32 [texts, L] each name for every token another
@@ -25,26 +25,26 @@ class Places:
     first: np.ndarray
 
 
-def places(*ids: np.ndarray, counted: Sequence[np.ndarray]) -> list[Places]:
+def token_indexes(*ids: np.ndarray, counted: Sequence[np.ndarray]) -> list[TokenIndex]:
     """The places of several columns of texts, ids int [texts, L] each, among the words of them all.
 
     `counted` bool [texts, L] says for each column which tokens count: real ones that are not special. V is the number
     of their distinct ids.
     """
     vocabulary = np.unique(np.concatenate([each[mask] for each, mask in zip(ids, counted, strict=True)]))
-    return [_places(each, mask, vocabulary) for each, mask in zip(ids, counted, strict=True)]
+    return [_token_index(each, mask, vocabulary) for each, mask in zip(ids, counted, strict=True)]
 
 
-def sparse_scores(queries: Array, documents: Array, of_queries: Places, of_documents: Places) -> Array:
+def sparse_scores(queries: Array, documents: Array, of_queries: TokenIndex, of_documents: TokenIndex) -> Array:
     """Weights of tokens [Q, L] and [P, M] to dot products [Q, P] over the words; a word's largest weight counts.
 
     Weights are not below 0, and those of tokens that do not count are left out.
     SPLADE's score (arXiv:2109.10086, section 3.1) and BGE-M3's lexical one (arXiv:2402.03216, section 3.2).
     """
-    return namespace(queries).matmul(_over(queries, of_queries), _over(documents, of_documents).T)
+    return namespace(queries).matmul(max_per_word(queries, of_queries), max_per_word(documents, of_documents).T)
 
 
-def _over(weights: Array, at: Places) -> Array:
+def max_per_word(weights: Array, at: TokenIndex) -> Array:
     """The largest weight of every word in every text [texts, V]; words that a text lacks weigh 0."""
     xp = namespace(weights)
     weights = xp.take_along_axis(weights, constant(at.order, weights), axis=1)
@@ -55,7 +55,7 @@ def _over(weights: Array, at: Places) -> Array:
     return xp.take_along_axis(weights, constant(at.first, weights), axis=1)
 
 
-def _places(ids: np.ndarray, counted: np.ndarray, vocabulary: np.ndarray) -> Places:
+def _token_index(ids: np.ndarray, counted: np.ndarray, vocabulary: np.ndarray) -> TokenIndex:
     texts, length = ids.shape
     # What does not count is one word after all others.
     words = np.where(counted, np.searchsorted(vocabulary, ids), len(vocabulary))
@@ -72,4 +72,4 @@ def _places(ids: np.ndarray, counted: np.ndarray, vocabulary: np.ndarray) -> Pla
     first = np.full((texts, len(vocabulary) + 1), length, np.int32)
     rows, at = np.nonzero(np.diff(words, axis=1, prepend=-1))
     first[rows, words[rows, at]] = at
-    return Places(order, tuple(pairs), first[:, :-1])
+    return TokenIndex(order, tuple(pairs), first[:, :-1])

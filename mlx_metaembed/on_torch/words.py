@@ -19,6 +19,7 @@ from torch import (  # noqa: F401
     round,
     sqrt,
     squeeze,
+    swapaxes,
     tanh,
     uint8,
     where,

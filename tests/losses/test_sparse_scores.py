@@ -6,7 +6,7 @@ from arrays import gradient_of, value_of
 
 from mlx_metaembed import xp
 from mlx_metaembed.heads import sparse_vectors
-from mlx_metaembed.losses import places, sparse_scores
+from mlx_metaembed.losses import sparse_scores, token_indexes
 
 VOCABULARY = 40
 
@@ -27,7 +27,7 @@ def over_all_words(weights, ids: np.ndarray, counted: np.ndarray):
 
 
 QUERIES, DOCUMENTS = texts(0, 6, 9), texts(1, 8, 20)
-CHOSEN = places(QUERIES[1], DOCUMENTS[1], counted=(QUERIES[2], DOCUMENTS[2]))
+CHOSEN = token_indexes(QUERIES[1], DOCUMENTS[1], counted=(QUERIES[2], DOCUMENTS[2]))
 
 
 def test_scores_are_those_of_sparse_vectors(engine_name: str):
@@ -43,7 +43,7 @@ def test_scores_are_those_of_sparse_vectors(engine_name: str):
 def test_a_word_counts_once_with_its_largest_weight():
     ids, weights = np.array([[7, 5, 7, 7, 7, 7]]), np.array([[1.0, 2.0, 4.0, 3.0, 2.0, 5.0]])
     other = np.array([[7, 5, 9]])
-    of = places(ids, other, counted=(np.ones((1, 6), bool), np.array([[True, True, False]])))
+    of = token_indexes(ids, other, counted=(np.ones((1, 6), bool), np.array([[True, True, False]])))
     assert sparse_scores(weights, np.array([[10.0, 100.0, 1000.0]]), *of).tolist() == [[5 * 10 + 2 * 100]]
     assert of[0].first.shape == (1, 2), "only the words of the batch have a column"
 
