@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hub import Hub, environment, serving
-from test_encoders import GOLDEN
+from states import GOLDEN
 from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import Recipe, train

@@ -24,9 +24,9 @@ def test_batch_size_bounds_the_texts_that_are_together(engine_name: str, tiny: P
     model = load(tiny, engine=engine_name, dtype="float32")
     whole, seen, embed = model.encode(TEXTS * 3), [], model.engine.embed
 
-    def counted(chunk: chunks.Chunk):
+    def counted(chunk: chunks.Chunk, heads: list[str]):
         seen.append(chunk.ids.shape[0])
-        return embed(chunk)
+        return embed(chunk, heads)
 
     monkeypatch.setattr(model.engine, "embed", counted)
     for most, rows in ((1, 1), (3, 2), (4, 4)):

@@ -31,7 +31,8 @@ from mlx_metaembed.training.gradcache import gradient
 from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.objective import passed, total
 from mlx_metaembed.training.optimizers.rates import Optimizer
-from mlx_metaembed.training.prepare import Parts, prepare
+from mlx_metaembed.training.parts import Parts
+from mlx_metaembed.training.prepare import prepare
 from mlx_metaembed.training.readme import readme
 from mlx_metaembed.training.sampling import Source, schedule
 

@@ -112,7 +112,7 @@ def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
     they are. Raises CallError where the source's files do not fit, where what was trained would be replaced, or where
     only heads would train and there are none.
     """
-    recipe = long_form(recipe, head_tables.codes(source))
+    given, recipe = recipe, long_form(recipe, head_tables.codes(source))
     named = {name for each in recipe.objectives for name in head_tables.names(each)}
     listed = head_files.every(source)[0] if named & ELSEWHERE else head_files.listed(source)
     shapes, folder = dense_files.shapes(source.path, source.dense), source
@@ -133,6 +133,7 @@ def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
         raise CallError(
             "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
         )
+    _require_used(given, folder, heads)
     return PostTrunk(source, folder, heads, full)
 
 
@@ -154,7 +155,7 @@ def _adds_dense(recipe: Recipe) -> bool:
     return recipe.dense is not None or any(table.type == "dense" for table in recipe.heads)
 
 
-def require_used(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> None:
+def _require_used(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> None:
     """Raise CallError for settings of heads where there are none; `recipe` is as it was given."""
     missing = {"fsq_weight": not heads and "a code head (fsq)"}
     if len(at_head_rate(recipe, folder)) == 1:

@@ -1,20 +1,16 @@
 """A run's parts, made in the order in which they can be refused: nothing is written before all of them fit."""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from mlx_metaembed import folder as folders
-from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import Engine, automatic_dtype, choose, footprint
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder, locate
-from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
@@ -36,49 +32,10 @@ from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.loss_scale import LossScale
 from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.objective import Objective
+from mlx_metaembed.training.parts import Parts
 from mlx_metaembed.training.plan import Job, Plan, Target, fitting, measured
 from mlx_metaembed.training.sampling import Source
 from mlx_metaembed.training.tokenized_dataset import TokenizedDataset, number
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the loop runs on. `start` is the checkpoint that it goes on from; `vectors` are the texts' own, pooled,
-    where the trunk is frozen whole.
-    """
-
-    recipe: Recipe
-    out: Path
-    run: str
-    """The run's id, by which it knows its checkpoints."""
-    stores: list[str]
-    """The folders in `out` that go when the run ends."""
-    folder: ModelFolder
-    engine: Engine
-    dtype: str
-    adapter: Adapter | None
-    heads: Mapping[str, Head]
-    objectives: tuple[Objective, ...]
-    at_head_rate: tuple[str, ...]
-    plan: Plan
-    sources: tuple[Source, ...]
-    store: Store
-    vectors: np.ndarray | None
-    pad_id: int
-    position: Position
-    start: Path | None
-    steps: int
-    footprint: int
-    """Bytes of the process before the model was loaded."""
-
-    @property
-    def rows(self) -> int:
-        """Rows of all data sets."""
-        return sum(len(source.rows) for source in self.sources)
-
-    def objectives_of(self, source: Source) -> list[Objective]:
-        """The objectives on a data set."""
-        return [each for each in self.objectives if each.data == source.name]
 
 
 @dataclass(frozen=True)
@@ -144,8 +101,7 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
     long = long_form(recipe, head_tables.codes(source))
-    behind = model_parts.post_trunk(long, source)
-    model_parts.require_used(recipe, behind.folder, behind.heads)
+    behind = model_parts.post_trunk(recipe, source)
     objectives = objective_tables.objectives(long, behind)
     folder = behind.folder
     if recipe.max_seq_length:

@@ -35,7 +35,7 @@ def test_padding_changes_nothing(engine_name: str, tiny: Path):
     for text in range(6):
         ids = store[text][None, :]
         whole = np.ones_like(ids, dtype=bool)
-        alone = engine.numpy(engine.embed(chunks.Chunk(ids, whole, whole, 1)[DENSE]))[0]
+        alone = engine.numpy(engine.embed(chunks.Chunk(ids, whole, whole, 1))[DENSE])[0]
         np.testing.assert_allclose(vectors[text], alone, atol=2e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 

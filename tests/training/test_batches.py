@@ -20,12 +20,12 @@ def store(lengths: list[int]) -> Store:
 
 def test_an_epoch_has_every_row_once_and_depends_on_seed_and_number():
     tokens = np.arange(103)
-    made = batches.epoch(tokens, 10, seed=1, number=0)
+    made = batches.epoch(tokens, 10, seed=(1, 0))
     assert sorted(np.concatenate(made).tolist()) == list(range(103))
     assert sorted(len(rows) for rows in made) == [3] + [10] * 10
-    again = batches.epoch(tokens, 10, seed=1, number=0)
+    again = batches.epoch(tokens, 10, seed=(1, 0))
     assert all((x == y).all() for x, y in zip(made, again, strict=True))
-    for other in (batches.epoch(tokens, 10, seed=2, number=0), batches.epoch(tokens, 10, seed=1, number=1)):
+    for other in (batches.epoch(tokens, 10, seed=(2, 0)), batches.epoch(tokens, 10, seed=(1, 1))):
         assert any((x != y).any() for x, y in zip(made, other, strict=True) if len(x) == len(y))
 
 
