@@ -16,7 +16,7 @@ from mlx_metaembed.engine import choose
 from mlx_metaembed.engine.loaded_model import LoadedModel
 from mlx_metaembed.folder import locate
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
-from mlx_metaembed.heads import Fsq, SparseHead, TokenHead, choices, encoding, sparse_vectors
+from mlx_metaembed.heads import SparseHead, TokenHead, choices, encoding, sparse_vectors
 from mlx_metaembed.heads.choices import DENSE, Request
 from mlx_metaembed.heads.sparse_vectors import SparseVectors
 from mlx_metaembed.inputs import arguments, images, listed
@@ -234,7 +234,7 @@ class Embedder(LoadedModel):
 
         "dense" are the modules' vectors at their whole width.
         """
-        states = [name for name in names if name != DENSE and not isinstance(self.heads[name], Fsq)]
+        states = [name for name in names if name != DENSE and self.heads[name].on_tokens]
         passed = encoding.outputs(self, texts, [*([DENSE] if len(states) < len(names) else []), *states], request)
         vectors = np.array(passed[DENSE], np.float32).reshape(-1, self.folder.dimensions) if DENSE in passed else None
         found: dict[str, Any] = {}

@@ -40,7 +40,7 @@ def compared(
         if load is None:
             continue
         embedder = load()
-        heads = [name for name, head in embedder.heads.items() if not head.on_tokens]
+        heads = [name for name, head in embedder.heads.items() if head.gives == "code"]
         cut = list(dict.fromkeys([embedder.dimensions, *(each for each in widths if each <= embedder.dimensions)]))
         sides = encode(embedder, rows, progress=progress)
         measured = measure_model(embedder, rows, cut, [*STORED, *heads], sides=sides)

@@ -65,7 +65,7 @@ def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[s
     most = embedder.folder.dimensions
     if wrong := [str(width) for width in widths if not 1 <= width <= most]:
         raise CallError(f"Width {', '.join(wrong)}: the model gives {most} dimensions; expected at most that")
-    check_codes(codes, [name for name, head in embedder.heads.items() if not head.on_tokens])
+    check_codes(codes, [name for name, head in embedder.heads.items() if head.gives == "code"])
 
 
 def task(rows: Rows) -> str:

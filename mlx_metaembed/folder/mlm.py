@@ -107,8 +107,12 @@ def own(config: Mapping, tensors: Mapping[str, Value]) -> dict[str, Value]:
 
 def kept(config: Mapping, tensors: Mapping[str, Value]) -> dict[str, Value]:
     """The same under the names that transformers reads."""
+    return spelled(config, own(config, tensors))
+
+
+def spelled(config: Mapping, head: Mapping[str, Value]) -> dict[str, Value]:
+    """An MLM head's tensors by SPLADE's names under those that transformers reads."""
     layout = LAYOUTS.get(config["model_type"])
-    head = own(config, tensors)
     spelled = {layout.names[name][0]: tensor for name, tensor in head.items()}
     if "decoder.bias" in head and layout.second_bias:
         # Where the words are untied transformers 5 reads the decoder's own bias, the releases before it this one.

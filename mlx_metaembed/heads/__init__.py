@@ -1,25 +1,29 @@
 """Heads: what stands on the trunk. Frozen dataclasses: fields = JSON, shapes() = weights, call = mathematics.
 
 A head holds no arrays: its weights come in as a dict of names to arrays of whichever engine runs, so that one text
-serves both. Fsq takes the model's vectors, the others every token's state.
+serves both. `on_tokens` heads take every token's state, the others the model's vectors; `gives` says what comes out (heads/output.py).
 """
 
-from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, every, listed, read, write
+from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, VectorHead, every, listed, read, write
 from mlx_metaembed.heads.fsq import Fsq, level_words, parse_levels
 from mlx_metaembed.heads.lexical import Lexical
+from mlx_metaembed.heads.linear import Classification, Regression
 from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
 
 __all__ = [
     "HEADS",
+    "Classification",
     "Colbert",
     "Fsq",
     "Head",
     "Lexical",
     "MultiVector",
+    "Regression",
     "SparseHead",
     "Splade",
     "TokenHead",
+    "VectorHead",
     "every",
     "level_words",
     "listed",

@@ -8,11 +8,11 @@ import numpy as np
 from mlx_metaembed.codes.precision import require as require_precision
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder, task_adapters
-from mlx_metaembed.heads import Fsq, Head, SparseHead, TokenHead
+from mlx_metaembed.heads import Fsq, Head, SparseHead, TokenHead, VectorHead
 
 DENSE = "dense"
 """The name of the folder's own vectors among its heads."""
-METHODS = {"encode": Fsq, "encode_sparse": SparseHead, "encode_token_vectors": TokenHead}
+METHODS = {"encode": VectorHead, "encode_sparse": SparseHead, "encode_token_vectors": TokenHead}
 Heads = Mapping[str, Head]
 
 
@@ -46,7 +46,7 @@ def method(folder: ModelFolder, heads: Heads, name: str) -> str:
     """Which of the embedder's methods gives a head's output. Raises CallError where there is no such head."""
     if name == DENSE:
         return "encode"
-    require_head(folder, heads, name, Fsq | SparseHead | TokenHead)
+    require_head(folder, heads, name, VectorHead | SparseHead | TokenHead)
     return next(method for method, kinds in METHODS.items() if isinstance(heads[name], kinds))
 
 
@@ -59,7 +59,7 @@ def vector_head(folder: ModelFolder, heads: Heads, name: str | None, width: int 
         require_dense(folder)
         name = None
     else:
-        require_head(folder, heads, name, Fsq)
+        require_head(folder, heads, name, VectorHead)
     if width is not None and (isinstance(width, bool) or not isinstance(width, (int, np.integer))):
         raise CallError(f"A width of {width!r:.80} was asked for; expected a whole number of features")
     if width is not None and not 1 <= width <= folder.dimensions:
@@ -130,7 +130,7 @@ def compared(folder: ModelFolder, heads: Heads, name: str | None) -> tuple[str, 
     name = folder.head if name is None else name
     if name in (None, DENSE):
         return folder.similarity_fn_name, heads, None
-    require_head(folder, heads, name, Fsq | SparseHead | TokenHead)
+    require_head(folder, heads, name, VectorHead | SparseHead | TokenHead)
     return "cosine" if isinstance(heads[name], Fsq) else folder.similarity_fn_name, heads, heads[name]
 
 

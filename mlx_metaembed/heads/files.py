@@ -17,14 +17,16 @@ from mlx_metaembed.folder import SIDE, ModelFolder, dense_files, mlm
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, SpladePooling
 from mlx_metaembed.heads.fsq import Fsq
 from mlx_metaembed.heads.lexical import Lexical
+from mlx_metaembed.heads.linear import Classification, Regression
 from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
 from mlx_metaembed.layers.activations import ACTIVATIONS
 
 SparseHead = Splade | Lexical
 TokenHead = MultiVector | Colbert
-Head = Fsq | SparseHead | TokenHead
-HEADS = {head.kind: head for head in (Fsq, Lexical, MultiVector)}
+VectorHead = Fsq | Regression | Classification
+Head = VectorHead | SparseHead | TokenHead
+HEADS = {head.kind: head for head in (Fsq, Regression, Classification, Lexical, MultiVector)}
 """Those that heads.json may hold."""
 
 

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from mlx_metaembed.heads.linear import linear_initial
+from mlx_metaembed.heads.output import Output
 from mlx_metaembed.xp import Array, namespace, relu
 
 MOST_IGNORED = 1_000
@@ -31,6 +33,14 @@ class Lexical:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {"linear.weight": (1, self.in_features), "linear.bias": (1,)}
+
+    def initial(self, seed: int) -> dict[str, np.ndarray]:
+        """Weights drawn as torch.nn.Linear draws them, no bias."""
+        return linear_initial(1, self.in_features, seed)
+
+    def output(self, values: Array, ids: np.ndarray, mask: np.ndarray) -> Output:
+        """What the call gave [B, L], as losses take it: by token, without the special ones."""
+        return Output("sparse", values, ids, mask & ~np.isin(ids, self.ignored))
 
     def __call__(self, weights: Mapping[str, Array], states: Array, ids: Array, mask: Array) -> Array:
         """States [B, L, D], ids int [B, L] and mask bool [B, L] to a weight for each token, float32 [B, L]."""

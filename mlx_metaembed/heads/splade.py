@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mlx_metaembed.heads.output import Output
 from mlx_metaembed.layers.activations import ACTIVATIONS
 from mlx_metaembed.xp import Array, layer_norm, masked, namespace, relu
 
@@ -49,6 +50,10 @@ class Splade:
             for first in range(0, self.vocabulary, WORDS_AT_ONCE)
         ]
         return xp.concatenate(blocks, axis=1)
+
+    def output(self, values: Array, ids: np.ndarray, mask: np.ndarray) -> Output:
+        """What the call gave [B, V], as losses take it: by word."""
+        return Output("sparse", values)
 
     def sparse(self, output: np.ndarray, ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """What the call gave [B, V], as each text's ids and weights."""

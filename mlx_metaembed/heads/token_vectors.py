@@ -11,6 +11,8 @@ import numpy as np
 
 from mlx_metaembed.folder.dense_files import dense_shapes
 from mlx_metaembed.folder.module_types import LateInteraction
+from mlx_metaembed.heads.linear import linear_initial
+from mlx_metaembed.heads.output import Output
 from mlx_metaembed.layers.dense import dense
 from mlx_metaembed.xp import Array, masked, namespace, normalize
 
@@ -32,6 +34,14 @@ class MultiVector:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {"linear.weight": (self.out_features, self.in_features), "linear.bias": (self.out_features,)}
+
+    def initial(self, seed: int) -> dict[str, np.ndarray]:
+        """Weights drawn as torch.nn.Linear draws them, no bias."""
+        return linear_initial(self.out_features, self.in_features, seed)
+
+    def output(self, values: Array, ids: np.ndarray, mask: np.ndarray) -> Output:
+        """What the call gave [B, L, D], as losses take it."""
+        return Output("tokens", values, mask=self.scored(ids, mask), mean=True)
 
     def __call__(self, weights: Mapping[str, Array], states: Array, ids: Array, mask: Array) -> Array:
         """States [B, L, D] to unit vectors float32 [B, L, out_features]; ids and mask do not matter."""

@@ -27,7 +27,7 @@ def losses(
     given = samples(single, engine, batch)
     found = {}
     for each in single:
-        found[f"loss@{each.name}"] = float(engine.numpy(each.loss(given[each.name](outputs[each.head]))))
+        found[f"loss@{each.name}"] = float(engine.numpy(each.loss(given[each.name](outputs))))
     return found
 
 

@@ -24,6 +24,7 @@ from mlx_metaembed.cards import card
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.files import checksums, disk, safetensors
 from mlx_metaembed.folder import ADAPTER, SIDE, ModelFolder, locate, mlm
+from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.folder.parameters import TRUNK, under
 from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
@@ -197,6 +198,8 @@ def _write(
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
     folders.copy_tokenizer(folder.trunk_path, partial)
     trained = under(masters, TRUNK)
+    # A masked-language-model head lies with the trunk, under the names that other tools read.
+    words = mlm.spelled(folder.config, under(masters, f"heads.{SPLADE}."))
     if adapter:
         adapters.write(adapters.with_arrays(adapter, trained), base_name(recipe), partial)
         # With a config.json beside the adapter, transformers takes the folder for a whole model.
@@ -205,14 +208,16 @@ def _write(
         # What was frozen and what other tools want is taken over as it was.
         safetensors.write(
             partial / "model.safetensors",
-            mlm.as_task_model(folder.config, folder.trunk() | folder.carried() | trained),
+            mlm.as_task_model(folder.config, folder.trunk() | folder.carried() | trained | words),
             dtype=None if folder.quantization else "float32",
         )
     for module in folder.dense:
         safetensors.write(partial / module.path / "model.safetensors", under(masters, f"dense.{module.path}."))
-    # Heads on token states are not trained here; they stay as they were.
+    # Heads that no objective names stay as they were.
     others, arrays = head_files.read(folder)
-    head_files.write(others | dict(heads), arrays | under(masters, "heads."), partial)
+    listed = {name: head for name, head in heads.items() if name != SPLADE}
+    stored = {name: array for name, array in under(masters, "heads.").items() if not name.startswith(f"{SPLADE}.")}
+    head_files.write(others | listed, arrays | stored, partial)
     recipes.write(recipe, partial / SIDE / "recipe.toml")
     card.copy_license_and_readme(folder, partial)
     (partial / card.README).write_text(readme, encoding="utf-8")

@@ -7,7 +7,18 @@ from mlx_metaembed import heads as head_files
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.heads import Fsq, Head, level_words, parse_levels
+from mlx_metaembed.heads import (
+    Classification,
+    Fsq,
+    Head,
+    Lexical,
+    MultiVector,
+    Regression,
+    level_words,
+    parse_levels,
+)
+from mlx_metaembed.inputs.special_tokens import special_ids
+from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import HeadTable, ObjectiveTable
 
@@ -67,8 +78,30 @@ def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
     return Fsq(folder.dimensions, parse_levels(levels) if isinstance(levels, str) else tuple(levels))
 
 
-TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]]] = {"fsq": (("levels",), _fsq)}
-"""The keys of each type of head, and what makes it."""
+def _classification(table: HeadTable, folder: ModelFolder) -> Head:
+    return Classification(folder.dimensions, tuple(map(str, table.settings.get("labels", ()))))
+
+
+def _lexical(table: HeadTable, folder: ModelFolder) -> Head:
+    tokenizer = Tokenizer(folder)
+    return Lexical(folder.hidden_size, tuple(sorted(special_ids(folder.trunk_path, tokenizer.id_of))))
+
+
+def _multi_vector(table: HeadTable, folder: ModelFolder) -> Head:
+    features = table.settings.get("features", folder.hidden_size)
+    if not isinstance(features, int) or isinstance(features, bool):
+        raise CallError(f"[[head]] {table.name}: features = {features!r}, expected a whole number")
+    return MultiVector(folder.hidden_size, features)
+
+
+TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]]] = {
+    "fsq": (("levels",), _fsq),
+    "regression": ((), lambda table, folder: Regression(folder.dimensions)),
+    "classification": (("labels",), _classification),
+    "lexical": ((), _lexical),
+    "multi_vector": (("features",), _multi_vector),
+}
+"""The keys of each type of head, and what makes it. `splade` is a model's own, of its masked-language-model head."""
 
 
 def _made(table: HeadTable, folder: ModelFolder) -> Head:

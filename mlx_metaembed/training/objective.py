@@ -5,17 +5,21 @@ One pass of the trunk serves them all. n rows of all chunks, B rows of the batch
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
 
 from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import dense_weights, head_weights
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.output import Output, take
+from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish
 from mlx_metaembed.losses import Loss
 from mlx_metaembed.losses.sample import Sample
-from mlx_metaembed.training.batches import Batch
-from mlx_metaembed.xp import Array, namespace, stop_gradient
+from mlx_metaembed.training.batches import ALL, Batch
+from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
 
 @dataclass(frozen=True)
@@ -25,16 +29,21 @@ class Objective:
 
     name: str
     data: str
-    head: str
+    head: str | tuple[str, ...]
     loss: Loss
     weight: float = 1.0
     widths: tuple[int, ...] = ()
     width_weights: tuple[float, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The heads that it scores: one, or several of a loss that takes them together."""
+        return (self.head,) if isinstance(self.head, str) else self.head
+
 
 def passed(objectives: Collection[Objective], heads: Mapping[str, Head]) -> list[str]:
     """What a pass of the trunk must give for some objectives: the vectors, and heads that read token states."""
-    names = {objective.head for objective in objectives}
+    names = {name for objective in objectives for name in objective.names}
     states = [name for name in sorted(names - {DENSE}) if heads[name].on_tokens]
     return [*([DENSE] if names - set(states) else []), *states]
 
@@ -62,7 +71,7 @@ def total(
             seen({name: replace(output, values=stop_gradient(output.values)) for name, output in found.items()})
         value, losses = None, {}
         for objective in objectives:
-            loss = objective.loss(given[objective.name](found[objective.head]))
+            loss = objective.loss(given[objective.name](found))
             losses[objective.name] = stop_gradient(loss)
             value = objective.weight * loss if value is None else value + objective.weight * loss
         return value * scale, losses
@@ -70,16 +79,47 @@ def total(
     return summed
 
 
-def samples(objectives: Sequence[Objective], engine: Engine, batch: Batch) -> dict[str, Callable[[Output], Sample]]:
-    """For each objective by name, what makes its sample of a head's output for all the batch's rows."""
+def samples(
+    objectives: Sequence[Objective], engine: Engine, batch: Batch
+) -> dict[str, Callable[[Mapping[str, Output]], Sample]]:
+    """For each objective by name, what makes its sample of the heads' outputs for all the batch's rows."""
     mask = None if batch.mask is None else engine.array(batch.mask)
     targets = {name: engine.array(values) for name, values in batch.targets.items()}
 
-    def made(objective: Objective, output: Output) -> Sample:
-        rows = {role: take(output, places.reshape(-1)) for role, places in batch.places.items()}
-        return Sample(rows, mask, targets, objective.widths, objective.width_weights)
+    def made(objective: Objective, found: Mapping[str, Output]) -> Sample:
+        one, *others = [_by_role(objective.loss, found[name], batch) for name in objective.names]
+        return Sample(one, mask, targets, objective.widths, objective.width_weights, others)
 
-    return {objective.name: (lambda output, own=objective: made(own, output)) for objective in objectives}
+    return {objective.name: partial(made, objective) for objective in objectives}
+
+
+def _by_role(loss: Loss, output: Output, batch: Batch) -> dict[str, Output]:
+    """A head's output for the texts of each role that a loss takes; of one that takes none, of all distinct texts."""
+    roles = [role for role in (*loss.roles, *loss.optional) if role in batch.places]
+    if not roles:
+        return {"text": take(output, batch.places[ALL])}
+    return {role: take(output, batch.places[role].reshape(-1)) for role in roles}
+
+
+def joined(head: Head, values: Sequence[Array], chunks: Sequence[Chunk]) -> Output:
+    """A token head's output for all the chunks' rows, each padded to the longest."""
+    xp, longest = namespace(values[0]), max(chunk.ids.shape[1] for chunk in chunks)
+    by_token = head.output(values[0], chunks[0].ids, chunks[0].mask).mask is not None
+    padded = [_padded(each, longest) if by_token else each for each in values]
+    ids, mask = (
+        np.concatenate([np.pad(each, ((0, 0), (0, longest - each.shape[1]))) for each in arrays])
+        for arrays in ([chunk.ids for chunk in chunks], [chunk.mask for chunk in chunks])
+    )
+    return head.output(xp.concatenate(padded, axis=0), ids, mask)
+
+
+def _padded(values: Array, longest: int) -> Array:
+    """Values [b, L, ...] with zeros up to `longest` tokens."""
+    missing = longest - values.shape[1]
+    if not missing:
+        return values
+    zeros = constant(np.zeros((values.shape[0], missing, *values.shape[2:]), np.float32), values)
+    return namespace(values).concatenate([values, zeros], axis=1)
 
 
 def by_head(
@@ -98,10 +138,10 @@ def by_head(
         if pooled:
             vectors = finish(vectors, pooled, dense_weights(pooled, parameters))
         found[DENSE] = Output("vector", vectors)
-    for name in {objective.head: None for objective in objectives if objective.head != DENSE}:
+    for name in {name: None for objective in objectives for name in objective.names if name != DENSE}:
         head = heads[name]
         if head.on_tokens:
-            found[name] = head.joined([each[name] for each in outputs], batch.chunks)
+            found[name] = joined(head, [each[name] for each in outputs], batch.chunks)
         else:
             found[name] = Output(head.gives, head(weights[name], found[DENSE].values))
     return found
