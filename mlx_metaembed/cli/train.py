@@ -54,10 +54,11 @@ def recipe_options(command: click.Command) -> click.Command:
 
 @click.command("train")
 @click.argument("recipe", required=False, metavar="[RECIPE.toml]")
+@click.option("--show-recipe", is_flag=True, help="Print the whole recipe as tables, and run nothing.")
 @click.option("--resume", is_flag=True, help="Continue the unfinished run in --out.")
 @recipe_options
 @json_option
-def command(recipe: str | None, resume: bool, as_json: bool, **options: object) -> None:
+def command(recipe: str | None, show_recipe: bool, resume: bool, as_json: bool, **options: object) -> None:
     """Fine-tune a model on pairs or triplets.
 
     \b
@@ -72,6 +73,9 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     given = {name: value for name, value in options.items() if value is not None}
     settings = (read_recipe(recipe) if recipe else {}) | given
     chosen = _resumed(settings) if resume else Recipe(**settings)
+    if show_recipe:
+        click.echo(_shown(chosen), nl=False)
+        return
     stages, stop = Stages(), _Stop()
     try:
         with closing(stages), signals.handled(stop.handle):
@@ -117,6 +121,18 @@ def _next(recipe: Recipe) -> list[str]:
         f"metaembed export {out} {beside} --to mlx --bits 4",
         f"metaembed index {out} texts.txt {index}",
     ]
+
+
+def _shown(recipe: Recipe) -> str:
+    """The recipe as tables, with what a model has already and the data would add."""
+    from mlx_metaembed import folder
+    from mlx_metaembed.folder import locate
+    from mlx_metaembed.recipe.long_form import long_form
+    from mlx_metaembed.recipe.toml import text
+    from mlx_metaembed.training.head_tables import codes
+
+    own = codes(folder.read(locate.resolve(recipe.model, weights=False))) if recipe.model else []
+    return text(long_form(recipe, own))
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:

@@ -1,7 +1,8 @@
 """Heads: what stands on the trunk. Frozen dataclasses: fields = JSON, shapes() = weights, call = mathematics.
 
 A head holds no arrays: its weights come in as a dict of names to arrays of whichever engine runs, so that one text
-serves both. `on_tokens` heads take every token's state, the others the model's vectors; `gives` says what comes out (heads/output.py).
+serves both. Heads that are `on_tokens` take every token's state, the others the model's vectors; `gives` says what
+comes out (heads/output.py).
 """
 
 from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, VectorHead, every, listed, read, write

@@ -19,9 +19,8 @@ LARGEST = 2**31 - 1
 LARGEST_SEED = 2**63 - 1
 TRUNK = ("full", "lora", "dora")
 BELONGS = {
-    **dict.fromkeys(
-        ("temperature", "symmetric", "false_negative_margin", "false_negative_ratio"), ("loss", ("info_nce",))
-    ),
+    **dict.fromkeys(("symmetric", "false_negative_margin", "false_negative_ratio"), ("loss", ("info_nce",))),
+    "temperature": ("loss", ("info_nce", "kl")),
     **dict.fromkeys(("distance", "margin", "soft_margin"), ("loss", ("triplet",))),
     **dict.fromkeys(("lora_rank", "lora_alpha"), ("train", ("lora", "dora"))),
     **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),

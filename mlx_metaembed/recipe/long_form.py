@@ -10,6 +10,8 @@ from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable
 
 DATA, DENSE, CODES = "data", "dense", "codes"
 """The names that the short form gives to its data set, to the model's vectors, and to the head that `fsq` trains."""
+CLASSES, CLASSIFYING = "classes", "cross_entropy"
+"""The head that the short form adds for the loss on labels."""
 SHORT = {
     "sources": ("data", "columns", "no_header"),
     "heads": ("dense", "fsq"),
@@ -30,6 +32,7 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
         heads = (
             *([HeadTable(DENSE, "dense", {"features": recipe.dense})] if recipe.dense else []),
             *([HeadTable(CODES, "fsq", {"levels": recipe.fsq})] if recipe.fsq else []),
+            *([HeadTable(CLASSES, "classification")] if recipe.loss == CLASSIFYING else []),
         )
     if not objectives:
         data = sources[0].name if sources else DATA
@@ -40,7 +43,10 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
 
 def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[ObjectiveTable, ...]:
     names = [each.name for each in fields(LOSSES[recipe.loss])]
-    settings = {name: getattr(recipe, name) for name in names if name in SHORT["objectives"]}
+    short = [name for name in names if name in SHORT["objectives"]]
+    settings = {name: getattr(recipe, name) for name in short if getattr(recipe, name) != default(name)}
+    if recipe.loss == CLASSIFYING:
+        return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, settings=settings),)
     vectors = ObjectiveTable(
         *(DENSE, data, DENSE, recipe.loss),
         matryoshka=recipe.matryoshka,

@@ -48,7 +48,12 @@ class Recipe:
         "budget leaves no useful chunk without it.",
         ("auto", "on", "off"),
     )
-    loss: str = setting("info_nce", "Loss on the vectors.", ("info_nce", "triplet"))
+    loss: str = setting(
+        "info_nce",
+        "What is minimised: on pairs info_nce or triplet, on scored pairs cosent or mse, on scored candidates kl or "
+        "margin_mse, on labelled texts cross_entropy.",
+        ("info_nce", "triplet", "cosent", "mse", "kl", "margin_mse", "cross_entropy"),
+    )
     temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
     symmetric: bool = setting(False, "InfoNCE: also from positive to anchor.")
     false_negative_margin: float | None = setting(

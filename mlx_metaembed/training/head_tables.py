@@ -1,9 +1,11 @@
 """The heads that a run trains: what its `[[head]]` tables add, and those of the model's own that objectives name."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder
@@ -80,6 +82,25 @@ def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
 
 def _classification(table: HeadTable, folder: ModelFolder) -> Head:
     return Classification(folder.dimensions, tuple(map(str, table.settings.get("labels", ()))))
+
+
+def with_labels(recipe: Recipe, rows: Mapping[str, Rows]) -> Recipe:
+    """The recipe, whose classification heads have the labels of the data that trains them where none are given."""
+    given = {
+        name: rows[each.data].labels
+        for each in recipe.objectives
+        for name in names(each)
+        if each.data in rows and rows[each.data].labels
+    }
+    return replace(
+        recipe,
+        heads=tuple(
+            replace(table, settings=table.settings | {"labels": given[table.name]})
+            if table.type == "classification" and not table.settings.get("labels") and table.name in given
+            else table
+            for table in recipe.heads
+        ),
+    )
 
 
 def _lexical(table: HeadTable, folder: ModelFolder) -> Head:

@@ -152,7 +152,7 @@ class _Loop:
     def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
         """One update from a group of batches, and its row of metrics."""
         parts, recipe, scale = self.parts, self.recipe, self.position.scale
-        at, tokens, losses, by_width = time.perf_counter(), 0, [], {}
+        at, tokens, losses, by_width, by_objective = time.perf_counter(), 0, [], {}, {}
         optimizer = Optimizer(recipe, step=step, steps=parts.steps, heads=parts.at_head_rate)
         for number, (source, make) in enumerate(group):
             batch = make()
@@ -162,8 +162,10 @@ class _Loop:
             self.shapes |= {chunk.ids.shape for chunk in batch.chunks}
             shown: list = []
             seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
-            value, _ = self._gradient(source, batch, padded, seen, seed=(recipe.seed, step, number))
+            value, each = self._gradient(source, batch, padded, seen, seed=(recipe.seed, step, number))
             losses.append(value / scale.factor)
+            if len(parts.objectives) > 1:
+                by_objective |= {f"loss/{name}": loss for name, loss in each.items()}
             for outputs in shown:
                 by_width = by_widths.losses(parts.objectives_of(source), parts.engine, batch, outputs)
         loss = sum(losses) / len(losses)
@@ -182,6 +184,7 @@ class _Loop:
             "epoch": round(step * recipe.grad_accumulation_steps / self._batches_an_epoch, 4),
             "loss": loss,
             **by_width,
+            **by_objective,
             "learning_rate": optimizer.learning_rate,
             "grad_norm": norm if finite else None,
             "tokens_per_second": tokens / (time.perf_counter() - at),
