@@ -61,7 +61,7 @@ def test_without_a_watch_a_run_shows_itself(tiny: Path, pairs: Path, tmp_path: P
     recipe = {"model": str(tiny), "data": str(pairs), "batch_size": 8, "epochs": 1, "engine": "mlx"}
     train(Recipe(**recipe, out=str(tmp_path / "one")))
     assert "training: 5 of 5 steps" in capsys.readouterr().err
-    train(Recipe(**recipe, out=str(tmp_path / "two")), watch=Callbacks())
+    train(Recipe(**recipe, out=str(tmp_path / "two")), callbacks=[Callbacks()])
     assert capsys.readouterr().err == ""
 
 

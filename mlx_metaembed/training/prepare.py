@@ -19,9 +19,21 @@ from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import batches, checkpoint, claim, defaults, model_parts, pooled_vectors, resumed
+from mlx_metaembed.training import (
+    batches,
+    best,
+    checkpoint,
+    claim,
+    defaults,
+    evaluation,
+    model_parts,
+    pooled_vectors,
+    resumed,
+    trackers,
+)
 from mlx_metaembed.training.batches import Columns
 from mlx_metaembed.training.checkpoint import Position
+from mlx_metaembed.training.evaluation import Evaluation
 from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.loss_scale import LossScale
 from mlx_metaembed.training.plan import Job, Plan, Target, fitting, measured
@@ -50,6 +62,7 @@ class Parts:
     columns: Columns
     store: Store
     vectors: np.ndarray | None
+    evaluation: Evaluation | None
     pad_id: int
     position: Position
     start: Path | None
@@ -91,6 +104,10 @@ def prepare(
     if any(width > dimensions for width in recipe.matryoshka):
         raise CallError(f"matryoshka = {list(recipe.matryoshka)}, but the model's vectors have {dimensions} features")
     pairs = _pairs(recipe, note)
+    trackers.require(recipe)
+    measured_on = evaluation.read(recipe, pairs, folder, heads, tokenizer, note)
+    if start:
+        best.require_same(start, measured_on)
     given, recipe = recipe, defaults.completed(recipe, len(pairs))
     engine = choose(recipe.engine)
     note(f"engine: {engine.name} on {engine.device} ({engine.reason})")
@@ -148,6 +165,8 @@ def prepare(
     def begin() -> tuple[str, Store]:
         run = claim.begin(out, recipe, lock, resume=resume)
         count = len(numbered.texts)
+        if measured_on:
+            measured_on.begin(out, lambda texts: advance("tokenising eval_data", texts, measured_on.texts), note)
         return run, numbered.store(tokenizer, out, lambda texts: advance("tokenising", texts, count), note)
 
     if recipe.train == "heads":
@@ -162,6 +181,10 @@ def prepare(
             advance=lambda count: advance("embedding", count, len(numbered.texts)),
             note=note,
         )
+        if measured_on:
+            measured_on.pool(
+                out, engine, planned.chunk_tokens, lambda n: advance("embedding eval_data", n, measured_on.texts), note
+            )
     engine.load(
         folder,
         dtype=dtype,
@@ -181,7 +204,7 @@ def prepare(
         recipe=recipe,
         out=out,
         run=run,
-        stores=numbered.stores,
+        stores=numbered.stores + (measured_on.stores if measured_on else []),
         folder=folder,
         engine=engine,
         dtype=dtype,
@@ -192,6 +215,7 @@ def prepare(
         columns=numbered.columns,
         store=store,
         vectors=vectors,
+        evaluation=measured_on,
         pad_id=tokenizer.pad_id,
         position=position,
         start=start,
