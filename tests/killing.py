@@ -1,4 +1,6 @@
-"""Walks a run with a kill at each call that changes its folder: `python killing.py ENGINE MODEL DATA FOLDER`.
+"""Walks a run with a kill at each call that changes its folder: `python killing.py ENGINE MODEL DATA FOLDER [ROWS]`.
+
+With rows the run is evaluated, and its best step is neither its last nor one that is kept for being new.
 
 Everything is imported, and no engine has computed, when the process is copied for each kill: a copy starts in no time.
 Prints how many kills were made good.
@@ -6,6 +8,7 @@ Prints how many kills were made good.
 
 import gc
 import importlib
+import json
 import os
 import shutil
 import signal
@@ -108,12 +111,16 @@ def whole(recipe: Recipe, modules: Path) -> None:
     modules.write_text(" ".join(sorted(sys.modules)))
 
 
-def main(engine: str, model: str, data: str, folder: str) -> None:
+def main(engine: str, model: str, data: str, folder: str, rows: str = "") -> None:
     out, modules = Path(folder) / "runs" / "out", Path(folder) / "modules"
     out.parent.mkdir()
-    rows = {"batch_size": 8, "iters": 2, "save_every": 1, "save_total_limit": 1, "dense": 8}
-    recipe = Recipe(model=model, data=data, out=str(out), engine=engine, **rows)
+    settings = {"batch_size": 8, "iters": 2, "save_every": 1, "save_total_limit": 1, "dense": 8}
+    if rows:
+        settings |= {"eval_data": rows, "eval_steps": 1, "iters": 4, "learning_rate": 0.02}
+    recipe = Recipe(model=model, data=data, out=str(out), engine=engine, **settings)
     assert child(lambda: whole(recipe, modules)) == 0
+    if rows:
+        print("best step", json.loads((out / "metaembed" / "best.json").read_text())["step"])
     for name in modules.read_text().split():
         # Compiled modules register names that can't be imported.
         with suppress(ImportError):

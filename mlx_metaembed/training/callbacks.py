@@ -36,11 +36,12 @@ def together(callbacks: Sequence[Callbacks]) -> Callbacks:
 
         return told
 
-    # Each is asked, whatever another one says.
-    return Callbacks(
-        **{name: tell(name) for name in ("note", "prepared", "step", "evaluated")},
-        stopped=lambda: any([each.stopped() for each in callbacks]),
-    )
+    def stopped() -> bool:
+        # Each is asked, whatever another one says.
+        answers = [each.stopped() for each in callbacks]
+        return any(answers)
+
+    return Callbacks(**{name: tell(name) for name in ("note", "prepared", "step", "evaluated")}, stopped=stopped)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ The measures are those of `metaembed eval`, from one text; only where the vector
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -98,9 +99,10 @@ def read(
     known = evaluate.measures(rows)
     metric = recipe.metric or known[0]
     if metric not in known:
+        given = sorted(known, key=lambda name: -SequenceMatcher(None, metric, name).ratio())
         raise CallError(
             f"metric = {metric!r}{nearest(metric, known) or '.'} {recipe.eval_data} is for "
-            f"{evaluate.task(rows)} and gives {', '.join(known)}"
+            f"{evaluate.task(rows)} and gives {', '.join(given)}"
         )
     rows = rows.retrieval() if isinstance(rows, Pairs) else rows
     _require_measurable(rows, recipe.eval_data)
@@ -135,7 +137,7 @@ def _require_measurable(rows: Rows, source: str) -> None:
 
 
 def _require_apart(recipe: Recipe, pairs: Pairs, measured: set[str], note: Callable[[str], None]) -> None:
-    """Raise CallError where the training pairs have texts that are measured, whatever their spaces; a note if allowed."""
+    """Raise CallError where the training pairs have texts that are measured, whatever their spaces; a note if told."""
     own = {" ".join(text.split()): text for text in measured}
     trained = (pairs.anchors, pairs.positives, *pairs.negatives)
     shared = {plain for texts in trained for text in texts if (plain := " ".join(text.split())) in own}

@@ -13,7 +13,9 @@ from mlx_metaembed.training.callbacks import Callbacks
 def require(recipe: Recipe) -> None:
     """Raise CallError where the package of a tracker is not installed; nothing is imported."""
     for name in recipe.report_to:
-        if importlib.util.find_spec(name) is None:
+        found = importlib.util.find_spec(name)
+        # A folder wandb/, which that package leaves where it runs, is found as well.
+        if found is None or found.origin is None:
             raise missing_extra(name, name, f"report_to = {name!r}")
 
 
