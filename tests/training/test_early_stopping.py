@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from evaluated_runs import best_of, evaluations, falling
+from evaluated_runs import best_of, evaluations, falling, held_out
+from test_cli import refused, run
 from test_train import final, metrics, stop_after
 
 from mlx_metaembed.cli.train import _measured
@@ -60,6 +61,27 @@ def test_equal_values_are_no_improvement():
         best = best.after({"step": step, "eval/mrr@10": value})
     assert best == Best("mrr@10", "key", start=0.5, step=2, value=0.375, last=0.125, waited=2)
     assert best.after({"step": 5, "loss": 1.0}) == best
+
+
+def test_the_command_line_says_it(tiny: Path, pairs: Path, tmp_path: Path):
+    rows, out = held_out(tmp_path, "accuracy"), tmp_path / "out"
+    words = ["--model", tiny, "--data", pairs, "--out", out, "--batch-size", "8", "--learning-rate", "0.02"]
+    words += ["--eval-data", rows, "--eval-steps", "1", "--metric", "macro_f1", "--early-stopping", "2"]
+    done = run("train", *words, "--iters", "12", "--json")
+    found = json.loads(done.stdout)
+    measures = {step: each["eval/macro_f1"] for step, each in evaluations(out).items()}
+    assert found["metric"] == "macro_f1" and found["start"] == measures[0]
+    assert (
+        found["best_metric"] == max(value for step, value in measures.items() if step) == measures[found["best_step"]]
+    )
+    assert found["last"] == measures[found["steps"]] and found["stopped_early"] is (found["steps"] < 12)
+    page = (out / "report.html").read_text()
+    assert "Macro F1 on accuracy.jsonl" in page and f"best {found['best_metric']:.3f} at step" in page
+    assert f"{found['best_step']} (Macro F1 {found['best_metric']:.3f})" in page
+    assert "rows.jsonl" in refused(
+        "train", *words[:4], "--out", tmp_path / "no", "--eval-data", tmp_path / "rows.jsonl"
+    )
+    assert not (tmp_path / "no").exists()
 
 
 def result(**measured: object) -> Result:

@@ -235,6 +235,21 @@ def test_shared_texts_are_counted_shown_and_allowed_on_demand(tiny: Path, pairs:
     assert result.best_step and any("shares 2 of its 10 texts" in note for note in notes)
 
 
+def test_of_a_beir_folder_the_queries_count_not_the_corpus(tiny: Path, pairs: Path, tmp_path: Path):
+    own = [json.loads(line) for line in pairs.read_text().splitlines()]
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    written(folder / "corpus.jsonl", [{"_id": f"d{n}", "text": row["positive"]} for n, row in enumerate(own)])
+    written(folder / "queries.jsonl", [{"_id": f"q{n}", "text": f"what is {n}"} for n in range(3)])
+    judged = "".join(f"q{n}\td{n}\t1\n" for n in range(3))
+    (folder / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
+    settings = evaluated(tiny, pairs, tmp_path / "out", folder, iters=2, epochs=None)
+    assert train(settings).metric == "ndcg@10"
+    written(folder / "queries.jsonl", [{"_id": f"q{n}", "text": own[n]["anchor"]} for n in range(3)])
+    with pytest.raises(CallError, match=r"shares 3 of its 3 texts"):
+        train(replace(settings, out=str(tmp_path / "other")))
+
+
 def test_what_may_change_when_a_run_goes_on(worse_later: Callable[..., Recipe], tmp_path: Path):
     rows = tmp_path / "rows.jsonl"
     shutil.copyfile(held_out(tmp_path, "spearman"), rows)
