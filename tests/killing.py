@@ -1,6 +1,6 @@
-"""Walks a run with a kill at each call that changes its folder: `python killing.py ENGINE MODEL DATA FOLDER [ROWS]`.
+"""Walks a run with a kill at each call that changes its folder: `python killing.py ENGINE MODEL DATA FOLDER`.
 
-With rows the run is evaluated, and its best step is neither its last nor one that is kept for being new.
+With ROWS EVERY behind, the run is evaluated, its best step is the second of four, and one call of EVERY is killed at.
 
 Everything is imported, and no engine has computed, when the process is copied for each kill: a copy starts in no time.
 Prints how many kills were made good.
@@ -111,12 +111,12 @@ def whole(recipe: Recipe, modules: Path) -> None:
     modules.write_text(" ".join(sorted(sys.modules)))
 
 
-def main(engine: str, model: str, data: str, folder: str, rows: str = "") -> None:
+def main(engine: str, model: str, data: str, folder: str, rows: str = "", every: str = "1") -> None:
     out, modules = Path(folder) / "runs" / "out", Path(folder) / "modules"
     out.parent.mkdir()
     settings = {"batch_size": 8, "iters": 2, "save_every": 1, "save_total_limit": 1, "dense": 8}
     if rows:
-        settings |= {"eval_data": rows, "eval_steps": 1, "iters": 4, "learning_rate": 0.02}
+        settings |= {"eval_data": rows, "eval_steps": 1, "iters": 4, "learning_rate": 0.005}
     recipe = Recipe(model=model, data=data, out=str(out), engine=engine, **settings)
     assert child(lambda: whole(recipe, modules)) == 0
     if rows:
@@ -131,7 +131,7 @@ def main(engine: str, model: str, data: str, folder: str, rows: str = "") -> Non
     assert not killed(recipe, 0)
     expected, at = state(out.parent), 0
     while True:
-        at += 1
+        at += int(every)
         shutil.rmtree(out)
         if not killed(recipe, at):
             break
@@ -142,7 +142,7 @@ def main(engine: str, model: str, data: str, folder: str, rows: str = "") -> Non
         found = state(out.parent)
         assert found.keys() == expected.keys(), (at, found.keys() ^ expected.keys())
         assert found == expected, (at, [name for name, content in found.items() if content != expected[name]])
-    print(at - 1)
+    print((at - 1) // int(every))
 
 
 main(*sys.argv[1:])
