@@ -30,6 +30,9 @@ ENGINES = ("mlx", "torch")
 NAMED = [name for name in os.environ.get("METAEMBED_TEST_ENGINES", "").split(",") if name]
 PEER = importlib.util.find_spec("sentence_transformers") is not None
 PEFT = importlib.util.find_spec("peft") is not None
+TRACKERS = {
+    name: getattr(importlib.util.find_spec(name), "origin", None) is not None for name in ("tensorboard", "wandb")
+}
 
 
 def transformers_takes_peft() -> bool:
@@ -64,6 +67,7 @@ def pytest_report_header() -> str:
         left_out.append("what PEFT loads")
     elif not transformers_takes_peft():
         left_out.append("adapters that transformers makes: it asks for a newer PEFT")
+    left_out += [f"rows in {name}" for name, there in TRACKERS.items() if not there]
     return f"engines tested: {', '.join(TESTED)}; left out: {', '.join(left_out) or 'none'}"
 
 
@@ -80,6 +84,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("peft_library", ["peft"] if PEFT else [])
     if "peft_in_transformers" in metafunc.fixturenames:
         metafunc.parametrize("peft_in_transformers", ["peft"] if PEER and transformers_takes_peft() else [])
+    for name, there in TRACKERS.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, [name] if there else [])
     if "exporter" in metafunc.fixturenames:
         # torch's newer exporter needs a package of its own; what it writes also stands in golden/onnx.
         newer = ["dynamo"] if importlib.util.find_spec("onnxscript") else []

@@ -1,11 +1,14 @@
 """Walks a run with a kill at each call that changes its folder: `python killing.py ENGINE MODEL DATA FOLDER`.
 
+With ROWS EVERY behind, the run is evaluated, its best step is the second of four, and one call of EVERY is killed at.
+
 Everything is imported, and no engine has computed, when the process is copied for each kill: a copy starts in no time.
 Prints how many kills were made good.
 """
 
 import gc
 import importlib
+import json
 import os
 import shutil
 import signal
@@ -108,12 +111,16 @@ def whole(recipe: Recipe, modules: Path) -> None:
     modules.write_text(" ".join(sorted(sys.modules)))
 
 
-def main(engine: str, model: str, data: str, folder: str) -> None:
+def main(engine: str, model: str, data: str, folder: str, rows: str = "", every: str = "1") -> None:
     out, modules = Path(folder) / "runs" / "out", Path(folder) / "modules"
     out.parent.mkdir()
-    rows = {"batch_size": 8, "iters": 2, "save_every": 1, "save_total_limit": 1, "dense": 8}
-    recipe = Recipe(model=model, data=data, out=str(out), engine=engine, **rows)
+    settings = {"batch_size": 8, "iters": 2, "save_every": 1, "save_total_limit": 1, "dense": 8}
+    if rows:
+        settings |= {"eval_data": rows, "eval_steps": 1, "iters": 4, "learning_rate": 0.005}
+    recipe = Recipe(model=model, data=data, out=str(out), engine=engine, **settings)
     assert child(lambda: whole(recipe, modules)) == 0
+    if rows:
+        print("best step", json.loads((out / "metaembed" / "best.json").read_text())["step"])
     for name in modules.read_text().split():
         # Compiled modules register names that can't be imported.
         with suppress(ImportError):
@@ -124,7 +131,7 @@ def main(engine: str, model: str, data: str, folder: str) -> None:
     assert not killed(recipe, 0)
     expected, at = state(out.parent), 0
     while True:
-        at += 1
+        at += int(every)
         shutil.rmtree(out)
         if not killed(recipe, at):
             break
@@ -135,7 +142,7 @@ def main(engine: str, model: str, data: str, folder: str) -> None:
         found = state(out.parent)
         assert found.keys() == expected.keys(), (at, found.keys() ^ expected.keys())
         assert found == expected, (at, [name for name, content in found.items() if content != expected[name]])
-    print(at - 1)
+    print((at - 1) // int(every))
 
 
 main(*sys.argv[1:])

@@ -29,7 +29,7 @@ with tempfile.TemporaryDirectory() as work:
         memory="1000GB",
     )
     steps: list[dict] = []
-    result = train(recipe, watch=Callbacks(step=steps.append))
+    result = train(recipe, callbacks=[Callbacks(step=steps.append)])
 program.answer(
     peak_bytes=result.peak_memory_bytes,
     loss=result.loss,

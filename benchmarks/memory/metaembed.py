@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as work:
     write(data, texts(count, given.length, numbers=words is None), given.columns)
     recipe = Recipe(model=str(model), data=str(data), out=f"{work}/run", iters=2, dtype="float32", **settings)
     steps: list[dict] = []
-    result = train(recipe, watch=Callbacks(step=steps.append))
+    result = train(recipe, callbacks=[Callbacks(step=steps.append)])
 program.answer(
     planned=result.planned_memory_bytes,
     peak_bytes=result.peak_memory_bytes,

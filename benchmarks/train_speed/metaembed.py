@@ -33,7 +33,7 @@ with tempfile.TemporaryDirectory() as work:
         engine=given.engine,
     )
     steps: list[dict] = []
-    result = train(recipe, watch=Callbacks(step=steps.append))
+    result = train(recipe, callbacks=[Callbacks(step=steps.append)])
 seconds = tokenising + steps[-1]["elapsed_s"]
 program.answer(
     tokens_per_second=tokens / seconds,

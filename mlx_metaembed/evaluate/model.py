@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
 
 K = 10
+MEASURES = {
+    "retrieval": (f"ndcg@{K}", f"recall@{K}", f"mrr@{K}"),
+    "sts": ("spearman", "pearson"),
+    "classification": ("accuracy", "macro_f1"),
+}
+"""What each task is measured by."""
 Rows = Pairs | Scored | Labelled | Retrieval
 Progress = Callable[[int], object]
 Sides = tuple[np.ndarray, np.ndarray]
@@ -73,6 +79,11 @@ def task(rows: Rows) -> str:
     return {Scored: "sts", Labelled: "classification"}.get(type(rows), "retrieval")
 
 
+def measures(rows: Rows) -> tuple[str, ...]:
+    """The names of what rows are measured by, the one that people report first; more is better."""
+    return MEASURES[task(rows)]
+
+
 def counts(rows: Rows) -> dict[str, int]:
     """How much the rows hold, in the task's own words."""
     if isinstance(rows, Scored):
@@ -96,12 +107,17 @@ def notes(rows: Rows) -> list[str]:
 
 def texts_to_encode(rows: Rows) -> int:
     """How many texts `measure_model` encodes: each distinct one once."""
-    if isinstance(rows, Scored):
-        return len({*rows.sentence1, *rows.sentence2})
-    if isinstance(rows, Labelled):
-        return len(set(rows.texts))
+    return sum(map(len, texts_by_prompt(rows).values()))
+
+
+def texts_by_prompt(rows: Rows) -> dict[str | None, list[str]]:
+    """The distinct texts of rows in the order in which they are encoded, by the name of their prompt."""
     found = rows.retrieval() if isinstance(rows, Pairs) else rows
-    return len(set(found.queries)) + len(set(found.corpus))
+    if isinstance(found, Retrieval):
+        sides: dict[str | None, list[str]] = {"query": found.queries, "document": found.corpus}
+    else:
+        sides = {None: found.texts if isinstance(found, Labelled) else [*found.sentence1, *found.sentence2]}
+    return {prompt: list(dict.fromkeys(texts)) for prompt, texts in sides.items()}
 
 
 def encode(embedder: "Embedder", rows: Rows, *, progress: Progress = _silent) -> Sides:

@@ -119,6 +119,7 @@ class Stages:
 
     def __init__(self):
         self._current: Progress | None = None
+        self._measured: dict[str, object] = {}
 
     def prepared(self, what: str, texts: int, of: int) -> None:
         """So many more of the texts are tokenised, or embedded."""
@@ -127,8 +128,12 @@ class Stages:
     def step(self, row: Mapping[str, object]) -> None:
         """A step is done, with its row of metrics."""
         current = self._stage("training", row["steps"], unit="steps", initial=row["step"] - 1, stay=True)
-        current.say(step_words(row))
+        current.say(step_words({**self._measured, **row}))
         current.update()
+
+    def evaluated(self, row: Mapping[str, object]) -> None:
+        """The model was measured: what was found stands beside the steps until it is measured again."""
+        self._measured = {name: value for name, value in row.items() if name.startswith("eval/")}
 
     def close(self) -> None:
         if self._current is not None:
@@ -143,10 +148,12 @@ class Stages:
 
 
 def step_words(row: Mapping[str, object]) -> str:
-    """A step in words: its loss, by width where that is known, and tokens a second."""
+    """A step in words: its loss, by width where that is known, the first that was measured, and tokens a second."""
     by_width = [f"{name.removeprefix('loss@')}: {row[name]:.4f}" for name in row if name.startswith("loss@")]
     loss = f"loss {row['loss']:.4f}" + (f" ({', '.join(by_width)})" if by_width else "")
-    return f"{loss}, {row['tokens_per_second']:,.0f} tokens/s"
+    measured = next((name for name in row if name.startswith("eval/")), None)
+    found = f", {measured.removeprefix('eval/')} {row[measured]:.4f}" if measured else ""
+    return f"{loss}{found}, {row['tokens_per_second']:,.0f} tokens/s"
 
 
 def _width() -> dict[str, object]:

@@ -18,6 +18,7 @@ LARGEST = 2**31 - 1
 """No whole number of a recipe is larger, but for a seed: sizes and counts are int32 for the engines."""
 LARGEST_SEED = 2**63 - 1
 TRUNK = ("full", "lora", "dora")
+TRACKERS = ("tensorboard", "wandb")
 BELONGS = {
     **dict.fromkeys(("symmetric", "false_negative_margin", "false_negative_ratio"), ("loss", ("info_nce",))),
     "temperature": ("loss", ("info_nce", "kl")),
@@ -27,6 +28,7 @@ BELONGS = {
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
     "matryoshka_weights": ("matryoshka", ()),
+    **dict.fromkeys(("eval_columns", "eval_steps", "metric", "early_stopping", "allow_leak"), ("eval_data", ())),
 }
 """Settings that mean something only beside another one: its name, and the values of it, or any that is set.
 
@@ -66,6 +68,8 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         "save_every",
         "save_total_limit",
         "steps_per_report",
+        "eval_steps",
+        "early_stopping",
         "max_characters",
     ):
         value = getattr(recipe, name)
@@ -98,7 +102,11 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
             f"matryoshka_weights = {list(weights)}: expected a number of 0 or more for each of the "
             f"{len(recipe.matryoshka)} widths"
         )
-    for name, parse in (("fsq", parse_levels), ("memory", parse_size), ("columns", parse_columns)):
+    for name in recipe.report_to:
+        if name not in TRACKERS:
+            yield f"report_to = {name!r}: expected {' or '.join(TRACKERS)}{nearest(name, TRACKERS)}"
+    parsers = {"fsq": parse_levels, "memory": parse_size, "columns": parse_columns, "eval_columns": parse_columns}
+    for name, parse in parsers.items():
         try:
             if getattr(recipe, name):
                 parse(getattr(recipe, name))

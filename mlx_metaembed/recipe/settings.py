@@ -34,6 +34,18 @@ class Recipe:
     columns: str = setting("", "What the data calls its columns: anchor=title,positive=source. A table in TOML.")
     no_header: bool = setting(False, "A .csv or .tsv has no header: its columns are told by position.")
     out: str = setting("", "Folder that the run writes: checkpoints, then the model.")
+    eval_data: str = setting(
+        "", "Rows to measure the model on while it trains, as `metaembed eval` takes them. The best checkpoint is kept."
+    )
+    eval_columns: str = setting("", "What eval_data calls its columns, as in columns.")
+    eval_steps: int | None = setting(None, "Steps between evaluations. Default: a tenth of the run.")
+    metric: str = setting(
+        "", "What the best checkpoint is best by. Default: ndcg@10, or by the data spearman or accuracy."
+    )
+    early_stopping: int | None = setting(
+        None, "End the run after so many evaluations without improvement. Default: never."
+    )
+    allow_leak: bool = setting(False, "Go on where eval_data shares texts with the training data.")
     train: str = setting(
         "full", "What trains: every parameter, an adapter, or heads alone.", ("full", "lora", "dora", "heads")
     )
@@ -105,6 +117,7 @@ class Recipe:
     save_every: int = setting(200, "Steps between checkpoints.")
     save_total_limit: int = setting(2, "Checkpoints kept; older ones go when a newer one is whole.")
     steps_per_report: int = setting(1, "Steps between rows of metrics.jsonl.")
+    report_to: tuple[str, ...] = setting((), "Also log to tensorboard, wandb (Weights & Biases), or both.")
     max_characters: int = setting(100_000, "A text this long is an error, since the model reads its start only.")
     multi_dataset_batch_sampler: str = setting(
         "proportional",

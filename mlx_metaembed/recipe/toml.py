@@ -34,14 +34,15 @@ def read(path: str | Path) -> dict:
     unknown = [f"unknown key {key!r}{nearest(key, known)}" for key in found if key not in known]
     if unknown:
         raise faults(f"{path}:", unknown, f"Known keys: {', '.join(sorted(known))}")
-    if isinstance(columns := found.get("columns"), dict):
-        if wrong := [
-            f"columns.{name} = {source!r}: expected a text"
-            for name, source in columns.items()
-            if not isinstance(source, str)
-        ]:
-            raise faults(f"{path}:", wrong)
-        found["columns"] = column_maps.written(columns)
+    for key in ("columns", "eval_columns"):
+        if isinstance(columns := found.get(key), dict):
+            if wrong := [
+                f"{key}.{name} = {source!r}: expected a text"
+                for name, source in columns.items()
+                if not isinstance(source, str)
+            ]:
+                raise faults(f"{path}:", wrong)
+            found[key] = column_maps.written(columns)
     return _tables(path, found) | {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in found.items()

@@ -12,6 +12,7 @@ TYPES = {
     bool: "true or false",
     types.NoneType: "nothing",
 }
+LISTED = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
 def fits(value: object, hint: object) -> bool:
@@ -29,7 +30,7 @@ def type_name(hint: object) -> str:
     """A field's type in words."""
     if isinstance(hint, types.UnionType):
         return " or ".join(type_name(option) for option in hint.__args__)
-    return TYPES.get(hint) or f"a list of {'whole ' if hint == tuple[int, ...] else ''}numbers"
+    return TYPES.get(hint) or f"a list of {LISTED[typing.get_args(hint)[0]]}"
 
 
 def as_toml(value: object) -> str:

@@ -10,6 +10,7 @@ from mlx_metaembed.files import disk
 from mlx_metaembed.report import plots, tables, tradeoff, units
 from mlx_metaembed.report.answers import Answer
 from mlx_metaembed.report.answers import answers as list_answers
+from mlx_metaembed.report.evaluation import evaluation
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import Row, measures, pair
 from mlx_metaembed.report.style import CSS
@@ -40,6 +41,7 @@ def page(
     facts: Mapping[str, object] | None = None,
     answers: Sequence[Answer] = (),
     evaluations: Sequence[Mapping[str, object]] = (),
+    eval_data: str = "",
 ) -> str:
     """The page as a string. Any part may be empty and any key missing; what has nothing to show is left out.
 
@@ -47,7 +49,8 @@ def page(
     `answers`: questions with what was found, see `report.answers`; `evaluations` are more of both, by data:
     `{"data", "note", "rows", "answers"}`. `metrics`: the rows of metrics.jsonl; `facts`: shown as a list, with units
     by the key's ending (`_bytes`, `_s`, `_share`), `memory_budget_bytes` and `planned_memory_bytes` also as lines in
-    their plot. `hint` is a command to type, where there are no results.
+    their plot. `hint` is a command to type, where there are no results; `eval_data` the name of what was
+    measured while it trained.
     """
     facts = facts or {}
     results = [{"rows": rows, "answers": answers}] if rows or answers else []
@@ -56,7 +59,9 @@ def page(
     entries, shown = pair(found), measures(found)
     lede = lede or " · ".join(units.value(key, facts[key]) for key in ("model", "data") if facts.get(key) is not None)
     limits = (units.finite(facts.get(key)) for key in ("memory_budget_bytes", "planned_memory_bytes"))
-    training = plots.loss(metrics) + plots.by_width(metrics) + plots.panels(metrics, *limits)
+    training = (
+        evaluation(metrics, eval_data) + plots.loss(metrics) + plots.by_width(metrics) + plots.panels(metrics, *limits)
+    )
     parts = [
         tag("header", tag("h1", text(title)), tag("p", text(lede)) if lede else "", tiles(entries, shown, metrics)),
         _section(

@@ -125,11 +125,12 @@ def curve(
     zero: bool = False,
     limits: Sequence[tuple[float, str]] = (),
     lines: Sequence[tuple[Points, str]] = (),
+    marks: Points = (),
     shape: str = "panel",
 ) -> str:
     """One quantity over the steps as `<svg>`, or the `lines` instead, each with its class.
 
-    `zero` starts the axis there; `limits` are values with a class, drawn across.
+    `zero` starts the axis there; `limits` are values with a class, drawn across; `marks` are points with a dot.
     """
     found = [value for some, _ in lines for value in values(some)] or values(points)
     reach = [*found, *(limit for limit, _ in limits), *([0.0] if zero else [])]
@@ -152,6 +153,7 @@ def curve(
         tag("path", d=f"M{frame.left},{up(limit):.1f}H{frame.width - frame.right}", class_=kind)
         for limit, kind in limits
     ]
+    children += [tag("circle", cx=across(x), cy=up(y), r=5, class_="dot") for x, y in marks]
     description = (
         f"{len(found):,} values from step {first:,.0f} to {last:,.0f}: first {units.significant(found[0])}, "
         f"least {units.significant(min(found))}, greatest {units.significant(max(found))}, "

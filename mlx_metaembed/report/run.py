@@ -44,6 +44,7 @@ def of_run(run: str | Path, *, out: str | Path | None = None) -> Path:
         metrics=rows,
         facts=_facts(recipe, result, rows),
         evaluations=evaluations(run),
+        eval_data=Path(recipe.eval_data).name,
     )
 
 
@@ -100,6 +101,15 @@ def _model(recipe: Recipe) -> str:
     return Path(recipe.model).absolute().name if Path(recipe.model).expanduser().is_dir() else recipe.model
 
 
+def _best(result: Mapping[str, object]) -> str | None:
+    """The step that the model is from, with what it was the best by; None where nothing was measured."""
+    step, value = units.finite(result.get("best_step")), units.finite(result.get("best_metric"))
+    if step is None or value is None:
+        return None
+    early = ", stopped early" if result.get("stopped_early") is True else ""
+    return f"{step:,.0f} ({units.label(str(result.get('metric')))} {units.quality(value)}){early}"
+
+
 def _facts(recipe: Recipe, result: Mapping[str, object], rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """The run in facts: what was trained, on what, how, and what it held."""
     last = rows[-1] if rows else {}
@@ -112,6 +122,7 @@ def _facts(recipe: Recipe, result: Mapping[str, object], rows: Sequence[Mapping[
     found["code head"] = f"FSQ {recipe.fsq}" if recipe.fsq else None
     found |= {"batch size": recipe.batch_size, "learning_rate": recipe.learning_rate}
     found |= {"optimizer": product(recipe.optimizer), "steps": last.get("steps"), "epochs": last.get("epoch")}
+    found["best step"] = _best(result)
     found |= {"longest text": f"{recipe.max_seq_length} tokens" if recipe.max_seq_length else None}
     engine = product(str(result["engine"])) if result.get("engine") else None
     found["engine"] = f"{engine} on {product(str(result.get('device')))}" if engine else None

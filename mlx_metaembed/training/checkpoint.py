@@ -28,6 +28,8 @@ from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.folder.parameters import TRUNK, under
 from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.training import best as bests
+from mlx_metaembed.training.best import Best
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.loss_scale import LossScale
 
@@ -54,13 +56,14 @@ def save(
     masters: Mapping[str, np.ndarray],
     state: Mapping[str, np.ndarray],
     readme: str,
+    best: Best | None = None,
 ) -> Path:
     """The folder checkpoint-<step>, written into the folder of the run with this id; the oldest ones then go.
 
-    Where something else has that name, it stays, and the run's id follows the step. JobError where the disk is full.
+    `best` is named in it: the checkpoint of that step stays beside the limit, until a newer one names another. Where
+    something else has the folder's name, it stays, and the run's id follows the step. JobError where the disk is full.
     """
-    here = {step: path for path, step in _own(out, run)}
-    path = here.get(position.step)
+    path = held(out, run).get(position.step)
     if path is None:
         # The limit may be lower than it was, because the disk is full.
         _prune(out, run, recipe.save_total_limit)
@@ -68,6 +71,8 @@ def save(
         path = path.with_name(f"{path.name}-{run}") if path.exists() or path.is_symlink() else path
         with disk.replacing(path) as partial:
             _write(partial, folder, recipe, adapter, heads, position, masters, state, readme)
+            if best:
+                bests.write(partial, best)
             if (out / METRICS).is_file():
                 shutil.copyfile(out / METRICS, partial / METRICS)
             checksums.write(partial, partial / CHECKSUMS, {"run": run, "step": position.step})
@@ -94,6 +99,21 @@ def newest(out: Path, run: str) -> Path | None:
             advice = "There is no other whole checkpoint of this run; start it anew with another --out."
         raise faults(f"{path} is damaged:", wrong, advice)
     return path
+
+
+def held(out: Path, run: str) -> dict[int, Path]:
+    """The checkpoints of the run with this id, by step."""
+    return {step: path for path, step in _own(out, run)}
+
+
+def is_whole(out: Path, run: str, name: str) -> bool:
+    """Whether a checkpoint of the run with this id is there. Raises CallError where it, or the newest, is damaged."""
+    if out / name not in held(out, run).values():
+        return False
+    newest(out, run)
+    if wrong := checksums.damage(out / name, out / name / CHECKSUMS):
+        raise faults(f"{out / name} is damaged:", wrong, f"To go on without it: rm -r {shlex.quote(str(out / name))}")
+    return True
 
 
 def remove(out: Path, run: str) -> None:
@@ -124,9 +144,12 @@ def read_state(path: Path) -> dict[str, np.ndarray]:
 
 
 def _prune(out: Path, run: str, limit: int) -> None:
-    """Remove the oldest checkpoints of the run with this id, past a limit."""
-    for older, _ in _own(out, run)[:-limit]:
-        disk.remove(older)
+    """Remove the oldest checkpoints of the run with this id, past a limit, but for the best that the newest names."""
+    own = _own(out, run)
+    best = bests.named(own[-1][0]) if own else None
+    for older, step in own[:-limit]:
+        if step != best:
+            disk.remove(older)
 
 
 def _own(out: Path, run: str) -> list[tuple[Path, int]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import disk, partials
 from mlx_metaembed.training import checkpoint, claim
-from mlx_metaembed.training.checkpoint import CHECKSUMS
+from mlx_metaembed.training.checkpoint import CHECKSUMS, METRICS
 from mlx_metaembed.training.claim import LAST, RUN
 from mlx_metaembed.training.lock import Lock
 
@@ -24,9 +24,17 @@ Page = Callable[[dict], dict]
 """Writes a result's page, and gives the result with it."""
 
 
+def with_page(result: dict, *, note: Callable[[str], None]) -> dict:
+    """The result with its page, both kept beside the model; a page that can't be written fails no run."""
+    from mlx_metaembed import report
+
+    path = report.of_result(Path(result["out"]), result, note)
+    return result | {"report": path and str(path)}
+
+
 def finish(out: Path, last: Path, lock: Lock, page: Page, *, stores: list[str], result: dict) -> dict:
-    """The result, once the run's folder is the model folder of its last checkpoint and has its page; `stores` are the
-    folders that go with the run.
+    """The result, once the run's folder is the model folder of its last checkpoint, or its best one, and has its page;
+    `stores` are the folders that go with the run.
     """
     claim.record(out, checkpoint=last.name, stores=stores, result=result)
     return _tidy(out, claim.read(out), lock, page)
@@ -40,8 +48,8 @@ def resumed(out: Path, lock: Lock, page: Page) -> dict | None:
     left = claim.read(out)
     if not _is_record(left):
         return None
-    if not (out / LAST).is_file() and checkpoint.newest(out, left["run"]) != out / left["checkpoint"]:
-        # The user took the last checkpoint away: the run goes on from the one before.
+    if not (out / LAST).is_file() and not checkpoint.is_whole(out, left["run"], left["checkpoint"]):
+        # The user took that checkpoint away: the run goes on from the one before.
         return None
     return _tidy(out, left, lock, page)
 
@@ -73,14 +81,14 @@ def _tidy(out: Path, left: dict, lock: Lock, page: Page) -> dict:
 
 
 def _link(out: Path, last: Path) -> None:
-    """Give every file of a checkpoint a second name in the run's folder, `modules.json` last."""
+    """Give every file of a checkpoint a second name in the run's folder, `modules.json` last; the run's log stays."""
     if not (last / LAST).is_file():
         raise CallError(f"{last} is missing, of which the model is made")
     names = [path.relative_to(last) for path in last.rglob("*")]
     for name in names:
         if (last / name).is_dir():
             (out / name).mkdir(parents=True, exist_ok=True)
-    files = [name for name in names if (last / name).is_file() and name != Path(CHECKSUMS)]
+    files = [name for name in names if (last / name).is_file() and name not in (Path(CHECKSUMS), Path(METRICS))]
     for name in sorted(files, key=lambda name: (name == Path(LAST), name)):
         # A file that has its second name already keeps it: to rename one name of a file to another does nothing.
         with disk.replacing_file(out / name) as partial:

@@ -22,11 +22,12 @@ from mlx_metaembed.folder import SIDE
 from mlx_metaembed.inputs import chunks
 from mlx_metaembed.progress.display import Stages
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import batches, checkpoint, claim, finish, metrics, sampling
+from mlx_metaembed.training import batches, checkpoint, claim, failures, finish, metrics, sampling, trackers
 from mlx_metaembed.training import by_width as by_widths
 from mlx_metaembed.training.batches import Batch
-from mlx_metaembed.training.callbacks import Callbacks, Result
+from mlx_metaembed.training.callbacks import Callbacks, Result, together
 from mlx_metaembed.training.claim import resume_command
+from mlx_metaembed.training.evaluator import Evaluator
 from mlx_metaembed.training.gradcache import gradient
 from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.objective import passed, total
@@ -40,15 +41,16 @@ OWN = 2**28
 """Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
 
 
-def train(recipe: Recipe, *, resume: bool = False, watch: Callbacks | None = None) -> Result:
+def train(recipe: Recipe, *, resume: bool = False, callbacks: Sequence[Callbacks] | None = None) -> Result:
     """Run a recipe to its end; `resume` continues the unfinished run in `recipe.out` to the same weights.
 
     Raises CallError for a wrong recipe, model or data, or a folder in which another process runs, and nothing is
-    written; JobError where the run fails, StoppedError where the watch ends it: the last checkpoint stays, and the
-    message says how to go on. Without a `watch` its progress is shown on stderr.
+    written; JobError where the run fails, StoppedError where one of the `callbacks` ends it: the last checkpoint stays,
+    and the message says how to go on. Without callbacks its progress is shown on stderr.
     """
-    stages = Stages() if watch is None else None
-    watch, out = watch or Callbacks(prepared=stages.prepared, step=stages.step), Path(recipe.out)
+    stages = Stages() if callbacks is None else None
+    shown = [Callbacks(prepared=stages.prepared, step=stages.step, evaluated=stages.evaluated)] if stages else []
+    watch, out = together(shown if callbacks is None else callbacks), Path(recipe.out)
     try:
         with closing(stages) if stages else nullcontext(), Lock(out / SIDE, watch.note) as lock:
             return _run(recipe, resume, lock, watch)
@@ -59,7 +61,7 @@ def train(recipe: Recipe, *, resume: bool = False, watch: Callbacks | None = Non
 
 def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Callbacks) -> Result:
     """The steps, and the folder made a model; of a run that was interrupted in that, what was left to do."""
-    out, page = Path(recipe.out), partial(_page, note=watch.note)
+    out, page = Path(recipe.out), partial(finish.with_page, note=watch.note)
     if resume and recipe.out:
         claim.require_unfinished(out)
         lock.acquire()
@@ -67,17 +69,9 @@ def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Callbacks) -> Result:
             return Result(**done)
     with ExitStack() as until:
         parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared, until=until)
-        loop = _Loop(parts, watch)
+        loop = _Loop(parts, together([watch, *trackers.begin(parts.recipe, out, parts.run, until)]))
         result = loop.run()
-    return Result(**finish.finish(out, loop.saved, lock, page, stores=parts.stores, result=asdict(result)))
-
-
-def _page(result: dict, *, note: Callable[[str], None]) -> dict:
-    """The result with its page, both kept beside the model; a page that can't be written fails no run."""
-    from mlx_metaembed import report
-
-    path = report.of_result(Path(result["out"]), result, note)
-    return result | {"report": path and str(path)}
+    return Result(**finish.finish(out, loop.chosen, lock, page, stores=parts.stores, result=asdict(result)))
 
 
 class _Loop:
@@ -98,29 +92,38 @@ class _Loop:
         group_size = recipe.grad_accumulation_steps
         stream = islice(self._batches(), self.position.step * group_size, None)
         row: dict = before[-1] if before else {"loss": None}
+        self.evaluator = evaluator = Evaluator(parts, self.watch, before)
+        if base := self._guarded(0, evaluator.base):
+            base["elapsed_s"] = time.perf_counter() - began
+            evaluator.take(base)
+            metrics.append(log, base)
         for step in range(self.position.step + 1, parts.steps + 1):
-            try:
-                row = self._step(step, list(islice(stream, group_size)))
-            except (MemoryError, RuntimeError) as error:
-                raise self._out_of_memory(step, error) from error
+            if evaluator.enough:
+                break
+            group = list(islice(stream, group_size))
+            row = self._guarded(step, lambda step=step, group=group: self._step(step, group) | evaluator.measure(step))
             row["elapsed_s"] = time.perf_counter() - began
-            if step % recipe.steps_per_report == 0 or step == parts.steps:
+            measured = evaluator.take(row)
+            if measured or step % recipe.steps_per_report == 0 or step == parts.steps:
                 metrics.append(log, row)
             self.watch.step(row)
             self._keep_within_budget()
             stopped = self.watch.stopped()
-            if step < parts.steps and (stopped or step % recipe.save_every == 0):
+            if step < parts.steps and (stopped or step % recipe.save_every == 0 or step == evaluator.best_step):
                 self._save()
             if step < parts.steps and stopped:
                 raise StoppedError(
                     f"Stopped after step {step} of {parts.steps}; a checkpoint is saved. {self._onward()}"
                 )
-        self._save()
+        self.chosen = evaluator.choose(self.position.step)
+        if self.chosen is None:
+            self._save()
+            self.chosen = self.saved
         first, last = metrics.ends(metrics.read(log)) or (row["loss"], row["loss"])
         return Result(
             out=str(parts.out),
             rows=parts.rows,
-            steps=parts.steps,
+            steps=self.position.step,
             loss=row["loss"],
             loss_first=first,
             loss_last=last,
@@ -133,7 +136,20 @@ class _Loop:
             engine=parts.engine.name,
             device=parts.engine.device,
             dtype=parts.dtype,
+            stopped_early=self.position.step < parts.steps,
+            **evaluator.result(),
         )
+
+    def _guarded(self, step: int, work: Callable[[], dict]) -> dict:
+        """The row that a step's work gives. Raises JobError in words where memory is out, or vectors are not finite."""
+        try:
+            return work()
+        except (MemoryError, RuntimeError) as error:
+            raise failures.out_of_memory(
+                step, error, self.recipe, self.parts.plan.chunk_tokens, f"{self._kept()} {self._onward()}"
+            ) from error
+        except FloatingPointError as error:
+            raise JobError(self._diverged(step, str(error))) from error
 
     def _batches(self) -> Iterator[tuple[Source, Callable[[], Batch]]]:
         """All the batches of the run, epoch after epoch, each made when it is called for, with its data set."""
@@ -197,8 +213,7 @@ class _Loop:
     def _gradient(
         self, source: Source, batch: Batch, padded: int, seen: Callable | None, *, seed: Sequence[int]
     ) -> tuple[float, dict[str, float]]:
-        """Give a batch's total, times the loss scale, and each objective's loss, and add the gradient to the engine's
-        sums; `seen` gets what the heads gave."""
+        """A batch's scaled total and each objective's loss, once its gradient is summed; `seen` gets the outputs."""
         parts = self.parts
         objectives = parts.objectives_of(source)
         frozen = parts.folder if parts.vectors is not None else None
@@ -251,6 +266,7 @@ class _Loop:
                 masters,
                 state,
                 text,
+                best=self.evaluator.best,
             )
         except JobError as error:
             raise JobError(f"{error} {self._kept()} When that is mended: {resume_command(parts.out)}") from error
@@ -274,24 +290,8 @@ class _Loop:
                 f"--memory. {self._kept()} {self._onward()}"
             )
 
-    def _out_of_memory(self, step: int, error: Exception) -> Exception:
-        """The allocator's refusal in words; any other error as it is."""
-        text = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(word in text for word in ("memory", "alloc")):
-            return error
-        return JobError(
-            f"Step {step} ran out of memory within {self.recipe.memory} ({str(error).splitlines()[0]}). Give a smaller "
-            f"--chunk-tokens (now {self.parts.plan.chunk_tokens}) or a larger --memory. {self._kept()} {self._onward()}"
-        )
-
     def _diverged(self, step: int, what: str) -> str:
-        recipe = self.recipe
-        rate = recipe.head_learning_rate if recipe.train == "heads" else recipe.learning_rate
-        temperature = f"a temperature that is too low ({recipe.temperature:g}), " if recipe.loss == "info_nce" else ""
-        return (
-            f"Step {step}: {what}. Likely causes: a learning rate that is too high ({rate:g}), {temperature}"
-            f"or {self.parts.dtype} overflowing (try --dtype float32). {self._kept()}"
-        )
+        return failures.diverged(step, what, self.recipe, self.parts.dtype, self._kept())
 
     def _kept(self) -> str:
         return f"The last good checkpoint is {self.saved}." if self.saved else "No checkpoint had been written yet."

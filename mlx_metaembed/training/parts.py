@@ -13,6 +13,7 @@ from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training.checkpoint import Position
+from mlx_metaembed.training.evaluation import Evaluation
 from mlx_metaembed.training.objective import Objective
 from mlx_metaembed.training.plan import Plan
 from mlx_metaembed.training.sampling import Source
@@ -41,6 +42,7 @@ class Parts:
     sources: tuple[Source, ...]
     store: Store
     vectors: np.ndarray | None
+    evaluation: Evaluation | None
     pad_id: int
     position: Position
     start: Path | None

@@ -30,15 +30,15 @@ def stored(
     """
 
     def make(partial: Path) -> None:
-        windows = _windows(engine, store, pad_id, chunk_tokens, advance)
+        windows = embedded(engine, store, pad_id=pad_id, chunk_tokens=chunk_tokens, advance=advance)
         npy.save_rows(partial / "vectors.npy", windows, len(store))
 
     checksums.kept(path, make, note)
     return np.load(path / "vectors.npy", mmap_mode="r")
 
 
-def _windows(
-    engine: Engine, store: Store, pad_id: int, chunk_tokens: int, advance: Callable[[int], None]
+def embedded(
+    engine: Engine, store: Store, *, pad_id: int, chunk_tokens: int, advance: Callable[[int], None]
 ) -> Iterator[np.ndarray]:
     """The vectors of the texts in order, so many at a time."""
     for first in range(0, len(store), WINDOW):

@@ -16,18 +16,22 @@ from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.training import (
+    best,
     checkpoint,
     claim,
     defaults,
+    evaluation,
     head_tables,
     model_parts,
     objective_tables,
     pooled_vectors,
     resumed,
     sampling,
+    trackers,
 )
 from mlx_metaembed.training import rows as run_rows
 from mlx_metaembed.training.checkpoint import Position
+from mlx_metaembed.training.evaluation import Evaluation
 from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.loss_scale import LossScale
 from mlx_metaembed.training.model_parts import PostTrunk
@@ -51,6 +55,7 @@ class Read:
     folder: ModelFolder
     objectives: tuple[Objective, ...]
     rows: dict[str, Rows]
+    evaluation: Evaluation | None
 
     @property
     def count(self) -> int:
@@ -108,7 +113,11 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
         # What a model was trained with is what its folder declares.
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
     rows = run_rows.read(long, objectives, note)
-    return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows)
+    trackers.require(recipe)
+    measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, note)
+    if start:
+        best.require_same(start, measured_on)
+    return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
 
 
 def _planned(read: Read, note: Callable[[str], None]) -> Planned:
@@ -182,6 +191,10 @@ def _loaded(
     def begin() -> tuple[str, Store]:
         run = claim.begin(out, recipe, lock, resume=resume)
         count = len(numbered.texts)
+        if read.evaluation:
+            read.evaluation.begin(
+                out, lambda texts: advance("tokenising eval_data", texts, read.evaluation.texts), note
+            )
         return run, numbered.store(read.tokenizer, out, lambda texts: advance("tokenising", texts, count), note)
 
     begun, vectors = None, None
@@ -198,6 +211,9 @@ def _loaded(
             advance=lambda count: advance("embedding", count, len(numbered.texts)),
             note=note,
         )
+        if read.evaluation:
+            told = lambda count: advance("embedding eval_data", count, read.evaluation.texts)  # noqa: E731
+            read.evaluation.pool(out, engine, planned.plan.chunk_tokens, told, note)
     engine.load(
         read.folder,
         dtype=planned.dtype,
@@ -218,7 +234,7 @@ def _loaded(
         recipe=recipe,
         out=out,
         run=run,
-        stores=numbered.stores,
+        stores=numbered.stores + (read.evaluation.stores if read.evaluation else []),
         folder=read.folder,
         engine=engine,
         dtype=planned.dtype,
@@ -232,6 +248,7 @@ def _loaded(
         ),
         store=store,
         vectors=vectors,
+        evaluation=read.evaluation,
         pad_id=read.tokenizer.pad_id,
         position=position,
         start=read.start,

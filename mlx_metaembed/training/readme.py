@@ -8,9 +8,10 @@ from mlx_metaembed.cards.products import product
 from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.recipe import Recipe, as_toml
+from mlx_metaembed.training.evaluation import PREFIX
 from mlx_metaembed.training.metrics import ends
 
-PLACES = ("model", "data", "out")
+PLACES = ("model", "data", "eval_data", "out")
 """Settings that say where something lay: the card has their names alone."""
 WAYS = {
     "full": "every parameter",
@@ -69,9 +70,22 @@ def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: 
         rows["Steps"] = f"{last['step']:,} of {last['steps']:,}"
     if found := ends(metrics):
         rows["Loss"] = f"{rows['Loss']}, {found[0]:.4g} in the first tenth of the steps, {found[1]:.4g} in the last"
+    if recipe.eval_data:
+        rows |= _measured(recipe, metrics)
     if engine:
         rows["Engine"] = product(engine)
     return card.table(rows)
+
+
+def _measured(recipe: Recipe, metrics: list[dict]) -> dict[str, str]:
+    """What was measured last of all, beside the base model; nothing where nothing was."""
+    measured = [row for row in metrics if any(name.startswith(PREFIX) for name in row)]
+    if len(measured) < 2:
+        return {}
+    base, last = measured[0], measured[-1]
+    name = next(name for name in last if name.startswith(PREFIX))
+    said = f"{last[name]:.4f} at step {last['step']:,}, {base[name]:.4f} before training"
+    return {f"{name.removeprefix(PREFIX)} on {Path(recipe.eval_data).name}": said}
 
 
 def _settings(recipe: Recipe) -> str:
@@ -79,8 +93,8 @@ def _settings(recipe: Recipe) -> str:
     lines = []
     for each in fields(Recipe):
         value = getattr(recipe, each.name)
-        if each.name in PLACES:
+        if each.name in PLACES and value:
             value = Path(value).name if Path(value).expanduser().exists() else value
-        if each.name != "out" and value is not None and (value != each.default or each.name in PLACES):
+        if each.name != "out" and value is not None and (value != each.default or each.name in ("model", "data")):
             lines.append(f"{each.name} = {as_toml(value)}")
     return "\n".join(lines)

@@ -18,8 +18,14 @@ FREE_ON_RESUME = {
     "steps_per_report",
     "chunk_tokens",
     "checkpointing",
+    "early_stopping",
+    "allow_leak",
+    "report_to",
 }
-"""Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance."""
+"""Settings that may differ when a run is resumed: they do not change the weights beyond the engines' tolerance.
+
+`early_stopping` changes how many steps there are, and no step.
+"""
 
 
 def settings(recipe: Recipe, out: Path) -> Recipe:

@@ -102,7 +102,7 @@ def test_a_stopped_adapter_resumes_to_the_same_weights(engine_name: str, tiny: P
     parts = replace(whole, out=str(tmp_path / "parts"))
     asked = iter([False, True])
     with pytest.raises(JobError, match="Stopped after step 2"):
-        train(parts, watch=Callbacks(stopped=lambda: next(asked)))
+        train(parts, callbacks=[Callbacks(stopped=lambda: next(asked))])
     train(parts, resume=True)
     expected, got = (safetensors.read(tmp_path / name / adapters.FILE) for name in ("whole", "parts"))
     for name, array in expected.items():
@@ -141,7 +141,7 @@ def test_heads_train_on_vectors_that_are_embedded_once(engine_name: str, tiny: P
     out = tmp_path / "out"
     heard = []
     watch = Callbacks(prepared=lambda what, count, of: heard.append((what, count)))
-    result = train(recipe(tiny, pairs, out, train="heads", dense=16, fsq="4x8", engine=engine_name), watch=watch)
+    result = train(recipe(tiny, pairs, out, train="heads", dense=16, fsq="4x8", engine=engine_name), callbacks=[watch])
     assert sum(count for what, count in heard if what == "embedding") == 48
     before, after = safetensors.read(tiny / "model.safetensors"), safetensors.read(out / "model.safetensors")
     assert all(np.array_equal(after[name], array) for name, array in before.items())

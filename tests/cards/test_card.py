@@ -79,7 +79,7 @@ def test_every_checkpoint_has_the_card(tiny: Path, pairs: Path, tmp_path: Path):
 
     recipe = Recipe(model=str(tiny), data=str(pairs), out=str(tmp_path / "out"), batch_size=8, epochs=1, engine="mlx")
     with pytest.raises(JobError):
-        train(recipe, watch=stop_after(2))
+        train(recipe, callbacks=[stop_after(2)])
     assert "| Steps | 2 of 5 |" in (tmp_path / "out/checkpoint-2/README.md").read_text()
     train(recipe, resume=True)
     assert "| Steps | 5 of 5 |" in (tmp_path / "out/README.md").read_text()

@@ -161,7 +161,7 @@ def _unfinished(out: Path, tiny: Path, data: Path) -> None:
     try:
         train(
             Recipe(model=str(tiny), data=str(data), out=str(out), **settings),
-            watch=Callbacks(step=steps.append, stopped=lambda: bool(steps)),
+            callbacks=[Callbacks(step=steps.append, stopped=lambda: bool(steps))],
         )
     except Exception:
         if not any(out.glob("checkpoint-*")):

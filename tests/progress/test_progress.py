@@ -35,6 +35,21 @@ def test_a_line_says_step_loss_speed_and_time_left():
     )
 
 
+def test_what_was_measured_last_stands_beside_the_steps(monkeypatch: pytest.MonkeyPatch):
+    said: list[str] = []
+    monkeypatch.setattr(Progress, "say", lambda self, words: said.append(words))
+    stages = Stages()
+    stages.evaluated({"step": 0, "eval/ndcg@10": 0.25, "eval/mrr@10": 0.75})
+    stages.step(ROW | {"step": 1})
+    stages.evaluated({"step": 2, "eval/ndcg@10": 0.5, "eval/mrr@10": 0.75})
+    stages.step(ROW | {"step": 2})
+    stages.step(ROW | {"step": 3})
+    stages.close()
+    assert [words.split("), ")[1] for words in said] == [
+        f"ndcg@10 {value}, 1,234 tokens/s" for value in ("0.2500", "0.5000", "0.5000")
+    ]
+
+
 def test_a_job_of_unknown_length_and_an_empty_one():
     job = Progress(None, "converting")
     assert job.line(job._began + 75) == "converting: 1 min 15 s so far"
@@ -53,7 +68,7 @@ def test_off_a_terminal_it_is_lines_on_stderr(tiny: Path, pairs: Path, tmp_path:
     assert lines[-1].startswith("training: 50 of 50 steps (100 %), loss ") and "(32: " in lines[-1]
 
 
-def test_without_a_watch_a_run_shows_itself(tiny: Path, pairs: Path, tmp_path: Path, capsys, monkeypatch):
+def test_without_callbacks_a_run_shows_itself(tiny: Path, pairs: Path, tmp_path: Path, capsys, monkeypatch):
     from mlx_metaembed.recipe import Recipe
     from mlx_metaembed.training import Callbacks, train
 
@@ -61,7 +76,7 @@ def test_without_a_watch_a_run_shows_itself(tiny: Path, pairs: Path, tmp_path: P
     recipe = {"model": str(tiny), "data": str(pairs), "batch_size": 8, "epochs": 1, "engine": "mlx"}
     train(Recipe(**recipe, out=str(tmp_path / "one")))
     assert "training: 5 of 5 steps" in capsys.readouterr().err
-    train(Recipe(**recipe, out=str(tmp_path / "two")), watch=Callbacks())
+    train(Recipe(**recipe, out=str(tmp_path / "two")), callbacks=[Callbacks()])
     assert capsys.readouterr().err == ""
 
 

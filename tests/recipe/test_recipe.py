@@ -59,6 +59,11 @@ WRONG = {
     "head_learning_rate": (float("inf"), "expected a finite number"),
     "max_characters": (0, "expected 1 or more"),
     "iters": (0, "expected 1 or more"),
+    "eval_steps": (0, "expected 1 or more"),
+    "early_stopping": (-1, "expected 1 or more"),
+    "eval_columns": ("anchor", "like anchor="),
+    "target_modules": ("query", "expected a list of texts"),
+    "report_to": (("tensorbord",), "expected tensorboard or wandb; did you mean 'tensorboard'"),
     "epochs": (10**40, "expected numbers up to 2,147,483,647"),
     "learning_rate ": (10**40, "expected numbers up to 2,147,483,647"),
     "matryoshka ": ((2**31,), "expected numbers up to 2,147,483,647"),
@@ -79,7 +84,7 @@ FOREIGN = {
     "temperature": (
         {"loss": "triplet"},
         0.1,
-        "temperature = 0.1 belongs to loss = 'info_nce', and here loss is 'triplet'",
+        "temperature = 0.1 belongs to loss = 'info_nce' or 'kl', and here loss is 'triplet'",
     ),
     "symmetric": ({"loss": "triplet"}, True, "symmetric = true belongs to loss = 'info_nce'"),
     "false_negative_margin": ({"loss": "triplet"}, 0.1, "belongs to loss = 'info_nce'"),
@@ -96,7 +101,14 @@ FOREIGN = {
     "grad_cache": ({"train": "heads"}, "on", "belongs to train"),
     "freeze_embeddings": ({"train": "lora"}, True, "freeze_embeddings = true belongs to train = 'full'"),
     "matryoshka_weights": ({}, (1.0,), "matryoshka_weights = [1.0] belongs to matryoshka, which is not set"),
+    "eval_columns": ({}, "anchor=title", 'eval_columns = "anchor=title" belongs to eval_data, which is not set'),
+    "eval_steps": ({}, 5, "eval_steps = 5 belongs to eval_data, which is not set"),
+    "metric": ({}, "mrr@10", 'metric = "mrr@10" belongs to eval_data, which is not set'),
+    "early_stopping": ({}, 3, "early_stopping = 3 belongs to eval_data, which is not set"),
+    "allow_leak": ({}, True, "allow_leak = true belongs to eval_data, which is not set"),
 }
+SET = {"matryoshka": (8,), "eval_data": "held-out.jsonl"}
+"""A value of each setting whose own do not matter."""
 
 
 @pytest.mark.parametrize("name", BELONGS)
@@ -108,7 +120,7 @@ def test_a_setting_that_would_be_ignored_says_what_it_belongs_to(name: str, tmp_
     # What is the default, and where it belongs, is as good as not set.
     assert Recipe(**beside, **{name: recipes.default(name)}) == Recipe(**beside)
     owner, values = BELONGS[name]
-    for own in values or ((8,),):
+    for own in values or (SET.get(owner),):
         assert getattr(Recipe(**{owner: own, name: value}), name) == value
     (tmp_path / "r.toml").write_text("".join(f"{key} = {recipes.as_toml(each)}\n" for key, each in beside.items()))
     with pytest.raises(CallError, match="belongs to"):

@@ -8,6 +8,7 @@ import pytest
 
 from mlx_metaembed.report import plots, tradeoff
 from mlx_metaembed.report.axes import Frame, Scale, decimal, powers_of_two, ticks
+from mlx_metaembed.report.evaluation import evaluation
 from mlx_metaembed.report.labels import overlap, place
 from mlx_metaembed.report.results import pair
 from mlx_metaembed.report.series import series, smooth, thin
@@ -55,6 +56,19 @@ def test_loss_is_raw_and_smoothed_and_says_what_is_missing():
     # Each stands in both pictures and in the key.
     assert many.count('class="raw"') == many.count('class="curve"') == 3
     assert "1 without a finite loss" in many
+
+
+def test_the_best_step_is_marked_and_compared_with_start_and_last():
+    assert evaluation([]) == evaluation([{"step": 1, "loss": 1.0}]) == ""
+    found = zip((0, 4, 8, 12), (0.25, 0.5, 0.5, 0.375), strict=True)
+    rows = [{"step": step, "eval/ndcg@10": value, "eval/mrr@10": 0.9} for step, value in found]
+    said = evaluation([rows[0], {"step": 1, "loss": 2.0}, *rows[1:]], "held-out.jsonl")
+    assert "nDCG@10 on held-out.jsonl" in said
+    assert "best 0.500 at step 4 · 0.250 before training · 0.375 at the last" in said
+    assert said.count('r="5" class="dot"') == 3
+    # A base model that is better than any step is said, and is no step.
+    assert "best 0.100 at step 3 · 0.250 before training" in evaluation([rows[0], {"step": 3, "eval/ndcg@10": 0.1}])
+    assert drawn([(0, 1.0), (5, 3.0), (10, 2.0)], marks=[(5, 3.0)]).count('<circle cx="100" cy="20" r="5"') == 1
 
 
 def test_panels_show_what_was_measured():

@@ -17,7 +17,7 @@ from mlx_metaembed.training import Callbacks, train
 
 def trained(base: Path, pairs: Path, out: Path, **settings: object) -> Path:
     common = {"batch_size": 8, "epochs": 1, "engine": "mlx", "dtype": "float32", "matryoshka": (32, 8), "fsq": "4x8"}
-    result = train(Recipe(model=str(base), data=str(pairs), out=str(out), **common | settings), watch=Callbacks())
+    result = train(Recipe(model=str(base), data=str(pairs), out=str(out), **common | settings), callbacks=[Callbacks()])
     assert (result.rows, result.report) == (40, str(out / "report.html"))
     return out
 
@@ -104,7 +104,7 @@ def test_an_unfinished_run_has_a_page_too(tiny: Path, pairs: Path, tmp_path: Pat
     with pytest.raises(JobError):
         train(
             Recipe(model=str(tiny), data=str(pairs), out=str(out), batch_size=8, iters=5, engine="mlx"),
-            watch=stop_after(2),
+            callbacks=[stop_after(2)],
         )
     assert not (out / "report.html").exists()
     run("report", out)
@@ -120,7 +120,7 @@ def test_a_page_that_cannot_be_written_fails_no_run(tiny: Path, pairs: Path, tmp
     monkeypatch.setattr("mlx_metaembed.report.run.write", full)
     notes: list[str] = []
     recipe = Recipe(model=str(tiny), data=str(pairs), out=str(tmp_path / "out"), batch_size=8, epochs=1, engine="mlx")
-    assert train(recipe, watch=Callbacks(note=notes.append)).report is None
+    assert train(recipe, callbacks=[Callbacks(note=notes.append)]).report is None
     assert notes[-1].startswith("The run is whole, but its page is not: Could not write")
     assert (tmp_path / "out/modules.json").is_file()
 

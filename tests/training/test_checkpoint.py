@@ -28,7 +28,7 @@ def stopped(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recip
     pairs.write_text("".join(f'{{"anchor": "sort {n}", "positive": "sort a list {n}"}}\n' for n in range(16)))
     settings = recipe(tiny, pairs, folder / "run", iters=4, save_every=1)
     with pytest.raises(JobError):
-        train(settings, watch=stop_after(3))
+        train(settings, callbacks=[stop_after(3)])
     whole = folder / "whole"
     shutil.copytree(folder / "run", whole)
     train(recipe(tiny, pairs, whole, iters=4, save_every=1), resume=True)
@@ -123,7 +123,7 @@ def test_what_the_message_offers_ends_as_the_whole_run(engine_name: str, stopped
     ids = next(out.glob("tokens-*")) / "ids.npy"
     np.save(ids, np.load(ids) * 0 + 10**6)
     notes: list[str] = []
-    train(again, resume=True, watch=Callbacks(note=notes.append))
+    train(again, resume=True, callbacks=[Callbacks(note=notes.append)])
     assert f"{ids.parent} is damaged (ids.npy: its content changed), and is made again" in notes
     assert [row["step"] for row in metrics(out)] == [1, 2, 3, 4]
     found = final(out)
@@ -175,7 +175,7 @@ def test_a_run_removes_its_own_checkpoints_alone(tiny: Path, pairs: Path, tmp_pa
     settings = recipe(tiny, pairs, out, save_every=1, save_total_limit=3)
     for each in (settings, recipe(tiny, pairs, other, seed=1, save_every=1)):
         with pytest.raises(JobError):
-            train(each, watch=stop_after(4))
+            train(each, callbacks=[stop_after(4)])
     assert sorted(path.name for path in out.glob("check*")) == ["checkpoint-2", "checkpoint-3", "checkpoint-4"]
     mine = ["checkpoint-best", "checkpoint-12-copy", "checkpoint-7", "checkpoint-1", "checkpoint-04", "tokens-mine"]
     for name in mine:
@@ -187,7 +187,7 @@ def test_a_run_removes_its_own_checkpoints_alone(tiny: Path, pairs: Path, tmp_pa
     mine += ["checkpoint-5", "checkpoint-99", "checkpoint-link"]
     notes: list[str] = []
     with pytest.raises(JobError):
-        train(settings, resume=True, watch=Callbacks(note=notes.append, stopped=lambda: True))
+        train(settings, resume=True, callbacks=[Callbacks(note=notes.append, stopped=lambda: True)])
     run = json.loads((out / "metaembed" / "run.json").read_text())["run"]
     assert (out / f"checkpoint-5-{run}").is_dir()
     assert any("checkpoint-best" in note and "not written by this run" in note for note in notes)

@@ -42,7 +42,7 @@ def test_heads_on_a_frozen_trunk_of_any_kind_end_in_a_model(
     out = tmp_path / "out"
     settings = recipe(base, pairs, out, **PLAIN | BOTH | {"train": "heads", "engine": engine_name, "dtype": dtype})
     with pytest.raises(JobError, match="Stopped after step 1"):
-        train(settings, watch=stop_after(1))
+        train(settings, callbacks=[stop_after(1)])
     train(settings, resume=True)
     model = load(out, engine=engine_name)
     assert model.encode(["open a socket", "x"]).shape == (2, 16)
@@ -102,5 +102,5 @@ def test_a_run_that_fails_gives_the_limits_back(mlx_engine: str, tiny: Path, pai
     train(recipe(tiny, pairs, tmp_path / "whole", **PLAIN))
     assert limits() == before
     with pytest.raises(JobError):
-        train(recipe(tiny, pairs, tmp_path / "stopped", **PLAIN), watch=stop_after(1))
+        train(recipe(tiny, pairs, tmp_path / "stopped", **PLAIN), callbacks=[stop_after(1)])
     assert limits() == before

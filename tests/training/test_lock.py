@@ -20,7 +20,7 @@ def test_a_second_run_is_told_who_runs(tiny: Path, pairs: Path, tmp_path: Path):
     out = tmp_path / "out"
     settings = recipe(tiny, pairs, out)
     with pytest.raises(JobError):
-        train(settings, watch=stop_after(4))
+        train(settings, callbacks=[stop_after(4)])
     names = sorted(out.rglob("*"))
     with Lock(out / "metaembed") as lock:
         lock.acquire()

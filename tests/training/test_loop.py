@@ -71,7 +71,7 @@ def test_a_stopped_run_resumes_to_the_same_weights(engine_name: str, tiny: Path,
     train(whole)
     parts = replace(whole, out=str(tmp_path / "parts"))
     with pytest.raises(JobError, match=rf"Stopped after step {at} of 10.*--resume --out"):
-        train(parts, watch=stop_after(at))
+        train(parts, callbacks=[stop_after(at)])
     with pytest.raises(CallError, match="holds an unfinished run"):
         train(parts)
     train(parts, resume=True)
@@ -89,7 +89,7 @@ def test_a_run_moves_to_the_other_engine(two_engines: tuple[str, str], tiny: Pat
     whole = recipe(tiny, pairs, tmp_path / "whole", engine=first, fsq="", learning_rate=1e-4)
     train(whole)
     with pytest.raises(JobError):
-        train(replace(whole, out=str(tmp_path / "parts")), watch=stop_after(5))
+        train(replace(whole, out=str(tmp_path / "parts")), callbacks=[stop_after(5)])
     train(replace(whole, out=str(tmp_path / "parts"), engine=second), resume=True)
     vectors = [load(tmp_path / name, engine=first).encode(["open a socket"]) for name in ("whole", "parts")]
     np.testing.assert_allclose(*vectors, atol=1e-3)
@@ -128,7 +128,7 @@ def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, pairs: Path, t
 def test_half_written_checkpoints_are_never_picked_up(tiny: Path, pairs: Path, tmp_path: Path):
     out = tmp_path / "out"
     with pytest.raises(JobError):
-        train(recipe(tiny, pairs, out), watch=stop_after(5))
+        train(recipe(tiny, pairs, out), callbacks=[stop_after(5)])
     assert sorted(path.name for path in out.glob("checkpoint-*")) == ["checkpoint-4", "checkpoint-5"]
     half = out / ".checkpoint-9.partial-1"
     shutil.copytree(out / "checkpoint-5", half)
@@ -141,7 +141,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(tiny: Path, pairs: Path, tmp_path:
     """The limit on a file's size stands in for a full disk: the system's own error, at the same call."""
     out = tmp_path / "a run"
     with pytest.raises(JobError):
-        train(recipe(tiny, pairs, out), watch=stop_after(5))
+        train(recipe(tiny, pairs, out), callbacks=[stop_after(5)])
     program = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
@@ -224,7 +224,7 @@ def test_the_arithmetic_of_a_run_is_kept(tiny: Path, pairs: Path, tmp_path: Path
     settings = recipe(tiny, pairs, tmp_path / "out")
     assert settings.dtype == "auto"
     with pytest.raises(JobError):
-        train(settings, watch=stop_after(4))
+        train(settings, callbacks=[stop_after(4)])
     assert 'dtype = "float32"' in (tmp_path / "out" / "metaembed" / "recipe.toml").read_text()
     with pytest.raises(CallError, match="dtype would change it"):
         train(replace(settings, dtype="bfloat16"), resume=True)
@@ -237,7 +237,7 @@ def test_other_settings_resume_to_the_same_weights_too(tiny: Path, pairs: Path, 
     train(whole)
     parts = replace(whole, out=str(tmp_path / "parts"))
     with pytest.raises(JobError):
-        train(parts, watch=stop_after(3))
+        train(parts, callbacks=[stop_after(3)])
     train(parts, resume=True)
     expected, got = final(tmp_path / "whole"), final(tmp_path / "parts")
     for name, array in expected.items():
@@ -247,7 +247,7 @@ def test_other_settings_resume_to_the_same_weights_too(tiny: Path, pairs: Path, 
 def test_leftovers_of_a_killed_save_go(tiny: Path, pairs: Path, tmp_path: Path):
     settings = recipe(tiny, pairs, tmp_path / "out")
     with pytest.raises(JobError):
-        train(settings, watch=stop_after(4))
+        train(settings, callbacks=[stop_after(4)])
     (tmp_path / "out" / ".checkpoint-9.partial-77").mkdir()
     train(settings, resume=True)
     assert not [path.name for path in (tmp_path / "out").iterdir() if "partial" in path.name or "tokens" in path.name]
@@ -256,7 +256,7 @@ def test_leftovers_of_a_killed_save_go(tiny: Path, pairs: Path, tmp_path: Path):
 def test_changed_data_is_not_resumed(tiny: Path, pairs: Path, tmp_path: Path):
     settings = recipe(tiny, pairs, tmp_path / "out")
     with pytest.raises(JobError):
-        train(settings, watch=stop_after(4))
+        train(settings, callbacks=[stop_after(4)])
     pairs.write_text(pairs.read_text().replace("socket", "file"))
     before = sorted(path.name for path in (tmp_path / "out").iterdir())
     with pytest.raises(CallError, match="has changed since"):

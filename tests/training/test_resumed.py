@@ -36,7 +36,7 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(
     parts = replace(whole, out=str(tmp_path / "parts"))
     for step in (1, 2) if settings.get("grad_accumulation_steps") is None else (1,):
         with pytest.raises(JobError, match=f"Stopped after step {step}"):
-            train(parts, resume=step > 1, watch=stop_after(step))
+            train(parts, resume=step > 1, callbacks=[stop_after(step)])
     train(parts, resume=True)
     expected, got = weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts")
     assert set(expected) == set(got) and len(expected) > 4

@@ -237,7 +237,7 @@ def middling(engine_name: str, where: Path, settings: dict) -> Recipe:
 
 @pytest.mark.parametrize("settings", RECIPES)
 def test_a_run_on_mlx_holds_what_was_planned(mlx_engine: str, tmp_path: Path, settings: str):
-    result = train(middling(mlx_engine, tmp_path, RECIPES[settings]), watch=Callbacks())
+    result = train(middling(mlx_engine, tmp_path, RECIPES[settings]), callbacks=[Callbacks()])
     assert result.peak_memory_bytes <= result.memory_bytes
     # On an idle machine within 15 %; on a busy one MLX lets go of arrays while it waits for its processor.
     assert 0.75 < result.peak_memory_bytes / result.planned_memory_bytes < 1.15
@@ -246,7 +246,7 @@ def test_a_run_on_mlx_holds_what_was_planned(mlx_engine: str, tmp_path: Path, se
 @pytest.mark.parametrize("settings", RECIPES)
 def test_a_run_on_torch_holds_what_was_planned(torch_engine: str, tmp_path: Path, settings: str):
     recipe, results = middling(torch_engine, tmp_path, RECIPES[settings]), []
-    held = counted(torch_engine, lambda: results.append(train(recipe, watch=Callbacks())))
+    held = counted(torch_engine, lambda: results.append(train(recipe, callbacks=[Callbacks()])))
     # The rest of the process is not counted.
     planned = results[0].planned_memory_bytes - Target.of("torch", results[0].device).process
     assert held == pytest.approx(planned, rel=0.15)

@@ -1,0 +1,165 @@
+"""A run's evaluation: rows that the model is measured on before the first step, while it trains, and at the end.
+
+The measures are those of `metaembed eval`, from one text; only where the vectors come from differs.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import numpy as np
+
+from mlx_metaembed import data
+from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Rows, Scored
+from mlx_metaembed.engine import Engine
+from mlx_metaembed.errors import CallError, nearest
+from mlx_metaembed.evaluate import model as evaluate
+from mlx_metaembed.evaluate import sts
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.heads import Head
+from mlx_metaembed.inputs.tokenizer import Tokenizer
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.training.engine_model import Advance, EngineModel
+
+PREFIX = "eval/"
+"""What the names of measures begin with in metrics.jsonl."""
+TIMES = 10
+"""Evaluations in a run that does not say how many."""
+SHOWN, LONGEST = 3, 60
+"""Examples of texts that both files have, and characters of one that are shown."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Rows with the model that is measured on them. `metric` is what the best step is best by; `key` is the rows'."""
+
+    rows: Kinds
+    model: EngineModel
+    metric: str
+    width: int
+    code: str | None
+    """The code head that is measured, where nothing but code heads trains."""
+    key: str
+
+    @property
+    def texts(self) -> int:
+        """How many texts one evaluation encodes."""
+        return evaluate.texts_to_encode(self.rows)
+
+    def begin(self, out: Path, advance: Advance, note: Callable[[str], None]) -> None:
+        """Tokenise the rows' texts into the run's folder."""
+        self.model.tokenize(out, advance, note)
+
+    def pool(self, out: Path, engine: Engine, chunk_tokens: int, advance: Advance, note: Callable[[str], None]) -> None:
+        """Keep the pooled vectors of the rows' texts, of an engine that has the trunk alone."""
+        self.model.pool(out, engine, chunk_tokens, advance, note)
+
+    @property
+    def stores(self) -> list[str]:
+        """The folders in the run's that go when it ends."""
+        return self.model.stores
+
+    def measure(self, engine: Engine, chunk_tokens: int, progress: Advance) -> dict[str, float]:
+        """`{"eval/ndcg@10": ...}` of the model that the engine holds now, `metric` first.
+
+        Raises FloatingPointError where its vectors are not finite.
+        """
+        self.model.engine, self.model.chunk_tokens = engine, chunk_tokens
+        codes = (self.code,) if self.code else ()
+        line = evaluate.measure_model(self.model, self.rows, (self.width,), codes, progress)[-1]
+        names = dict.fromkeys([self.metric, *evaluate.measures(self.rows)])
+        return {PREFIX + name: line[name] for name in names}
+
+
+def every(recipe: Recipe, steps: int) -> int:
+    """Steps from one evaluation to the next."""
+    return recipe.eval_steps or max(steps // TIMES, 1)
+
+
+def read(
+    recipe: Recipe,
+    training: Sequence[Rows],
+    folder: ModelFolder,
+    heads: Mapping[str, Head],
+    tokenizer: Tokenizer,
+    note: Callable[[str], None],
+) -> Evaluation | None:
+    """The evaluation of a recipe, None where it has none; nothing is written.
+
+    Raises CallError where the rows can't be read or measured, give no such metric, or share texts with the training
+    rows.
+    """
+    if not recipe.eval_data:
+        return None
+    rows = data.read(recipe.eval_data, columns=recipe.eval_columns, max_characters=recipe.max_characters)
+    for said in evaluate.notes(rows):
+        note(f"Evaluation: {said}")
+    known = evaluate.measures(rows)
+    metric = recipe.metric or known[0]
+    if metric not in known:
+        given = sorted(known, key=lambda name: -SequenceMatcher(None, metric, name).ratio())
+        raise CallError(
+            f"metric = {metric!r}{nearest(metric, known) or '.'} {recipe.eval_data} is for "
+            f"{evaluate.task(rows)} and gives {', '.join(given)}"
+        )
+    # A corpus that is searched is the same for training and for the test; of pairs each side was held out.
+    corpus = rows.corpus if isinstance(rows, Retrieval) else ()
+    rows = rows.retrieval() if isinstance(rows, Pairs) else rows
+    _require_measurable(rows, recipe.eval_data)
+    texts = evaluate.texts_by_prompt(rows)
+    _require_apart(recipe, training, {text for each in texts.values() for text in each}.difference(corpus), note)
+    # The vectors of a trunk that is frozen whole do not change where no Dense module stands behind it.
+    codes_alone = recipe.train == "heads" and not folder.dense
+    return Evaluation(
+        rows,
+        EngineModel.of(folder, heads, tokenizer, texts),
+        metric,
+        width=recipe.matryoshka[0] if recipe.matryoshka else folder.output_dimensions,
+        code=next((name for name, head in heads.items() if head.gives == "code"), None) if codes_alone else None,
+        key=_key(rows),
+    )
+
+
+def _require_measurable(rows: Kinds, source: str) -> None:
+    """Raise CallError for rows that no model can be measured on."""
+    try:
+        if isinstance(rows, Scored):
+            nothing = np.zeros((len(rows), 1), np.float32)
+            sts.measure(nothing, nothing, rows.scores)
+        elif isinstance(rows, Labelled) and len(set(rows.labels)) < 2:
+            raise CallError("classification needs at least 2 different labels; found 1")
+        elif isinstance(rows, Retrieval) and not any(
+            grade > 0 for grades in rows.relevant for grade in grades.values()
+        ):
+            raise CallError("no query has a relevant row; look at the judgements (qrels)")
+    except CallError as error:
+        raise CallError(f"{source} can't be an eval_data: {error}") from None
+
+
+def _require_apart(recipe: Recipe, training: Sequence[Rows], measured: set[str], note: Callable[[str], None]) -> None:
+    """Raise CallError where the training rows have texts that are measured, whatever their spaces; a note if told."""
+    own = {" ".join(text.split()): text for text in measured}
+    shared = {plain for rows in training for text in rows.every_text() if (plain := " ".join(text.split())) in own}
+    if not shared:
+        return
+    count = f"{len(shared):,} of its {len(own):,} texts" if len(own) > 1 else "its text"
+    named = recipe.data or ", ".join(table.path for table in recipe.sources)
+    shown = ", ".join(repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}...") for text in sorted(shared)[:SHOWN])
+    said = f"{recipe.eval_data} shares {count} with the training data {named}, like {shown}"
+    if not recipe.allow_leak:
+        raise CallError(
+            f"{said}. What is measured there would not hold for texts that are new. Hold other rows out, or go on with "
+            "--allow-leak"
+        )
+    note(f"Evaluation: {said}")
+
+
+def _key(rows: Kinds) -> str:
+    """16 hex digits for all that rows hold."""
+    digest = hashlib.sha256()
+    for each in fields(rows):
+        if each.compare:
+            digest.update(repr(getattr(rows, each.name)).encode())
+    return digest.hexdigest()[:16]
