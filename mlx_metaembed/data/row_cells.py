@@ -9,6 +9,8 @@ from mlx_metaembed.data.cells import Cells, Row
 from mlx_metaembed.data.faults import kind
 
 BINARY = {"0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
+LARGEST = 3.4028234e38
+"""What float32 holds."""
 NO_LABEL = "-"
 """SNLI's word for a pair whose judges did not agree."""
 
@@ -66,12 +68,20 @@ class RowCells(Cells):
             label = _class(value)
             return label if self.faults.text(where, source, label) else None
         if column == "score":
-            return self.faults.number(where, source, value, as_text=self.as_text)
+            return self._number(where, source, value)
         number = BINARY.get(str(value).strip().lower()) if isinstance(value, str | int | float) else None
         if number is None:
             shown = repr(value[:40]) if isinstance(value, str) else kind(value)
             what = f"{shown}; expected 1 or 0 as a score; --columns score={source} reads any number"
             self.faults.add(where, source, what, group=("label", shown))
+        self.faults.note(f"The scores are the labels in {source!r}, 1 or 0")
+        return number
+
+    def _number(self, where: str, source: str, value: object) -> float | None:
+        number = self.faults.number(where, source, value, as_text=self.as_text)
+        if number is not None and abs(number) > LARGEST:
+            self.faults.add(where, source, f"{number:g}; expected a number of at most {LARGEST:g}, which float32 holds")
+            return None
         return number
 
     def _scores(self, where: str, columns_of: object, row: Row) -> list[float] | None:
@@ -87,9 +97,9 @@ class RowCells(Cells):
                     self.faults.add(where, source, "not a list in JSON")
                     return None
             if isinstance(value, list):
-                found += [self.faults.number(f"{where}, item {at}", source, each) for at, each in enumerate(value, 1)]
+                found += [self._number(f"{where}, item {at}", source, each) for at, each in enumerate(value, 1)]
             else:
-                found.append(self.faults.number(where, source, value, as_text=self.as_text))
+                found.append(self._number(where, source, value))
         return None if None in found else found
 
 

@@ -141,14 +141,16 @@ def meant(name: str, shape: Shape, used: Collection[str], *, training: bool = Fa
     """What a column that `shape` does not read says by its name, like "a score"; empty where that changes nothing.
 
     A second label beside one that is read says nothing more, nor does a second score. For `training` negatives say
-    something beside any rows.
+    something beside any rows, and so do the scores of candidates.
     """
     plain = _plain(name)
     kind = next((kind for kind, pattern in MEANT.items() if re.fullmatch(pattern, plain)), "")
     if plain == "type" and "pos" in shape.required:
         return "FlagEmbedding's kind of a row"
     same = [other for other in used if kind and re.fullmatch(MEANT[kind], _plain(other))]
-    if kind in ("a label", "a score") and any(is_candidates(other) == is_candidates(name) for other in same):
+    if training and is_candidates(name):
+        same = [other for other in same if is_candidates(other)]
+    if kind in ("a label", "a score") and same:
         return ""
     passed = () if shape.kind == "pairs" else ("a positive",) if training else ("a negative", "a positive")
     return "" if kind in passed else kind

@@ -132,9 +132,11 @@ class Table:
 
     @property
     def _known(self) -> str:
+        """What other columns there may be, where these are none that fit."""
         if not self.wanted or self.wanted.is_pairs:
-            return KNOWN
-        return "Other names are mapped with --columns, like --columns text=title" if self.mapped else "Rename the keys."
+            return KNOWN if self.mapped else KNOWN.rpartition("\n")[0]
+        names = "Other names are mapped with --columns, like --columns text=title"
+        return "\n".join([f"Known columns: {self.wanted.taken}", *([names] if self.mapped else [])])
 
     def _by_position(self, cells: Sequence[object]) -> tuple[str, ...]:
         return (self.wanted.by_position(cells) if self.wanted else ()) or shapes.by_position(cells)

@@ -96,11 +96,13 @@ class Wanted:
         """Why columns give no such row, or may be read in more than one way."""
         fits = self.fits(columns, chosen)
         if fits or self.is_pairs:
-            return shapes.mismatch(columns, chosen, fits)
+            said, more = shapes.mismatch(columns, chosen, fits), trains(columns)
+            return f"{said}. {more}" if more and not fits else said
         found = ", ".join(repr(name[:40]) for name in columns) or "none"
+        more = trains(columns)
         if self.fits(columns):
             return f"columns {found} fit no shape that has {' and '.join(map(repr, chosen))}"
-        return f"columns {found} lack what is asked; taken are {self.taken}. {trains(columns)}"
+        return f"columns {found} lack what is asked; taken are {self.taken}" + (f". {more}" if more else "")
 
     @property
     def taken(self) -> str:
@@ -143,14 +145,14 @@ TRAINS = (
 
 
 def trains(columns: Collection[str]) -> str:
-    """Which losses take rows of some columns, as a sentence."""
+    """Which losses take rows of some columns, as a sentence; empty where none does."""
     found = []
     for kind, wanted, losses in TRAINS:
         fits = [shape for shape in wanted.fits(columns) if not wanted.is_pairs or shape.kind == "pairs"]
         used = fits[0].used(columns) if fits else ()
         if fits and not any(shapes.meant(name, fits[0], used, training=True) for name in columns if name not in used):
             found.append(f"{' or '.join(losses)} ({kind})")
-    return f"Such rows train with {', '.join(found)}" if found else "No loss takes such rows as they are"
+    return f"Such rows train with {', '.join(found)}" if found else ""
 
 
 def taker(name: str, what: str) -> str:
