@@ -5,14 +5,17 @@ split of a BEIR folder, `PATH?rows=KEY` an array inside a JSON object.
 """
 
 import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlx_metaembed.data import sources
+from mlx_metaembed.data import sources, training_rows
 from mlx_metaembed.data.columns import parse
 from mlx_metaembed.data.faults import Faults
-from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Rows, Scored, Texts, require_trainable
+from mlx_metaembed.data.readers import blocks
+from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Rows, Scored, Taken, Texts, require_trainable
 from mlx_metaembed.data.table import Table
+from mlx_metaembed.data.wanted import Wanted
 from mlx_metaembed.errors import CallError
 
 __all__ = [
@@ -24,8 +27,10 @@ __all__ = [
     "Scored",
     "Texts",
     "read",
+    "read_rows",
     "read_texts",
     "require_trainable",
+    "rows_of",
 ]
 
 
@@ -57,6 +62,39 @@ def read_texts(
     return _read(path, columns, no_header, max_characters, texts=True)
 
 
+def read_rows(
+    path: str | Path,
+    *,
+    roles: Sequence[str],
+    optional: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    columns: str = "",
+    no_header: bool = False,
+    max_characters: int = 100_000,
+) -> Rows:
+    """The rows of a source to train on, as losses take them: what is asked decides how it is read.
+
+    `roles` and `optional` are among anchor, positive, negative, sentence1, sentence2 and text, `targets` among score,
+    label, positive_score and negative_score. A BEIR folder gives its training judgements.
+    Raises CallError as `read` does, where a row lacks what is asked, and where a column that looks meant is not read.
+    """
+    wanted = Wanted(tuple(roles), tuple(optional), tuple(targets))
+    found = _read(path, columns, no_header, max_characters, training=True, texts=wanted.is_texts, wanted=wanted)
+    return training_rows.converted(found, wanted, path)
+
+
+def rows_of(
+    given: Iterable[Mapping],
+    *,
+    roles: Sequence[str],
+    optional: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    max_characters: int = 100_000,
+) -> Rows:
+    """The rows of dicts to train on, as `read_rows` gives those of a file; faults name "row 3"."""
+    return training_rows.given(given, Wanted(tuple(roles), tuple(optional), tuple(targets)), max_characters)
+
+
 def _read(
     source: str | Path,
     columns: str,
@@ -65,10 +103,13 @@ def _read(
     *,
     training: bool = False,
     texts: bool = False,
-) -> Texts | Kinds:
+    wanted: Wanted | None = None,
+) -> Texts | Kinds | Taken:
     mapped = parse(columns)
     try:
         path, options = sources.split(source)
+        if wanted and path.is_file() and path.suffix.lower() == ".txt" and blocks.has_separators(path):
+            texts = False
         name = sources.reader(path, options, texts=texts)
         reader = importlib.import_module(f"mlx_metaembed.data.readers.{name}")
         if mapped and name not in sources.TABLES:
@@ -77,7 +118,7 @@ def _read(
             raise CallError(f"{path}: --no-header is for .csv and .tsv; other rows have names, or are lists without")
         faults = Faults(path, max_characters)
         if name in sources.TABLES:
-            table = Table(faults, mapped, texts=texts)
+            table = Table(faults, mapped, texts=texts and not wanted, wanted=wanted)
             reader.fill(path, table, **options, **({"header": not no_header} if name == "csv" else {}))
             rows = table.rows()
         elif name == "beir":

@@ -8,7 +8,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlx_metaembed.data.shapes import ROLES, is_negative
+from mlx_metaembed.data.shapes import ROLES, is_candidates, is_negative
 from mlx_metaembed.errors import CallError, faults, nearest
 
 EXAMPLE = "anchor=title,positive=source"
@@ -58,7 +58,7 @@ def parse(text: str) -> Columns:
             wrong.append(f"{part!r}: expected NAME=COLUMN, like {EXAMPLE}")
         elif name in chosen:
             wrong.append(f"{name!r} is given twice: {chosen[name]!r} and {source!r}")
-        elif source and name not in ROLES and not is_negative(name):
+        elif source and name not in ROLES and not is_negative(name) and not is_candidates(name):
             wrong.append(f"there is no column {name!r} to fill{nearest(name, ROLES)}; known: {', '.join(ROLES)}")
         else:
             chosen[name] = source

@@ -1,11 +1,14 @@
 """What a reader gives: pairs, scored pairs, labelled texts, queries with a corpus, or texts. Columns of Python lists.
 
-No arrays and no engine: the token store turns texts into numbers, and it wants them one by one.
+No engine: the token store turns texts into numbers, and it wants them one by one.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from mlx_metaembed.data.shapes import Shape
 from mlx_metaembed.errors import CallError
 
 
@@ -112,11 +115,24 @@ Kinds = Pairs | Scored | Labelled | Retrieval
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Rows as they were asked for: two texts, the negatives and the targets of `shape` a row, or a text and those."""
+
+    shape: Shape
+    rows: list[tuple]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
 class Rows:
-    """Rows to train on: texts by role, and targets by name."""
+    """Rows to train on: texts by role, of `negative` a tuple a row, and targets by name.
+
+    score float32 [R]; label int32 [R], the places of its names in `labels`; positive_score float32 [R];
+    negative_score float32 [R, N], NaN where a row has fewer.
+    """
 
     texts: dict[str, list]
-    targets: dict
+    targets: dict[str, np.ndarray]
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -135,10 +151,14 @@ def require_trainable(rows: Kinds, source: object) -> Pairs:
     if isinstance(rows, Retrieval):
         rows = rows.pairs()
     if not isinstance(rows, Pairs):
-        found = {Scored: "sentence1, sentence2, score", Labelled: "text, label"}[type(rows)]
+        found, losses = {
+            Scored: ("sentence1, sentence2, score", "cosent or mse (scored pairs)"),
+            Labelled: ("text, label", "cross_entropy (labelled texts)"),
+        }[type(rows)]
         raise CallError(
             f"{source} has the columns {found}; training needs pairs: anchor, positive [, negative]. "
-            f"Such rows serve `metaembed eval`; where they are pairs, say so: --columns anchor=...,positive=..."
+            f"Such rows train with {losses} and serve `metaembed eval`; where they are pairs, say so: "
+            f"--columns anchor=...,positive=..."
         )
     if len(rows) < 2:
         raise CallError(f"{source} has one row; in-batch negatives need at least two, and a real run thousands")

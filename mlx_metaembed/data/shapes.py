@@ -12,6 +12,8 @@ from functools import lru_cache
 NEGATIVE = re.compile(r"(?:hard_)?neg(?:ative)?s?_?(\d*)")
 PLURAL = re.compile(r"(?:hard_)?neg(?:ative)?s|neg|pos|positives")
 """Columns of lists; a cell of CSV or SQLite holds the list as JSON."""
+POSITIVE_SCORE = re.compile(r"pos(?:itive)?s?_scores?")
+NEGATIVE_SCORE = re.compile(r"(?:hard_)?neg(?:ative)?s?_(?:(\d+)_score|scores?_?(\d*))")
 SCORES = r"sim|similarity|relevance|relatedness|cosine|bm25|ce|rerank(?:er)?|cross_encoder|gold|match|quality"
 MEANT = {
     "a label": r"(?:gold|true|class|binary|pair|match|target|soft)?_?labels?"
@@ -29,25 +31,52 @@ MEANT = {
 
 @dataclass(frozen=True)
 class Shape:
-    """A shape's columns; `kind` says which rows they give, `negatives` that hard negatives may follow."""
+    """A shape's columns; `kind` says which rows they give, `negatives` that hard negatives may follow.
+
+    `targets` has the column that each target is read from, by the target's name; the scores of candidates have none,
+    they go by several names.
+    """
 
     kind: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     negatives: bool = False
+    targets: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The required columns of texts."""
+        return tuple(name for name in self.required if name not in {column for _, column in self.targets})
 
     def missing(self, columns: Collection[str]) -> list[str]:
         """The required columns that are not there."""
-        return [name for name in self.required if name not in columns]
+        wanted = dict(self.targets)
+        return [
+            *(name for name in self.required if name not in columns),
+            *(["negative"] if "negative_score" in wanted and not negatives_of(columns) else []),
+            *(["positive_score"] if "positive_score" in wanted and not positive_scores_of(columns) else []),
+            *(["negative_score"] if "negative_score" in wanted and not negative_scores_of(columns) else []),
+        ]
 
     def used(self, columns: Collection[str]) -> tuple[str, ...]:
         """The columns that this shape reads, negatives last and in the order of their numbers."""
         optional = [name for name in self.optional if name in columns]
-        return (*self.required, *optional, *(negatives_of(columns) if self.negatives else ()))
+        wanted = dict(self.targets)
+        return (
+            *self.required,
+            *optional,
+            *(positive_scores_of(columns) if "positive_score" in wanted else ()),
+            *(negative_scores_of(columns) if "negative_score" in wanted else ()),
+            *(negatives_of(columns) if self.negatives else ()),
+        )
 
     def __str__(self) -> str:
-        more = [*self.optional, *(["negative or negative_1 .. negative_n or negatives"] if self.negatives else [])]
-        return ", ".join(self.required) + (f" [, {', '.join(more)}]" if more else "")
+        scores = [name for name, column in self.targets if not column]
+        negatives = ["negative or negative_1 .. negative_n or negatives"] if self.negatives else []
+        more = [*self.optional, *([] if scores else negatives)]
+        return ", ".join([*self.required, *(negatives + scores if scores else [])]) + (
+            f" [, {', '.join(more)}]" if more else ""
+        )
 
 
 SHAPES = (
@@ -67,7 +96,12 @@ SHAPES = (
 )
 TEXTS = Shape("text_alone", ("text",), ("title", "id", "_id"))
 """What is embedded or indexed, and nothing else is asked of."""
-ROLES = tuple(dict.fromkeys(name for shape in (*SHAPES, TEXTS) for name in (*shape.required, *shape.optional)))
+ROLES = tuple(
+    dict.fromkeys(
+        [name for shape in (*SHAPES, TEXTS) for name in (*shape.required, *shape.optional)]
+        + ["positive_score", "negative_score"]
+    )
+)
 KNOWN = "\n".join(
     [
         "Known columns:",
@@ -87,10 +121,9 @@ def complete(columns: Collection[str], chosen: Collection[str] = (), *, texts: b
     return [shape for shape in SHAPES if not shape.missing(columns) and set(chosen) <= set(shape.used(columns))]
 
 
-def mismatch(columns: Collection[str], chosen: Collection[str] = ()) -> str:
-    """Why columns give no shape, or more than one: those found, and what the closest shape lacks."""
+def mismatch(columns: Collection[str], chosen: Collection[str], fits: Collection[Shape]) -> str:
+    """Why columns give no shape, or more than one (`fits`): those found, and what the closest shape lacks."""
     found = ", ".join(repr(name[:40]) for name in columns) or "none"
-    fits = complete(columns, chosen)
     if fits:
         both = " and ".join(f"({', '.join(shape.required)})" for shape in fits)
         return f"columns {found} fit more than one shape: {both}; leave out what is not meant"
@@ -104,18 +137,39 @@ def mismatch(columns: Collection[str], chosen: Collection[str] = ()) -> str:
     return f"columns {found} fit no known shape; closest is ({', '.join(closest.required)}), which lacks {lacks}"
 
 
-def meant(name: str, shape: Shape, used: Collection[str]) -> str:
+def meant(name: str, shape: Shape, used: Collection[str], *, training: bool = False) -> str:
     """What a column that `shape` does not read says by its name, like "a score"; empty where that changes nothing.
 
-    A second label beside one that is read says nothing more, nor does a second score.
+    A second label beside one that is read says nothing more, nor does a second score. For `training` negatives say
+    something beside any rows, and so do the scores of candidates.
     """
     plain = _plain(name)
     kind = next((kind for kind, pattern in MEANT.items() if re.fullmatch(pattern, plain)), "")
     if plain == "type" and "pos" in shape.required:
         return "FlagEmbedding's kind of a row"
-    if kind in ("a label", "a score") and any(re.fullmatch(MEANT[kind], other) for other in used):
+    same = [other for other in used if kind and re.fullmatch(MEANT[kind], _plain(other))]
+    if training and is_candidates(name):
+        same = [other for other in same if is_candidates(other)]
+    if kind in ("a label", "a score") and same:
         return ""
-    return "" if kind in ("a negative", "a positive") and shape.kind != "pairs" else kind
+    passed = () if shape.kind == "pairs" else ("a positive",) if training else ("a negative", "a positive")
+    return "" if kind in passed else kind
+
+
+def is_candidates(name: str) -> bool:
+    """Whether a column holds the scores of a query's candidates: `pos_scores`, `negative_score_2`."""
+    return bool(POSITIVE_SCORE.fullmatch(_plain(name)) or NEGATIVE_SCORE.fullmatch(_plain(name)))
+
+
+def positive_scores_of(columns: Collection[str]) -> list[str]:
+    """The column of the positives' scores, the first of them, or none."""
+    return [name for name in columns if POSITIVE_SCORE.fullmatch(_plain(name))][:1]
+
+
+def negative_scores_of(columns: Collection[str]) -> list[str]:
+    """The columns of the negatives' scores, in the order of their numbers, those without one first."""
+    matches = [(NEGATIVE_SCORE.fullmatch(_plain(name)), name) for name in columns]
+    return [name for _, name in sorted((int(match[1] or match[2] or -1), name) for match, name in matches if match)]
 
 
 @lru_cache(4096)

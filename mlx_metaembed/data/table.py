@@ -11,9 +11,11 @@ from mlx_metaembed.data import shapes
 from mlx_metaembed.data.cells import Cells
 from mlx_metaembed.data.columns import Columns
 from mlx_metaembed.data.faults import Faults
-from mlx_metaembed.data.rows import Labelled, Pairs, Scored, Texts
+from mlx_metaembed.data.row_cells import RowCells
+from mlx_metaembed.data.rows import Labelled, Pairs, Scored, Taken, Texts
 from mlx_metaembed.data.shapes import KNOWN, Shape
 from mlx_metaembed.data.verdicts import Judged
+from mlx_metaembed.data.wanted import Wanted, taker
 from mlx_metaembed.errors import CallError
 
 
@@ -28,11 +30,21 @@ class Layout:
 class Table:
     """Takes rows with `add`, notes what is wrong with them, and gives them as one of the row classes.
 
-    With `texts` a text alone is a row too; `scores_as_text` is set where the source has only texts (CSV).
+    With `texts` a text alone is a row too; `wanted` says what else is asked of the rows, `mapped` whether --columns can
+    name their columns. `scores_as_text` is set where the source has only texts (CSV).
     """
 
-    def __init__(self, faults: Faults, columns: Columns | None = None, *, texts: bool = False) -> None:
-        self.faults, self.columns, self.texts = faults, columns or Columns(), texts
+    def __init__(
+        self,
+        faults: Faults,
+        columns: Columns | None = None,
+        *,
+        texts: bool = False,
+        wanted: Wanted | None = None,
+        mapped: bool = True,
+    ) -> None:
+        self.faults, self.columns, self.texts, self.wanted = faults, columns or Columns(), texts, wanted
+        self.mapped = mapped
         self.shape: Shape | None = None
         self.used: tuple[str, ...] = ()
         self.scores_as_text = False
@@ -65,15 +77,16 @@ class Table:
             self._take(where, taken)
         for name, what in layout.lost.items():
             if row[name] not in (None, "", []):
+                more = taker(name, what) if self.wanted else ""
                 self.faults.add(
-                    where, name, f"{what}, which nothing reads and which would be lost", group=("lost", name)
+                    where, name, f"{what}, which nothing reads and which would be lost{more}", group=("lost", name)
                 )
                 self._lost[name] = ""
 
     def add_cells(self, where: str, cells: Sequence[object]) -> None:
         """Take one row without names: those of `columns` say what each position is, else the first row's cells do."""
         if not self._positions:
-            names = () if self.columns else shapes.by_position(cells)
+            names = () if self.columns else self._by_position(cells)
             if not names and not self.columns:
                 what = (
                     f"{len(cells)} cells without names, which can't be told; name them: --columns anchor=1,positive=2"
@@ -91,28 +104,47 @@ class Table:
         if self.shape.kind == "pairs" and len(taken) == 4:
             self._judged.add(*taken)
             return
-        if self.shape is shapes.TEXTS:
+        if self.shape is shapes.TEXTS and not self.wanted:
             if taken[0] in self._ids:
                 self.faults.add(where, "id", f"{taken[0]!r} stands on {self._ids[taken[0]]} already")
             self._ids[taken[0]] = where
         self._rows.append(taken)
 
-    def rows(self) -> Pairs | Scored | Labelled | Texts:
+    def rows(self) -> Pairs | Scored | Labelled | Texts | Taken:
         """Everything taken. Raises CallError with every fault, or where there is no row."""
         if self._lost:
             spelled = maps.written({**self.columns.chosen, **self._lost})
-            self.faults.advice[f"To leave them out on purpose, say so: --columns '{spelled}'"] = None
+            named = f"say so: --columns '{spelled}'" if self.mapped else f"drop the keys {', '.join(self._lost)}"
+            self.faults.advice[f"To leave them out on purpose, {named}"] = None
         self.faults.raise_any()
         if self.shape is None or not (self._rows or self._judged):
-            raise CallError(f"{self.faults.source} has no rows; expected at least one.\n{KNOWN}")
+            raise CallError(f"{self.faults.source} has no rows; expected at least one.\n{self._known}")
         if self._judged:
             self._rows, notes = self._judged.settle(self.faults.source)
             for note in notes:
                 self.faults.note(note)
+        if self.shape.kind == "rows":
+            return Taken(self.shape, self._rows)
         kinds = {"pairs": Pairs, "scored": Scored, "labelled": Labelled, "text_alone": Texts}
         # Not zip(*rows): it would hold an iterator a row.
         columns = ([row[at] for row in self._rows] for at in range(len(self._rows[0])))
         return kinds[self.shape.kind](*columns)
+
+    @property
+    def _known(self) -> str:
+        """What other columns there may be, where these are none that fit."""
+        if not self.wanted or self.wanted.is_pairs:
+            return KNOWN if self.mapped else KNOWN.rpartition("\n")[0]
+        names = "Other names are mapped with --columns, like --columns text=title"
+        return "\n".join([f"Known columns: {self.wanted.taken}", *([names] if self.mapped else [])])
+
+    def _by_position(self, cells: Sequence[object]) -> tuple[str, ...]:
+        return (self.wanted.by_position(cells) if self.wanted else ()) or shapes.by_position(cells)
+
+    def _fits(self, columns: tuple[str, ...]) -> list[Shape]:
+        if self.wanted:
+            return self.wanted.fits(columns, self._chosen)
+        return shapes.complete(columns, self._chosen, texts=self.texts)
 
     def _layout(self, where: str, columns: tuple[str, ...]) -> Layout | None:
         if columns not in self._layouts:
@@ -135,7 +167,8 @@ class Table:
         lost = {}
         for name in paths:
             if name not in self.used:
-                if (what := shapes.meant(name, self.shape, self.used)) and not self.texts:
+                what = shapes.meant(name, self.shape, self.used, training=self.wanted is not None)
+                if what and not self.texts:
                     lost[name] = what
                 else:
                     self.faults.unused[name] = None
@@ -143,16 +176,22 @@ class Table:
 
     def _recognised(self, where: str, columns: tuple[str, ...]) -> bool:
         """Whether columns, under the kit's names, are those of the table's shape, which the first of them set."""
-        fits = shapes.complete(columns, self._chosen, texts=self.texts)
+        fits = self._fits(columns)
         if self.shape is None:
             if len(fits) != 1:
-                self.faults.add(where, None, shapes.mismatch(columns, self._chosen), group=columns)
-                self.faults.advice[KNOWN] = None
+                what = (
+                    self.wanted.mismatch(columns, self._chosen)
+                    if self.wanted
+                    else shapes.mismatch(columns, self._chosen, fits)
+                )
+                self.faults.add(where, None, what, group=columns)
+                self.faults.advice[self._known] = None
                 return False
             self.shape, self._first = fits[0], where
             texts = fits[0] is shapes.TEXTS
             self.used = (*self.shape.required, *self.shape.optional) if texts else self.shape.used(columns)
-            self._cells = Cells(self.shape, self.used, self.columns, self.faults, self.scores_as_text)
+            cells = RowCells if self.shape.kind == "rows" else Cells
+            self._cells = cells(self.shape, self.used, self.columns, self.faults, self.scores_as_text)
         elif self.shape not in fits and fits:
             names = [", ".join(shape.required) for shape in (fits[0], self.shape)]
             self.faults.add(

@@ -1,11 +1,11 @@
 """The rows that a run trains on: those of each data set, as its objectives' losses take them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mlx_metaembed import data
-from mlx_metaembed.data import Pairs, require_trainable
 from mlx_metaembed.data.rows import Rows
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.engine import DENSE
+from mlx_metaembed.heads import HEADS
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable
 from mlx_metaembed.training.objective import Objective
@@ -14,36 +14,49 @@ from mlx_metaembed.training.objective import Objective
 def read(recipe: Recipe, objectives: Sequence[Objective], note: Callable[[str], None]) -> dict[str, Rows]:
     """The rows of each data set by its name. Raises CallError where they lack what a loss on them takes."""
     several = len(recipe.sources) > 1
+    gives = {DENSE: "vector"} | {each.name: HEADS[each.type].gives for each in recipe.heads if each.type in HEADS}
     found = {}
     for table in recipe.sources:
-        losses = [each.loss for each in objectives if each.data == table.name]
-        rows = read_source(table, losses, recipe.max_characters)
+        own = [each for each in objectives if each.data == table.name]
+        rows = read_source(table, own, gives, recipe.max_characters)
         for said in rows.notes:
             note(f"Data{' ' + table.name if several else ''}: {said}")
         found[table.name] = rows
     return found
 
 
-def read_source(table: DataTable, losses: Sequence, most: int) -> Rows:
-    """The rows of one data set, as losses take them."""
-    rows = data.read(table.path, columns=table.columns, no_header=table.no_header, max_characters=most, training=True)
-    pairs = require_trainable(rows, table.path)
-    without = next((row for row, negatives in enumerate(pairs.negatives, start=1) if not negatives), None)
-    if without and any("negative" in loss.roles for loss in losses):
-        raise CallError(
-            f"{table.path}, row {without} has no negative, and the triplet loss needs one in every row; "
-            "add it, or use --loss info_nce"
-        )
-    return _rows(pairs)
+def read_source(table: DataTable, objectives: Sequence[Objective], gives: Mapping[str, str], most: int) -> Rows:
+    """The rows of one data set, as the losses of its objectives take them; `gives` is what heads give, by name."""
+    return data.read_rows(
+        table.path, **asked(objectives, gives), columns=table.columns, no_header=table.no_header, max_characters=most
+    )
+
+
+def asked(objectives: Sequence[Objective], gives: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The roles, the optional roles and the targets that the losses of some objectives take together.
+
+    A role that one needs is needed. Where none needs any, as with flops alone, it is the texts.
+    """
+    required = dict.fromkeys(role for each in objectives for role in _roles(each, gives))
+    optional = dict.fromkeys(role for each in objectives for role in each.loss.optional if role not in required)
+    targets = dict.fromkeys(
+        name for each in objectives for name in each.loss.targets if not name.startswith("teacher.")
+    )
+    if not required and not targets:
+        required, optional = {"text": None}, {}
+    return {"roles": tuple(required), "optional": tuple(optional), "targets": tuple(targets)}
+
+
+def _roles(objective: Objective, gives: Mapping[str, str]) -> Iterator[str]:
+    """What a loss needs; a loss on scores that takes what there is needs one text where the head gives the scores,
+    and else two."""
+    loss = objective.loss
+    heads = [objective.head] if isinstance(objective.head, str) else objective.head
+    if not loss.roles and "score" in loss.targets and all(head in gives for head in heads):
+        yield from ("text",) if gives[heads[0]] == "scores" else ("sentence1", "sentence2")
+    yield from loss.roles
 
 
 def texts_a_row(rows: Rows) -> int:
     """The most texts that a row has."""
     return sum(max(map(len, texts)) if texts and isinstance(texts[0], tuple) else 1 for texts in rows.texts.values())
-
-
-def _rows(pairs: Pairs) -> Rows:
-    texts = {"anchor": pairs.anchors, "positive": pairs.positives}
-    if pairs.most_negatives:
-        texts["negative"] = pairs.negatives
-    return Rows(texts, {}, notes=pairs.notes)

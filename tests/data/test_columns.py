@@ -45,7 +45,7 @@ def test_every_fault_of_a_map_is_in_one_error():
     assert str(error.value).split("\n")[1:] == [
         "  - there is no column 'ancor' to fill; did you mean 'anchor'?; known: anchor, positive, label, query, "
         "answer, question, pos, positives, sentence1, sentence2, gold_label, premise, hypothesis, score, text, title, "
-        "id, _id",
+        "id, _id, positive_score, negative_score",
         "  - 'positive': expected NAME=COLUMN, like anchor=title,positive=source",
         "  - 'anchor' is given twice: 'a' and 'c'",
         "  - '=d': expected NAME=COLUMN, like anchor=title,positive=source",
