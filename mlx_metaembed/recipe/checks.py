@@ -9,6 +9,7 @@ from mlx_metaembed.data.columns import parse as parse_columns
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.files.sizes import parse_size
 from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.recipe.tables import SHORT_FORM, TABLES
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
 
 if typing.TYPE_CHECKING:
@@ -88,6 +89,7 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     yield from _foreign(recipe)
+    yield from _both_forms(recipe)
     if recipe.checkpointing == "on" and recipe.dropout:
         yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
     if any(width < 1 for width in recipe.matryoshka):
@@ -116,6 +118,15 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
 
 def _items(value: object) -> tuple:
     return value if isinstance(value, tuple) else ()
+
+
+def _both_forms(recipe: "Recipe") -> Iterator[str]:
+    """Settings of the short form beside the tables that say the same."""
+    defaults = {each.name: each.default for each in fields(recipe)}
+    for table, (name, _) in TABLES.items():
+        if getattr(recipe, name):
+            given = [each for each in SHORT_FORM.get(name, ()) if getattr(recipe, each) != defaults[each]]
+            yield from (f"{each} is the short form of what the tables [[{table}]] say; put it there" for each in given)
 
 
 def _foreign(recipe: "Recipe") -> Iterator[str]:

@@ -6,21 +6,12 @@ from dataclasses import fields, replace
 
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe.settings import Recipe, default
-from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable
+from mlx_metaembed.recipe.tables import SHORT_FORM, DataTable, HeadTable, ObjectiveTable
 
 DATA, DENSE, CODES = "data", "dense", "codes"
 """The names that the short form gives to its data set, to the model's vectors, and to the head that `fsq` trains."""
 CLASSES, CLASSIFYING = "classes", "cross_entropy"
 """The head that the short form adds for the loss on labels."""
-SHORT = {
-    "sources": ("data", "columns", "no_header"),
-    "heads": ("dense", "fsq"),
-    "objectives": (
-        *("loss", "temperature", "symmetric", "false_negative_margin", "false_negative_ratio", "distance", "margin"),
-        *("soft_margin", "matryoshka", "matryoshka_weights", "fsq_weight"),
-    ),
-}
-"""The short form's settings by the tables that say the same."""
 
 
 def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
@@ -37,13 +28,13 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
     if not objectives:
         data = sources[0].name if sources else DATA
         objectives = _objectives(recipe, data, [*code_heads, *(each.name for each in heads)])
-    short = {name: default(name) for names in SHORT.values() for name in names}
+    short = {name: default(name) for names in SHORT_FORM.values() for name in names}
     return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives)
 
 
 def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[ObjectiveTable, ...]:
     names = [each.name for each in fields(LOSSES[recipe.loss])]
-    short = [name for name in names if name in SHORT["objectives"]]
+    short = [name for name in names if name in SHORT_FORM["objectives"]]
     settings = {name: getattr(recipe, name) for name in short if getattr(recipe, name) != default(name)}
     if recipe.loss == CLASSIFYING:
         return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, settings=settings),)

@@ -63,6 +63,16 @@ TABLES: dict[str, tuple[str, type]] = {
 }
 """The recipe's field and the class of each table, by its name in TOML."""
 
+SHORT_FORM = {
+    "sources": ("data", "columns", "no_header"),
+    "heads": ("dense", "fsq"),
+    "objectives": (
+        *("loss", "temperature", "symmetric", "false_negative_margin", "false_negative_ratio", "distance", "margin"),
+        *("soft_margin", "matryoshka", "matryoshka_weights", "fsq_weight"),
+    ),
+}
+"""The short form's settings by the recipe's field of the tables that say the same."""
+
 
 def parsed(kind: str, rows: list[Mapping]) -> tuple[tuple[Table, ...], list[str]]:
     """The tables `[[kind]]` of a file, and what is wrong with them, one line each."""

@@ -92,7 +92,7 @@ def _assembled(
     rows: TokenizedRows, chosen: np.ndarray, place: Callable[[np.ndarray], tuple[list[Chunk], np.ndarray]]
 ) -> Batch:
     numbers = {role: each[chosen] for role, each in rows.texts.items()}
-    targets = {name: each[chosen] for name, each in rows.targets.items()}
+    targets = {name: np.ascontiguousarray(each[chosen]) for name, each in rows.targets.items()}
     if NEGATIVE in numbers:
         _negatives_first(numbers, targets)
     used = np.unique(np.concatenate([each[each >= 0] for each in numbers.values()]))

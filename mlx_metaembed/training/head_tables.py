@@ -1,7 +1,9 @@
 """The heads that a run trains: what its `[[head]]` tables add, and those of the model's own that objectives name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
@@ -23,6 +25,7 @@ from mlx_metaembed.inputs.special_tokens import special_ids
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import HeadTable, ObjectiveTable
+from mlx_metaembed.training.objective import Objective
 
 
 def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> dict[str, Head]:
@@ -84,6 +87,31 @@ def _classification(table: HeadTable, folder: ModelFolder) -> Head:
     return Classification(folder.dimensions, tuple(map(str, table.settings.get("labels", ()))))
 
 
+def lacking_labels(recipe: Recipe) -> list[str]:
+    """The names of the heads for classes whose labels are the data's to say."""
+    return [table.name for table in recipe.heads if table.type == "classification" and not table.settings.get("labels")]
+
+
+def as_numbered(
+    rows: Mapping[str, Rows], objectives: Sequence[Objective], heads: Mapping[str, Head]
+) -> dict[str, Rows]:
+    """The rows, whose labels have the numbers of the head that learns them. Raises CallError for one that it lacks."""
+    found = dict(rows)
+    for each in objectives:
+        head, own = heads.get(each.head), found[each.data]
+        if not isinstance(head, Classification) or own.labels == head.labels:
+            continue
+        if unknown := [label for label in own.labels if label not in head.labels]:
+            raise CallError(
+                f"data {each.data!r} has the label {unknown[0]!r}, and the head {each.head!r} knows "
+                f"{', '.join(head.labels[:20])}"
+            )
+        numbers = np.array([head.labels.index(label) for label in own.labels], np.int32)
+        targets = own.targets | {"label": numbers[own.targets["label"]]}
+        found[each.data] = replace(own, targets=targets, labels=head.labels)
+    return found
+
+
 def with_labels(recipe: Recipe, rows: Mapping[str, Rows]) -> Recipe:
     """The recipe, whose classification heads have the labels of the data that trains them where none are given."""
     given = {
@@ -96,7 +124,7 @@ def with_labels(recipe: Recipe, rows: Mapping[str, Rows]) -> Recipe:
         recipe,
         heads=tuple(
             replace(table, settings=table.settings | {"labels": given[table.name]})
-            if table.type == "classification" and not table.settings.get("labels") and table.name in given
+            if table.name in lacking_labels(recipe) and table.name in given
             else table
             for table in recipe.heads
         ),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 
 from mlx_metaembed.engine import DENSE
-from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.errors import faults, nearest
 from mlx_metaembed.heads import Head
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import Recipe
@@ -37,6 +37,12 @@ def objectives(recipe: Recipe, behind: PostTrunk) -> tuple[Objective, ...]:
     if wrong:
         raise faults("The recipe is wrong:", wrong)
     return tuple(found)
+
+
+def losses(recipe: Recipe) -> list[Objective]:
+    """The objectives of a recipe in its long form whose losses are known, unchecked, with their default settings."""
+    known = [table for table in recipe.objectives if table.loss in LOSSES]
+    return [Objective(_name(table), table.data, table.head, LOSSES[table.loss]()) for table in known]
 
 
 def _name(table: ObjectiveTable) -> str:
@@ -90,7 +96,14 @@ def _belongs(key: str, own: Mapping[str, object]) -> str:
 
 def _unfit(table: ObjectiveTable, loss: object, behind: PostTrunk) -> Iterator[str]:
     """Why a loss can't score what the heads give, and widths that they do not have."""
-    for name in head_tables.names(table):
+    names = head_tables.names(table)
+    given = [what(name, behind)[0] for name in names]
+    if loss.several and sorted(given) != sorted(loss.accepts):
+        yield f"{table.loss} takes {', '.join(loss.accepts)}, a head of each; the heads {', '.join(names)} give {given}"
+        return
+    if not loss.several and len(names) > 1:
+        yield f"{table.loss} takes one head, and found {', '.join(names)}"
+    for name in names:
         gives, width = what(name, behind)
         if gives not in loss.accepts:
             yield f"{table.loss} takes {' or '.join(loss.accepts)}, and the head {name!r} gives {gives}"
@@ -106,9 +119,3 @@ def what(name: str, behind: PostTrunk) -> tuple[str, int]:
         return "vector", behind.folder.dimensions
     head: Head = behind.heads[name]
     return head.gives, getattr(head, "out_features", 0)
-
-
-def require_objectives(recipe: Recipe) -> None:
-    """Raise CallError where there is nothing to train on."""
-    if not recipe.objectives:
-        raise CallError("The recipe has no objective; give --loss, or a table [[objective]] with data, head and loss")

@@ -27,6 +27,7 @@ from mlx_metaembed.training import (
     pooled_vectors,
     resumed,
     sampling,
+    teachers,
     trackers,
 )
 from mlx_metaembed.training import rows as run_rows
@@ -105,6 +106,7 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
+    recipe = _with_labels(recipe, source)
     long = long_form(recipe, head_tables.codes(source))
     behind = model_parts.post_trunk(recipe, source)
     objectives = objective_tables.objectives(long, behind)
@@ -112,12 +114,23 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
     if recipe.max_seq_length:
         # What a model was trained with is what its folder declares.
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
-    rows = run_rows.read(long, objectives, note)
+    rows = head_tables.as_numbered(run_rows.read(long, objectives, note), objectives, behind.heads)
+    rows = teachers.attached(rows, recipe.teachers, objectives, folder.dimensions)
     trackers.require(recipe)
     measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, note)
     if start:
         best.require_same(start, measured_on)
     return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
+
+
+def _with_labels(recipe: Recipe, source: ModelFolder) -> Recipe:
+    """The recipe, whose heads for classes have the labels of the data where it gives none."""
+    long = long_form(recipe, head_tables.codes(source))
+    if not head_tables.lacking_labels(long):
+        return recipe
+    rows = run_rows.read(long, objective_tables.losses(long), lambda said: None)
+    heads = head_tables.with_labels(long, rows).heads
+    return replace(recipe, heads=heads, dense=None, fsq="")
 
 
 def _planned(read: Read, note: Callable[[str], None]) -> Planned:
