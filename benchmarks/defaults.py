@@ -62,7 +62,7 @@ def compare(given: argparse.Namespace) -> list[dict]:
         defaults = before
         for number, settings in enumerate(({}, *map(settings_of, given.settings))):
             out = f"{work}/run-{number}"
-            common = {"model": given.model, "data": str(data), "out": out, "engine": given.engine}
+            common = {"model": given.model, "data": str(data), "out": out, "engine": given.engine, "train": given.what}
             result = train(Recipe(**common, dtype="float32", max_seq_length=given.length, seed=given.seed, **settings))
             after = queries(out, task, given.length, given.engine)
             defaults = defaults if number else after
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--model", default=rows.MODEL)
     parser.add_argument("--length", type=int, default=32, help="Tokens a text.")
     parser.add_argument("--engine", default="torch")
+    parser.add_argument("--train", dest="what", default="full", choices=["full", "lora", "dora"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", required=True, help="Names the data, and the result file with --rows.")
     given = parser.parse_args()

@@ -5,6 +5,7 @@ Defaults stand here and nowhere else. Names are sentence-transformers' and mlx-l
 
 import typing
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 
 from mlx_metaembed.errors import faults
 from mlx_metaembed.files.sizes import parse_size
@@ -145,6 +146,11 @@ class Recipe:
     @property
     def fsq_levels(self) -> tuple[int, ...]:
         return parse_levels(self.fsq) if self.fsq else ()
+
+    @property
+    def data_name(self) -> str:
+        """What people call the data: the file's name, or those of the tables."""
+        return Path(self.data).name if self.data else ", ".join(table.name for table in self.sources)
 
     @property
     def memory_bytes(self) -> int:

@@ -31,7 +31,7 @@ def of_run(run: str | Path, *, out: str | Path | None = None) -> Path:
     recipe = Recipe(**read_recipe(run / SIDE / "recipe.toml"))
     result = disk.optional_json(run / SIDE / RESULT)
     count = units.finite(result.get("rows"))
-    data = Path(recipe.data).name + (f" ({count:,.0f} rows)" if count else "")
+    data = recipe.data_name + (f" ({count:,.0f} rows)" if count else "")
     lede = f"{_model(recipe)}, fine-tuned on {data}"
     step, steps = (units.finite(rows[-1].get(name)) if rows else None for name in ("step", "steps"))
     if step and steps and step < steps:
@@ -116,7 +116,7 @@ def _facts(recipe: Recipe, result: Mapping[str, object], rows: Sequence[Mapping[
     trained = TRAINED.get(recipe.train, recipe.train)
     if recipe.train in ("lora", "dora"):
         trained += f" of rank {recipe.lora_rank}"
-    found: dict[str, object] = {"base model": _model(recipe), "data": Path(recipe.data).name}
+    found: dict[str, object] = {"base model": _model(recipe), "data": recipe.data_name}
     found |= {"rows": result.get("rows"), "trained": trained, "loss": product(recipe.loss)}
     found["widths"] = ", ".join(map(str, recipe.matryoshka)) or None
     found["code head"] = f"FSQ {recipe.fsq}" if recipe.fsq else None

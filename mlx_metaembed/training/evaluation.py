@@ -145,9 +145,8 @@ def _require_apart(recipe: Recipe, training: Sequence[Rows], measured: set[str],
     if not shared:
         return
     count = f"{len(shared):,} of its {len(own):,} texts" if len(own) > 1 else "its text"
-    named = recipe.data or ", ".join(table.path for table in recipe.sources)
     shown = ", ".join(repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}...") for text in sorted(shared)[:SHOWN])
-    said = f"{recipe.eval_data} shares {count} with the training data {named}, like {shown}"
+    said = f"{recipe.eval_data} shares {count} with the training data {recipe.data or recipe.data_name}, like {shown}"
     if not recipe.allow_leak:
         raise CallError(
             f"{said}. What is measured there would not hold for texts that are new. Hold other rows out, or go on with "

@@ -6,34 +6,26 @@ The order is a function of the seed and the step alone, so a run that was killed
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from mlx_metaembed.engine import DENSE, footprint
 from mlx_metaembed.errors import JobError, StoppedError
-from mlx_metaembed.files import disk
 from mlx_metaembed.files.sizes import format_size
-from mlx_metaembed.folder import SIDE
 from mlx_metaembed.inputs import chunks
-from mlx_metaembed.progress.display import Stages
-from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import batches, checkpoint, claim, failures, finish, metrics, sampling, trackers
+from mlx_metaembed.training import batches, checkpoint, failures, metrics, sampling
 from mlx_metaembed.training import by_width as by_widths
 from mlx_metaembed.training.batches import Batch
-from mlx_metaembed.training.callbacks import Callbacks, Result, together
+from mlx_metaembed.training.callbacks import Callbacks, Result
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.evaluator import Evaluator
 from mlx_metaembed.training.gradcache import gradient
-from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.objective import passed, total
 from mlx_metaembed.training.optimizers.rates import Optimizer
 from mlx_metaembed.training.parts import Parts
-from mlx_metaembed.training.prepare import prepare
 from mlx_metaembed.training.readme import readme
 from mlx_metaembed.training.sampling import Source, schedule
 
@@ -41,40 +33,7 @@ OWN = 2**28
 """Bytes that a process grows by beside its arrays: libraries, compiled code, texts."""
 
 
-def train(recipe: Recipe, *, resume: bool = False, callbacks: Sequence[Callbacks] | None = None) -> Result:
-    """Run a recipe to its end; `resume` continues the unfinished run in `recipe.out` to the same weights.
-
-    Raises CallError for a wrong recipe, model or data, or a folder in which another process runs, and nothing is
-    written; JobError where the run fails, StoppedError where one of the `callbacks` ends it: the last checkpoint stays,
-    and the message says how to go on. Without callbacks its progress is shown on stderr.
-    """
-    stages = Stages() if callbacks is None else None
-    shown = [Callbacks(prepared=stages.prepared, step=stages.step, evaluated=stages.evaluated)] if stages else []
-    watch, out = together(shown if callbacks is None else callbacks), Path(recipe.out)
-    try:
-        with closing(stages) if stages else nullcontext(), Lock(out / SIDE, watch.note) as lock:
-            return _run(recipe, resume, lock, watch)
-    except OSError as error:
-        begun = f". When that is mended: {resume_command(out)}" if recipe.out and claim.unfinished(out) else ""
-        raise JobError(f"The run in {recipe.out} could not go on: {disk.cause(error)}{begun}") from error
-
-
-def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Callbacks) -> Result:
-    """The steps, and the folder made a model; of a run that was interrupted in that, what was left to do."""
-    out, page = Path(recipe.out), partial(finish.with_page, note=watch.note)
-    if resume and recipe.out:
-        claim.require_unfinished(out)
-        lock.acquire()
-        if (done := finish.resumed(out, lock, page)) is not None:
-            return Result(**done)
-    with ExitStack() as until:
-        parts = prepare(recipe, resume=resume, lock=lock, note=watch.note, advance=watch.prepared, until=until)
-        loop = _Loop(parts, together([watch, *trackers.begin(parts.recipe, out, parts.run, until)]))
-        result = loop.run()
-    return Result(**finish.finish(out, loop.chosen, lock, page, stores=parts.stores, result=asdict(result)))
-
-
-class _Loop:
+class Loop:
     """The state that changes while a run goes."""
 
     def __init__(self, parts: Parts, watch: Callbacks):

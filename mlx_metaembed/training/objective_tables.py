@@ -16,17 +16,20 @@ from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.objective import Objective
 
 
-def objectives(recipe: Recipe, behind: PostTrunk) -> tuple[Objective, ...]:
-    """The objectives of a recipe in its long form. Raises CallError with every fault of its tables."""
+def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LOSSES) -> tuple[Objective, ...]:
+    """The objectives of a recipe in its long form, of the losses that are `known`.
+
+    Raises CallError with every fault of its tables.
+    """
     wrong, found = [], []
     names = [_name(table) for table in recipe.objectives]
     sources = [table.name for table in recipe.sources]
     wrong += [f"two {kind} are called {name!r}; names must differ" for kind, name in _twice(recipe, names)]
     for table, name in zip(recipe.objectives, names, strict=True):
-        own = [f"objective {name!r}: {line}" for line in _faults(table, sources, behind)]
+        own = [f"objective {name!r}: {line}" for line in _faults(table, sources, known)]
         wrong += own
         if not own:
-            loss = LOSSES[table.loss](**table.settings)
+            loss = known[table.loss](**table.settings)
             wrong += [f"objective {name!r}: {line}" for line in (*loss.faults(), *_unfit(table, loss, behind))]
             widths = (table.matryoshka, table.matryoshka_weights)
             found.append(Objective(name, table.data, table.head, loss, table.weight, *widths))
@@ -61,17 +64,17 @@ def _twice(recipe: Recipe, objectives: list[str]) -> Iterator[tuple[str, str]]:
         yield from ((kind, name) for name in dict.fromkeys(names) if names.count(name) > 1)
 
 
-def _faults(table: ObjectiveTable, sources: list[str], behind: PostTrunk) -> Iterator[str]:
+def _faults(table: ObjectiveTable, sources: list[str], losses: Mapping[str, type]) -> Iterator[str]:
     """What is wrong with a table before its loss is made."""
     if table.data not in sources:
         yield f"there is no data {table.data!r}{nearest(table.data, sources)}; there are {', '.join(sources) or 'none'}"
     if table.weight < 0:
         yield f"weight = {table.weight:g}, expected 0 or more"
-    if table.loss not in LOSSES:
-        yield f"loss {table.loss!r} is not known{nearest(table.loss, LOSSES)}; known: {', '.join(LOSSES)}"
+    if table.loss not in losses:
+        yield f"loss {table.loss!r} is not known{nearest(table.loss, losses)}; known: {', '.join(losses)}"
         return
-    own = {each.name: each for each in fields(LOSSES[table.loss])}
-    hints = typing.get_type_hints(LOSSES[table.loss])
+    own = {each.name: each for each in fields(losses[table.loss])}
+    hints = typing.get_type_hints(losses[table.loss])
     for key, value in table.settings.items():
         if key not in own:
             yield f"{key} {_belongs(key, own)}"

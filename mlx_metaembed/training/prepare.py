@@ -33,6 +33,7 @@ from mlx_metaembed.training import (
 from mlx_metaembed.training import rows as run_rows
 from mlx_metaembed.training.checkpoint import Position
 from mlx_metaembed.training.evaluation import Evaluation
+from mlx_metaembed.training.given import NOTHING, Given
 from mlx_metaembed.training.lock import Lock
 from mlx_metaembed.training.loss_scale import LossScale
 from mlx_metaembed.training.model_parts import PostTrunk
@@ -76,6 +77,7 @@ class Planned:
 
 def prepare(
     recipe: Recipe,
+    given: Given = NOTHING,
     *,
     resume: bool,
     lock: Lock,
@@ -88,15 +90,15 @@ def prepare(
     `lock` is the folder's, held already where a run is resumed. The engine's limits on memory stay until the stack
     `until` is closed. Raises CallError for whatever does not fit.
     """
-    read = _read(recipe, resume, lock, note)
+    read = _read(recipe, given, resume, lock, note)
     planned = _planned(read, note)
     numbered, position = _numbered(read, planned)
     return _loaded(read, planned, numbered, position, resume, lock, note, advance, until)
 
 
-def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None]) -> Read:
+def _read(recipe: Recipe, given: Given, resume: bool, lock: Lock, note: Callable[[str], None]) -> Read:
     """Everything that is read before a device is asked for."""
-    recipe = _checked(recipe, resume, lock)
+    recipe = _checked(replace(recipe, sources=given.with_sources(recipe)), resume, lock)
     start = resumed.start(Path(recipe.out), note) if resume else None
     source = folders.read(start or locate.resolve(recipe.model))
     if source.head:
@@ -106,15 +108,15 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
-    recipe = _with_labels(recipe, source)
+    recipe = _with_labels(recipe, given, source)
     long = long_form(recipe, head_tables.codes(source))
     behind = model_parts.post_trunk(recipe, source)
-    objectives = objective_tables.objectives(long, behind)
+    objectives = objective_tables.objectives(long, behind, given.known_losses())
     folder = behind.folder
     if recipe.max_seq_length:
         # What a model was trained with is what its folder declares.
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
-    rows = head_tables.as_numbered(run_rows.read(long, objectives, note), objectives, behind.heads)
+    rows = head_tables.as_numbered(run_rows.read(long, objectives, note, given.rows), objectives, behind.heads)
     rows = teachers.attached(rows, recipe.teachers, objectives, folder.dimensions)
     trackers.require(recipe)
     measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, note)
@@ -123,12 +125,12 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
     return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
 
 
-def _with_labels(recipe: Recipe, source: ModelFolder) -> Recipe:
+def _with_labels(recipe: Recipe, given: Given, source: ModelFolder) -> Recipe:
     """The recipe, whose heads for classes have the labels of the data where it gives none."""
     long = long_form(recipe, head_tables.codes(source))
     if not head_tables.lacking_labels(long):
         return recipe
-    rows = run_rows.read(long, objective_tables.losses(long), lambda said: None)
+    rows = run_rows.read(long, objective_tables.losses(long), lambda said: None, given.rows)
     heads = head_tables.with_labels(long, rows).heads
     return replace(recipe, heads=heads, dense=None, fsq="")
 

@@ -40,8 +40,7 @@ def readme(
     called = _called(recipe, hub)
     size = f"{rows:,} row{'s' if rows != 1 else ''}"
     said = (
-        f"{called}, fine-tuned on {Path(recipe.data).name} ({size}) with mlx-metaembed. It maps texts to "
-        f"{WHAT[folder.head]}."
+        f"{called}, fine-tuned on {recipe.data_name} ({size}) with mlx-metaembed. It maps texts to {WHAT[folder.head]}."
     )
     body = [said, usage(folder, name, base=base), "## Training", _table(recipe, called, size, metrics, engine)]
     body += [f"```toml\n{_settings(recipe)}\n```", "## The vectors"]
@@ -58,7 +57,7 @@ def _called(recipe: Recipe, hub: str | None) -> str:
 
 
 def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: str) -> str:
-    rows: dict[str, object] = {"Base model": called, "Data": f"{Path(recipe.data).name}, {size}"}
+    rows: dict[str, object] = {"Base model": called, "Data": f"{recipe.data_name}, {size}"}
     rows["Trained"] = WAYS[recipe.train].format(lora_rank=recipe.lora_rank, lora_alpha=recipe.lora_alpha)
     rows["Loss"] = product(recipe.loss)
     if recipe.matryoshka:

@@ -1,6 +1,6 @@
 """The rows that a run trains on: those of each data set, as its objectives' losses take them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mlx_metaembed import data
 from mlx_metaembed.data.rows import Rows
@@ -11,14 +11,25 @@ from mlx_metaembed.recipe.tables import DataTable
 from mlx_metaembed.training.objective import Objective
 
 
-def read(recipe: Recipe, objectives: Sequence[Objective], note: Callable[[str], None]) -> dict[str, Rows]:
-    """The rows of each data set by its name. Raises CallError where they lack what a loss on them takes."""
+def read(
+    recipe: Recipe,
+    objectives: Sequence[Objective],
+    note: Callable[[str], None],
+    given: Mapping[str, Iterable[Mapping]] | None = None,
+) -> dict[str, Rows]:
+    """The rows of each data set by its name, from its file or as `given`.
+
+    Raises CallError where they lack what a loss on them takes.
+    """
     several = len(recipe.sources) > 1
     gives = {DENSE: "vector"} | {each.name: HEADS[each.type].gives for each in recipe.heads if each.type in HEADS}
     found = {}
     for table in recipe.sources:
         own = [each for each in objectives if each.data == table.name]
-        rows = read_source(table, own, gives, recipe.max_characters)
+        if given and table.name in given:
+            rows = data.rows_of(given[table.name], **asked(own, gives), max_characters=recipe.max_characters)
+        else:
+            rows = read_source(table, own, gives, recipe.max_characters)
         for said in rows.notes:
             note(f"Data{' ' + table.name if several else ''}: {said}")
         found[table.name] = rows

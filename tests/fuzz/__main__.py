@@ -32,7 +32,7 @@ KIT += (
     "convert.checkpoint",
     "convert.pickles",
     "convert.onnx",
-    "training.loop",
+    "training.run",
     "training.prepare",
     "on_mlx.engine",
 )

@@ -38,7 +38,6 @@ def on(**losses: str) -> list[Objective]:
         ({"quality": "cross_entropy", "other": "mse"}, {"text"}, {"sentence1", "sentence2"}, ("label", "score")),
         ({"dense": "kl"}, {"anchor", "positive", "negative"}, set(), ("positive_score", "negative_score")),
     ],
-    ids=str,
 )
 def test_what_one_needs_is_needed(losses, roles, optional, targets):
     found = asked(on(**losses), GIVES)

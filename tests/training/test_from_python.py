@@ -1,0 +1,45 @@
+"""Runs from Python: rows from lists and generators, and losses of one's own."""
+
+from pathlib import Path
+
+import pytest
+from runs import recipe, weights_of
+
+from mlx_metaembed import train
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
+from mlx_metaembed.xp import namespace, normalize
+
+ROWS = [{"anchor": f"open a socket {row}", "positive": f"read a file {row}"} for row in range(12)]
+PLAIN = {"matryoshka": (), "fsq": "", "iters": 2}
+
+
+def test_rows_from_a_generator_end_in_the_weights_of_a_file(engine_name: str, tiny: Path, tmp_path: Path):
+    import json
+
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    train(recipe(tiny, tmp_path / "rows.jsonl", tmp_path / "file", engine=engine_name, **PLAIN), callbacks=[])
+    given = recipe(tiny, Path(), tmp_path / "given", engine=engine_name, **PLAIN)
+    train(Recipe(**vars(given) | {"data": ""}), rows={"data": (row for row in ROWS)}, callbacks=[])
+    ours, theirs = (weights_of(tmp_path / name) for name in ("given", "file"))
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+
+
+def test_a_function_is_a_loss(engine_name: str, tiny: Path, tmp_path: Path):
+    def near(sample):
+        anchors, positives = (normalize(sample.outputs[role].values) for role in ("anchor", "positive"))
+        xp = namespace(anchors)
+        return xp.mean(1 - xp.sum(anchors * positives, axis=-1))
+
+    objective = ObjectiveTable("near", "mine", "dense", "near")
+    settings = {"model": str(tiny), "out": str(tmp_path / "out"), "engine": engine_name, "batch_size": 4, "epochs": 8}
+    chosen = Recipe(**settings, sources=(DataTable("mine"),), objectives=(objective,), learning_rate=1e-3)
+    result = train(chosen, rows={"mine": ROWS}, losses={"near": near}, callbacks=[])
+    assert result.rows == 12 and result.loss_last < 0.5 * result.loss_first
+
+
+def test_a_loss_does_not_take_the_name_of_another(tiny: Path, tmp_path: Path):
+    chosen = Recipe(model=str(tiny), out=str(tmp_path / "out"))
+    with pytest.raises(CallError, match=r"has a loss 'info_nce' already"):
+        train(chosen, rows={"data": ROWS}, losses={"info_nce": lambda sample: 0}, callbacks=[])
