@@ -18,6 +18,7 @@ RATED = {"roles": ("text",), "targets": ("score",)}
 JUDGED = {"roles": ("sentence1", "sentence2"), "targets": ("label",)}
 CANDIDATES = {"roles": ("anchor", "positive", "negative"), "targets": ("positive_score", "negative_score")}
 TEXTS = {"roles": ("text",)}
+MISSING = "'negative' and 'positive_score' and 'negative_score'"
 
 
 @pytest.fixture
@@ -296,23 +297,34 @@ def test_other_columns_are_noted(write):
 
 
 @pytest.mark.parametrize(
-    ("row", "losses"),
+    ("row", "lacks", "losses"),
     [
-        ({"anchor": "a", "positive": "b"}, "info_nce or triplet (pairs), distillation (texts)"),
-        ({"sentence1": "a", "sentence2": "b", "score": 1}, "cosent or mse (scored pairs)"),
-        ({"sentence1": "a", "sentence2": "b", "label": 1}, "cosent or mse (scored pairs), info_nce or triplet (pairs)"),
-        ({"text": "a", "label": "x"}, "cross_entropy (labelled texts)"),
-        ({"text": "a", "score": 1}, "mse (scored texts)"),
-        ({"text": "a"}, "distillation (texts)"),
+        ({"anchor": "a", "positive": "b"}, MISSING, "info_nce or triplet (pairs), distillation (texts)"),
+        ({"sentence1": "a", "sentence2": "b", "score": 1}, MISSING, "cosent or mse (scored pairs)"),
+        (
+            {"sentence1": "a", "sentence2": "b", "label": 1},
+            MISSING,
+            "cosent or mse (scored pairs), info_nce or triplet (pairs)",
+        ),
+        ({"text": "a", "label": "x"}, "what is asked", "cross_entropy (labelled texts)"),
+        ({"text": "a", "score": 1}, "what is asked", "mse (scored texts)"),
+        ({"text": "a"}, "what is asked", "distillation (texts)"),
     ],
     ids=str,
 )
-def test_rows_that_lack_what_is_asked_say_which_losses_take_them(write, row, losses):
+def test_rows_that_lack_what_is_asked_say_which_losses_take_them(write, row, lacks, losses):
     found = ", ".join(map(repr, row))
     assert (
-        f"line 1: columns {found} lack what is asked; taken are (anchor, positive, negative or negative_1 .. "
-        f"negative_n or negatives, positive_score, negative_score). Such rows train with {losses} (2 rows like this)"
+        f"line 1: columns {found} lack {lacks}; taken are (anchor, positive, negative or negative_1 .. negative_n or "
+        f"negatives, positive_score, negative_score). Such rows train with {losses} (2 rows like this)"
     ) in fault(data.read_rows, write(row, row), **CANDIDATES)
+
+
+def test_the_column_that_is_missing_is_named(write):
+    row = {"anchor": "a", "positive": "b", "negative": "n", "pos_score": 1}
+    assert "'pos_score' lack 'negative_score'; taken are (anchor, positive, " in fault(
+        data.read_rows, write(row), **CANDIDATES
+    )
 
 
 def test_pairs_that_are_none_say_which_losses_take_them(write):
@@ -369,7 +381,10 @@ def test_faults_of_dicts_name_the_row():
         "  - row 3, column 'text': empty; expected text",
         "  - row 4: a column called 1; expected text",
     ]
-    assert fault(data.rows_of, iter([]), **RATED).startswith("The list of rows has no rows; expected at least one.")
+    assert fault(data.rows_of, iter([]), **RATED) == (
+        "The list of rows has no rows; expected at least one.\nKnown columns: (text, score)"
+    )
+    assert fault(data.rows_of, None, **RATED) == "The rows are null; expected dicts of columns, one after another"
     said = fault(data.rows_of, [{"text": "a", "score": 1, "label": 2}] * 2, **RATED)
     assert said.endswith("To leave them out on purpose, drop the keys label")
 
