@@ -82,6 +82,8 @@ class Wanted:
             groups.append(tuple(self._shapes({"label": "gold_label"})))
         elif "score" in self.targets:
             groups.append(tuple(self._shapes({"score": "label"})))
+        if not groups[0]:
+            raise CallError(f"No row has a text alone and {', '.join(self.targets)}; ask for anchor and positive")
         return groups
 
     def fits(self, columns: Collection[str], chosen: Collection[str] = ()) -> list[Shape]:

@@ -210,6 +210,7 @@ def test_flag_embeddings_lists_give_a_row_a_positive(write):
     [
         ({"neg_scores": [1, 2]}, "line 2: 2 scores of 1 negative; expected one of each"),
         ({"pos_scores": [1, 2]}, "line 2: 2 scores of 1 positive; expected one of each"),
+        ({"pos": ["p", "q"]}, "line 2: 1 score of 2 positives; expected one of each"),
         ({"pos_scores": []}, "line 2: 0 scores of 1 positive; expected one of each"),
         ({"neg": [], "neg_scores": []}, "line 2: no negative; expected one or more, each with its score"),
         ({"neg_scores": [float("nan")]}, "line 2, item 1, column 'neg_scores': nan; expected a finite number"),
@@ -405,6 +406,9 @@ def test_where_no_role_is_needed_the_rows_say_what_they_are():
 def test_what_no_row_has():
     assert "No row has anchor, positive, text all together" in fault(
         data.rows_of, [], roles=("anchor", "positive", "text")
+    )
+    assert fault(data.rows_of, [{"text": "a"}], roles=("text",), targets=("positive_score",)) == (
+        "No row has a text alone and positive_score; ask for anchor and positive"
     )
     assert fault(data.rows_of, [], roles=("anker",)).startswith("There is no role 'anker'; known: anchor, ")
     assert fault(data.rows_of, [], roles=("text",), targets=("grade",)).startswith(
