@@ -118,7 +118,8 @@ class Table:
             self.faults.advice[f"To leave them out on purpose, {named}"] = None
         self.faults.raise_any()
         if self.shape is None or not (self._rows or self._judged):
-            raise CallError(f"{self.faults.source} has no rows; expected at least one.\n{self._known}")
+            known = f"Known columns: {self.wanted.taken}" if self.wanted and not self.wanted.is_pairs else self._known
+            raise CallError(f"{self.faults.source} has no rows; expected at least one.\n{known}")
         if self._judged:
             self._rows, notes = self._judged.settle(self.faults.source)
             for note in notes:
@@ -135,8 +136,7 @@ class Table:
         """What other columns there may be, where these are none that fit."""
         if not self.wanted or self.wanted.is_pairs:
             return KNOWN if self.mapped else KNOWN.rpartition("\n")[0]
-        names = "Other names are mapped with --columns, like --columns text=title"
-        return "\n".join([f"Known columns: {self.wanted.taken}", *([names] if self.mapped else [])])
+        return "Other names are mapped with --columns, like --columns text=title" if self.mapped else "Rename the keys."
 
     def _by_position(self, cells: Sequence[object]) -> tuple[str, ...]:
         return (self.wanted.by_position(cells) if self.wanted else ()) or shapes.by_position(cells)

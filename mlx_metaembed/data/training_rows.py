@@ -32,6 +32,8 @@ def converted(found: Kinds | Texts | Taken, wanted: Wanted, source: object) -> R
 
 def given(rows: Iterable[Mapping], wanted: Wanted, most: int) -> Rows:
     """The rows of dicts, one after another. Raises CallError with all that is wrong, by the number of the row."""
+    if not isinstance(rows, Iterable):
+        raise CallError(f"The rows are {kind(rows)}; expected dicts of columns, one after another")
     faults = Faults("The list of rows", most)
     table = Table(faults, wanted=wanted, mapped=False)
     for number, row in enumerate(rows, 1):

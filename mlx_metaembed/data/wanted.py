@@ -82,6 +82,8 @@ class Wanted:
             groups.append(tuple(self._shapes({"label": "gold_label"})))
         elif "score" in self.targets:
             groups.append(tuple(self._shapes({"score": "label"})))
+        if not groups[0]:
+            raise CallError(f"No row has a text alone and {', '.join(self.targets)}; ask for anchor and positive")
         return groups
 
     def fits(self, columns: Collection[str], chosen: Collection[str] = ()) -> list[Shape]:
@@ -102,7 +104,11 @@ class Wanted:
         more = trains(columns)
         if self.fits(columns):
             return f"columns {found} fit no shape that has {' and '.join(map(repr, chosen))}"
-        return f"columns {found} lack what is asked; taken are {self.taken}" + (f". {more}" if more else "")
+        closest = min((each for group in self.groups for each in group), key=lambda each: len(each.missing(columns)))
+        lacking = closest.missing(columns)
+        some = lacking and any(name in columns for name in closest.required)
+        lacks = " and ".join(map(repr, lacking)) if some else "what is asked"
+        return f"columns {found} lack {lacks}; taken are {self.taken}" + (f". {more}" if more else "")
 
     @property
     def taken(self) -> str:

@@ -18,6 +18,7 @@ RATED = {"roles": ("text",), "targets": ("score",)}
 JUDGED = {"roles": ("sentence1", "sentence2"), "targets": ("label",)}
 CANDIDATES = {"roles": ("anchor", "positive", "negative"), "targets": ("positive_score", "negative_score")}
 TEXTS = {"roles": ("text",)}
+MISSING = "'negative' and 'positive_score' and 'negative_score'"
 
 
 @pytest.fixture
@@ -76,13 +77,15 @@ def test_labels_beside_pairs_say_which_are_pairs(write):
 
 
 def test_the_training_judgements_of_a_beir_folder_and_all_its_texts(tmp_path):
-    (tmp_path / "corpus.jsonl").write_text('{"_id": "1", "text": "x"}\n{"_id": "2", "title": "T", "text": "y"}\n')
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"_id": "1", "text": "x"}\n{"_id": "2", "title": "T", "text": "y"}\n{"_id": "3", "text": "z"}\n'
+    )
     (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "a"}\n{"_id": "r", "text": "b"}\n')
     (tmp_path / "qrels").mkdir()
     (tmp_path / "qrels" / "train.tsv").write_text("q\t2\t1\nr\t2\t0\nr\t1\t1\n")
     (tmp_path / "qrels" / "test.tsv").write_text("q\t1\t1\n")
     same(data.read_rows(tmp_path, **PAIRS), {"anchor": ["a", "b"], "positive": ["T y", "x"]})
-    same(data.read_rows(tmp_path, **TEXTS), {"text": ["a", "T y", "b", "x"]})
+    same(data.read_rows(tmp_path, **TEXTS), {"text": ["a", "T y", "b", "x", "z"]})
     assert fault(data.read_rows, tmp_path, **LABELLED) == (
         f"{tmp_path} has the columns anchor, positive, and lacks what is asked; taken are (text, label). "
         "Such rows train with info_nce or triplet (pairs), distillation (texts)"
@@ -107,6 +110,8 @@ def test_a_label_of_1_or_0_is_a_score(write):
     assert "line 2, column 'label': 'entailment'; expected 1 or 0 as a score" in said
     path = write({**rows[0], "label": 2}, {**rows[0], "label": 0.5})
     assert data.read_rows(path, columns="score=label", **SCORED).targets["score"].tolist() == [2, 0.5]
+    nli = write(*[{"premise": "a", "hypothesis": "b", "label": 0}] * 2)
+    assert "columns 'premise', 'hypothesis', 'label' lack 'score'" in fault(data.read_rows, nli, **SCORED)
     both = write({**rows[0], "score": 0.5}, {**rows[0], "score": 0.25})
     assert "column 'label': a label, which nothing reads" in fault(data.read_rows, both, **SCORED)
     assert data.read_rows(both, columns="label=", **SCORED).targets["score"].tolist() == [0.5, 0.25]
@@ -205,6 +210,8 @@ def test_flag_embeddings_lists_give_a_row_a_positive(write):
     [
         ({"neg_scores": [1, 2]}, "line 2: 2 scores of 1 negative; expected one of each"),
         ({"pos_scores": [1, 2]}, "line 2: 2 scores of 1 positive; expected one of each"),
+        ({"pos": ["p", "q"]}, "line 2: 1 score of 2 positives; expected one of each"),
+        ({"pos_scores": []}, "line 2: 0 scores of 1 positive; expected one of each"),
         ({"neg": [], "neg_scores": []}, "line 2: no negative; expected one or more, each with its score"),
         ({"neg_scores": [float("nan")]}, "line 2, item 1, column 'neg_scores': nan; expected a finite number"),
         ({"pos_scores": None}, "line 2, column 'pos_scores': null; expected a number"),
@@ -296,23 +303,34 @@ def test_other_columns_are_noted(write):
 
 
 @pytest.mark.parametrize(
-    ("row", "losses"),
+    ("row", "lacks", "losses"),
     [
-        ({"anchor": "a", "positive": "b"}, "info_nce or triplet (pairs), distillation (texts)"),
-        ({"sentence1": "a", "sentence2": "b", "score": 1}, "cosent or mse (scored pairs)"),
-        ({"sentence1": "a", "sentence2": "b", "label": 1}, "cosent or mse (scored pairs), info_nce or triplet (pairs)"),
-        ({"text": "a", "label": "x"}, "cross_entropy (labelled texts)"),
-        ({"text": "a", "score": 1}, "mse (scored texts)"),
-        ({"text": "a"}, "distillation (texts)"),
+        ({"anchor": "a", "positive": "b"}, MISSING, "info_nce or triplet (pairs), distillation (texts)"),
+        ({"sentence1": "a", "sentence2": "b", "score": 1}, MISSING, "cosent or mse (scored pairs)"),
+        (
+            {"sentence1": "a", "sentence2": "b", "label": 1},
+            MISSING,
+            "cosent or mse (scored pairs), info_nce or triplet (pairs)",
+        ),
+        ({"text": "a", "label": "x"}, "what is asked", "cross_entropy (labelled texts)"),
+        ({"text": "a", "score": 1}, "what is asked", "mse (scored texts)"),
+        ({"text": "a"}, "what is asked", "distillation (texts)"),
     ],
     ids=str,
 )
-def test_rows_that_lack_what_is_asked_say_which_losses_take_them(write, row, losses):
+def test_rows_that_lack_what_is_asked_say_which_losses_take_them(write, row, lacks, losses):
     found = ", ".join(map(repr, row))
     assert (
-        f"line 1: columns {found} lack what is asked; taken are (anchor, positive, negative or negative_1 .. "
-        f"negative_n or negatives, positive_score, negative_score). Such rows train with {losses} (2 rows like this)"
+        f"line 1: columns {found} lack {lacks}; taken are (anchor, positive, negative or negative_1 .. negative_n or "
+        f"negatives, positive_score, negative_score). Such rows train with {losses} (2 rows like this)"
     ) in fault(data.read_rows, write(row, row), **CANDIDATES)
+
+
+def test_the_column_that_is_missing_is_named(write):
+    row = {"anchor": "a", "positive": "b", "negative": "n", "pos_score": 1}
+    assert "'pos_score' lack 'negative_score'; taken are (anchor, positive, " in fault(
+        data.read_rows, write(row), **CANDIDATES
+    )
 
 
 def test_pairs_that_are_none_say_which_losses_take_them(write):
@@ -369,14 +387,28 @@ def test_faults_of_dicts_name_the_row():
         "  - row 3, column 'text': empty; expected text",
         "  - row 4: a column called 1; expected text",
     ]
-    assert fault(data.rows_of, iter([]), **RATED).startswith("The list of rows has no rows; expected at least one.")
+    assert fault(data.rows_of, iter([]), **RATED) == (
+        "The list of rows has no rows; expected at least one.\nKnown columns: (text, score)"
+    )
+    assert fault(data.rows_of, None, **RATED) == "The rows are null; expected dicts of columns, one after another"
     said = fault(data.rows_of, [{"text": "a", "score": 1, "label": 2}] * 2, **RATED)
     assert said.endswith("To leave them out on purpose, drop the keys label")
+
+
+def test_where_no_role_is_needed_the_rows_say_what_they_are():
+    anything = {"optional": ("anchor", "positive", "sentence1", "sentence2", "text"), "targets": ("score",)}
+    texts = data.rows_of([{"text": "a", "score": 1}] * 2, roles=(), **anything)
+    same(texts, {"text": ["a", "a"]}, score=[1, 1])
+    pairs = data.rows_of([{"sentence1": "a", "sentence2": "b", "score": 1}] * 2, roles=(), **anything)
+    same(pairs, {"anchor": ["a", "a"], "positive": ["b", "b"]}, score=[1, 1])
 
 
 def test_what_no_row_has():
     assert "No row has anchor, positive, text all together" in fault(
         data.rows_of, [], roles=("anchor", "positive", "text")
+    )
+    assert fault(data.rows_of, [{"text": "a"}], roles=("text",), targets=("positive_score",)) == (
+        "No row has a text alone and positive_score; ask for anchor and positive"
     )
     assert fault(data.rows_of, [], roles=("anker",)).startswith("There is no role 'anker'; known: anchor, ")
     assert fault(data.rows_of, [], roles=("text",), targets=("grade",)).startswith(

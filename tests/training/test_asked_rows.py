@@ -73,7 +73,7 @@ def test_a_data_set_is_read_for_its_losses(write):
     assert read_source(table, on(unknown="mse"), GIVES, 100).texts == {"text": ["a", "b"]}
     table = write({"anchor": "a", "positive": "b", "score": 1}, {"anchor": "c", "positive": "d", "score": 0})
     assert read_source(table, on(unknown="mse"), GIVES, 100).texts == {"sentence1": ["a", "c"], "sentence2": ["b", "d"]}
-    with pytest.raises(CallError, match="lack what is asked; taken are \\(text, score\\)"):
+    with pytest.raises(CallError, match="lack 'text'; taken are \\(text, score\\)"):
         read_source(table, on(quality="mse"), GIVES, 100)
 
 
