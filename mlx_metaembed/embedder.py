@@ -16,7 +16,7 @@ from mlx_metaembed.engine import choose
 from mlx_metaembed.engine.loaded_model import LoadedModel
 from mlx_metaembed.folder import locate
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
-from mlx_metaembed.heads import SparseHead, TokenHead, choices, encoding, sparse_vectors
+from mlx_metaembed.heads import Fsq, SparseHead, TokenHead, choices, encoding, sparse_vectors
 from mlx_metaembed.heads.choices import DENSE, Request
 from mlx_metaembed.heads.sparse_vectors import SparseVectors
 from mlx_metaembed.inputs import arguments, images, listed
@@ -156,6 +156,7 @@ class Embedder(LoadedModel):
 
     def digits(self, texts: str | Sequence[str], *, head: str, prompt_name: str | None = None) -> np.ndarray:
         """The code head's digits int64 [texts, K], or [K] for one text."""
+        choices.require_head(self.folder, self.heads, head, Fsq)
         values = self.encode(texts, prompt_name=prompt_name, head=head)
         return self.heads[head].digits(values)
 

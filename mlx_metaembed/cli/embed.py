@@ -63,8 +63,8 @@ def command(
 ) -> None:
     """Texts or images in, vectors out: a JSON row each, or a file.
 
-    A code head gives digits, splade and lexical the weights of tokens, multi_vector a vector for every token. ColBERT
-    models tell --prompt query and --prompt document apart.
+    A code head gives digits, regression and classification give scores, splade and lexical the weights of tokens,
+    multi_vector a vector for every token. ColBERT models tell --prompt query and --prompt document apart.
 
     \b
     Examples:
@@ -132,8 +132,11 @@ class Made(NamedTuple):
 
 
 def _vectors(embedder: "Embedder", head: str, vectors: "np.ndarray") -> Made:
-    key = "embedding" if head == "dense" else "codes"
-    vectors = vectors if head == "dense" else embedder.heads[head].digits(vectors)
+    key, gives = "embedding", "vector" if head == "dense" else embedder.heads[head].gives
+    if gives == "code":
+        key, vectors = "codes", embedder.heads[head].digits(vectors)
+    elif gives == "scores":
+        key = "scores"
     return Made([{key: row.tolist()} for row in vectors], vectors, vectors.shape[1])
 
 

@@ -104,7 +104,9 @@ def _lines(result: "Result", recipe: Recipe) -> list[str]:
     """What came out, and what to do with it."""
     name = product(f"{result.engine} on {result.device}")
     lines = [f"{result.steps:,} steps on {result.rows:,} rows in {duration(result.seconds)}, {name}, {result.dtype}"]
-    if result.loss_first is not None and result.steps > 1:
+    objectives = _by_objective(result.out)
+    lines += [f"loss of {name}: {first:.4g} at first, {last:.4g} at last" for name, (first, last) in objectives.items()]
+    if not objectives and result.loss_first is not None and result.steps > 1:
         fell = f"{result.loss_first:.4g} in the first tenth of the steps, {result.loss_last:.4g} in the last"
         lines.append(f"loss: {fell}" + ("" if result.loss_last < result.loss_first else "; it did not fall"))
     lines += _measured(result)
@@ -136,6 +138,16 @@ def _measured(result: "Result") -> list[str]:
     if result.stopped_early:
         lines.append("stopped early: the evaluations after that step brought nothing better")
     return lines
+
+
+def _by_objective(out: str) -> dict[str, tuple[float, float]]:
+    """The mean loss of each objective over the first and the last tenth of its rows, where a run has several."""
+    from mlx_metaembed.training import metrics
+
+    rows = metrics.read(metrics.path_in(Path(out)))
+    keys = dict.fromkeys(key for row in rows for key in row if key.startswith("loss/"))
+    found = {key.removeprefix("loss/"): metrics.ends(rows, key) for key in keys}
+    return {name: ends for name, ends in found.items() if ends}
 
 
 def _next(recipe: Recipe) -> list[str]:

@@ -153,6 +153,11 @@ class Recipe:
         return Path(self.data).name if self.data else ", ".join(table.name for table in self.sources)
 
     @property
+    def losses(self) -> tuple[str, ...]:
+        """The names of the losses that train."""
+        return tuple(dict.fromkeys(table.loss for table in self.objectives)) or (self.loss,)
+
+    @property
     def memory_bytes(self) -> int:
         return parse_size(self.memory)
 

@@ -117,7 +117,7 @@ def _facts(recipe: Recipe, result: Mapping[str, object], rows: Sequence[Mapping[
     if recipe.train in ("lora", "dora"):
         trained += f" of rank {recipe.lora_rank}"
     found: dict[str, object] = {"base model": _model(recipe), "data": recipe.data_name}
-    found |= {"rows": result.get("rows"), "trained": trained, "loss": product(recipe.loss)}
+    found |= {"rows": result.get("rows"), "trained": trained, "loss": ", ".join(map(product, recipe.losses))}
     found["widths"] = ", ".join(map(str, recipe.matryoshka)) or None
     found["code head"] = f"FSQ {recipe.fsq}" if recipe.fsq else None
     found |= {"batch size": recipe.batch_size, "learning_rate": recipe.learning_rate}

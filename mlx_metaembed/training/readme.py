@@ -1,6 +1,6 @@
 """The README of a run's folder: what was trained from what, on what and how, and how the result is loaded."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from mlx_metaembed.cards import card
@@ -8,6 +8,7 @@ from mlx_metaembed.cards.products import product
 from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.recipe import Recipe, as_toml
+from mlx_metaembed.recipe.tables import TABLES, written
 from mlx_metaembed.training.evaluation import PREFIX
 from mlx_metaembed.training.metrics import ends
 
@@ -59,7 +60,7 @@ def _called(recipe: Recipe, hub: str | None) -> str:
 def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: str) -> str:
     rows: dict[str, object] = {"Base model": called, "Data": f"{recipe.data_name}, {size}"}
     rows["Trained"] = WAYS[recipe.train].format(lora_rank=recipe.lora_rank, lora_alpha=recipe.lora_alpha)
-    rows["Loss"] = product(recipe.loss)
+    rows["Loss"] = ", ".join(map(product, recipe.losses))
     if recipe.matryoshka:
         rows["Widths"] = ", ".join(map(str, recipe.matryoshka))
     if recipe.fsq:
@@ -92,8 +93,15 @@ def _settings(recipe: Recipe) -> str:
     lines = []
     for each in fields(Recipe):
         value = getattr(recipe, each.name)
+        if each.metadata.get("table") or (each.name == "data" and recipe.sources):
+            continue
         if each.name in PLACES and value:
             value = Path(value).name if Path(value).expanduser().exists() else value
         if each.name != "out" and value is not None and (value != each.default or each.name in ("model", "data")):
             lines.append(f"{each.name} = {as_toml(value)}")
-    return "\n".join(lines)
+    tables = [(kind, table) for kind, (name, _) in TABLES.items() for table in getattr(recipe, name)]
+    named = [
+        (kind, replace(table, path=Path(table.path).name) if hasattr(table, "path") else table)
+        for kind, table in tables
+    ]
+    return "\n".join([*lines, *(f"\n{written(kind, table)}".rstrip() for kind, table in named)])
