@@ -1,10 +1,14 @@
 """A query with scored candidates: any names of their columns, as many scores as texts."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
-from asks import CANDIDATES, PAIRS, fault, same_scores, wrote
+from asks import CANDIDATES, PAIRS, TEXTS, fault, same_scores, wrote
 
 from mlx_metaembed import data
 
@@ -78,3 +82,30 @@ def test_flag_embeddings_lists_give_a_row_a_positive(write):
 def test_scores_that_do_not_fit_their_texts(write, changed, said):
     row = {"query": "a", "pos": ["p"], "neg": ["n"], "pos_scores": [2], "neg_scores": [1]}
     assert said in fault(data.read_rows, write(row, row | changed), **CANDIDATES)
+
+
+def test_parquet_and_sqlite_give_the_same(tmp_path):
+    rows = [
+        {"query": "a", "pos": ["p"], "neg": ["n"], "pos_scores": [3.0], "neg_scores": [1.0], "note": 0},
+        {"query": "b", "pos": ["r"], "neg": ["m", "o"], "pos_scores": [5.0], "neg_scores": [4.0, 3.0], "note": 0},
+    ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    with closing(sqlite3.connect(tmp_path / "rows.db")) as base:
+        base.execute("CREATE TABLE rows (query, pos, neg, pos_scores, neg_scores, note)")
+        cells = [[json.dumps(each) if isinstance(each, list) else each for each in row.values()] for row in rows]
+        base.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", cells)
+        base.commit()
+    for name in ("rows.parquet", "rows.db"):
+        found = data.read_rows(tmp_path / name, **CANDIDATES)
+        same_scores(
+            found,
+            {"anchor": ["a", "b"], "positive": ["p", "r"], "negative": [("n",), ("m", "o")]},
+            [3, 5],
+            [[1, np.nan], [4, 3]],
+        )
+        assert found.notes == ("Columns that nothing reads: 'note'",)
+        said = fault(data.read_rows, tmp_path / name, **TEXTS)
+        assert "row 1, column 'neg_scores': a score, which nothing reads" in said
+        assert data.read_rows(tmp_path / name, columns="pos_scores=,neg_scores=", **TEXTS).texts["text"] == list(
+            "apnbrmo"
+        )
