@@ -1,52 +1,15 @@
-"""Rows to train on: what is asked decides how a source is read, and what is said where it lacks that."""
-
-import csv
-import json
+"""Rows to train on: what is asked decides how a source is read."""
 
 import numpy as np
 import pytest
+from asks import CANDIDATES, JUDGED, LABELLED, PAIRS, RATED, SCORED, TEXTS, TRIPLETS, fault, same, wrote
 
 from mlx_metaembed import data
-from mlx_metaembed.errors import CallError
-from mlx_metaembed.losses import LOSSES
-
-PAIRS = {"roles": ("anchor", "positive"), "optional": ("negative",)}
-TRIPLETS = {"roles": ("anchor", "positive", "negative")}
-SCORED = {"roles": ("sentence1", "sentence2"), "targets": ("score",)}
-LABELLED = {"roles": ("text",), "targets": ("label",)}
-RATED = {"roles": ("text",), "targets": ("score",)}
-JUDGED = {"roles": ("sentence1", "sentence2"), "targets": ("label",)}
-CANDIDATES = {"roles": ("anchor", "positive", "negative"), "targets": ("positive_score", "negative_score")}
-TEXTS = {"roles": ("text",)}
-MISSING = "'negative' and 'positive_score' and 'negative_score'"
 
 
 @pytest.fixture
 def write(tmp_path):
-    def write(*rows, name="rows.jsonl"):
-        path = tmp_path / name
-        with path.open("w", newline="") as out:
-            if path.suffix == ".csv":
-                csv.writer(out).writerows(rows)
-            else:
-                out.writelines(json.dumps(row) + "\n" for row in rows)
-        return path
-
-    return write
-
-
-def fault(call, *args, **options) -> str:
-    with pytest.raises(CallError) as error:
-        call(*args, **options)
-    return str(error.value)
-
-
-def same(rows, texts, **targets):
-    """Whether rows hold these texts and targets, and no others."""
-    assert rows.texts == texts
-    assert {name: values.tolist() for name, values in rows.targets.items()} == targets
-    kinds = {"label": np.int32}
-    assert all(values.dtype == kinds.get(name, np.float32) for name, values in rows.targets.items())
+    return lambda *rows, name="rows.jsonl": wrote(tmp_path / name, rows)
 
 
 @pytest.mark.parametrize("both", [("anchor", "positive"), ("query", "answer"), ("premise", "hypothesis")])
@@ -154,112 +117,6 @@ def test_pairs_with_a_label_keep_the_words_of_nli(write):
     assert rows.notes == ("Rows whose gold_label is - have no class and are left out",)
 
 
-@pytest.mark.parametrize(("near", "far"), [("positive_score", "negative_score"), ("pos_scores", "neg_scores")])
-def test_scores_of_candidates_in_columns(write, near, far):
-    path = write(
-        {"query": "a", "positive": "p", "negative": "n", near: 9, far: 1},
-        {"query": "b", "positive": "q", "negative": ["m", "o"], near: [8.5], far: [2, 3]},
-    )
-    same_nan(
-        data.read_rows(path, **CANDIDATES),
-        {"anchor": ["a", "b"], "positive": ["p", "q"], "negative": [("n",), ("m", "o")]},
-        [9, 8.5],
-        [[1, np.nan], [2, 3]],
-    )
-
-
-def same_nan(rows, texts, near, far):
-    assert rows.texts == texts
-    assert set(rows.targets) == {"positive_score", "negative_score"}
-    np.testing.assert_array_equal(rows.targets["positive_score"], np.array(near, np.float32))
-    np.testing.assert_array_equal(rows.targets["negative_score"], np.array(far, np.float32))
-    assert {values.dtype for values in rows.targets.values()} == {np.dtype(np.float32)}
-
-
-def test_numbered_scores_follow_their_negatives(write):
-    header = ["negative_score_2", "negative_2", "anchor", "positive", "negative_1", "negative_score_1", "pos_score"]
-    path = write(header, [2, "m", "a", "p", "n", 1, 9], [4, "k", "b", "q", "l", 3, 8], name="rows.csv")
-    same_nan(
-        data.read_rows(path, **CANDIDATES),
-        {"anchor": ["a", "b"], "positive": ["p", "q"], "negative": [("n", "m"), ("l", "k")]},
-        [9, 8],
-        [[1, 2], [3, 4]],
-    )
-
-
-def test_flag_embeddings_lists_give_a_row_a_positive(write):
-    wide = {"query": "a", "pos": ["p", "q"], "neg": ["n"], "pos_scores": [3, 2], "neg_scores": [1]}
-    path = write(wide, {"query": "b", "pos": ["r"], "neg": ["m", "o"], "pos_scores": [5], "neg_scores": [4, 3]})
-    expected = (
-        {"anchor": ["a", "a", "b"], "positive": ["p", "q", "r"], "negative": [("n",), ("n",), ("m", "o")]},
-        [3, 2, 5],
-        [[1, np.nan], [1, np.nan], [4, 3]],
-    )
-    same_nan(data.read_rows(path, **CANDIDATES), *expected)
-    cells = [[json.dumps(each) if isinstance(each, list) else each for each in wide.values()] for _ in range(2)]
-    found = data.read_rows(write(list(wide), *cells, name="rows.csv"), **CANDIDATES)
-    assert found.texts["positive"] == ["p", "q", "p", "q"]
-    assert "column 'pos_scores': a score, which nothing reads and which would be lost; margin_mse and kl take" in fault(
-        data.read_rows, path, **PAIRS
-    )
-    assert data.read_rows(path, columns="pos_scores=,neg_scores=", **PAIRS).texts == expected[0]
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"neg_scores": [1, 2]}, "line 2: 2 scores of 1 negative; expected one of each"),
-        ({"pos_scores": [1, 2]}, "line 2: 2 scores of 1 positive; expected one of each"),
-        ({"pos": ["p", "q"]}, "line 2: 1 score of 2 positives; expected one of each"),
-        ({"pos_scores": []}, "line 2: 0 scores of 1 positive; expected one of each"),
-        ({"neg": [], "neg_scores": []}, "line 2: no negative; expected one or more, each with its score"),
-        ({"neg_scores": [float("nan")]}, "line 2, item 1, column 'neg_scores': nan; expected a finite number"),
-        ({"pos_scores": None}, "line 2, column 'pos_scores': null; expected a number"),
-        ({"pos_scores": "[1"}, "line 2, column 'pos_scores': not a list in JSON"),
-        (
-            {"pos_scores": [1e39]},
-            "line 2, item 1, column 'pos_scores': 1e+39; expected a number of at most 3.4",
-        ),
-    ],
-    ids=str,
-)
-def test_scores_that_do_not_fit_their_texts(write, changed, said):
-    row = {"query": "a", "pos": ["p"], "neg": ["n"], "pos_scores": [2], "neg_scores": [1]}
-    assert said in fault(data.read_rows, write(row, row | changed), **CANDIDATES)
-
-
-@pytest.mark.parametrize("value", [float("inf"), "high", None, True], ids=str)
-def test_scores_that_are_no_finite_number(write, value):
-    row = {"text": "a", "score": 1}
-    assert "line 2, column 'score': " in fault(data.read_rows, write(row, row | {"score": value}, row), **RATED)
-
-
-def test_a_missing_label_and_one_class_only(write):
-    row = {"text": "a", "label": "x"}
-    said = fault(data.read_rows, write(row, row | {"label": None}, {"text": "a"}, row | {"label": ""}), **LABELLED)
-    assert said.split("\n")[1:4] == [
-        "  - line 2, column 'label': null; expected text",
-        "  - line 3, column 'label': missing; line 1 has it, and found are text",
-        "  - line 4, column 'label': empty; expected text",
-    ]
-    path = write(row, row)
-    assert fault(data.read_rows, path, **LABELLED) == f"{path} has one class only, 'x'; expected two or more"
-
-
-@pytest.mark.parametrize(
-    ("asked", "row"),
-    [
-        (SCORED, {"sentence1": "a", "sentence2": "b", "score": 1}),
-        (LABELLED, {"text": "a", "label": "x"}),
-        (TEXTS, {"text": "a"}),
-        (PAIRS, {"anchor": "a", "positive": "b"}),
-    ],
-    ids=str,
-)
-def test_one_row_is_too_few(write, asked, row):
-    assert "has one row; " in fault(data.read_rows, write(row), **asked)
-
-
 def test_texts_of_anything(write, tmp_path):
     same(data.read_rows(write({"text": "a"}, {"text": "a", "title": "T"}), **TEXTS), {"text": ["a", "T a"]})
     pairs = [{"query": "a", "pos": ["p", "q"], "neg": ["a", "n"]}, {"query": "b", "pos": ["p"], "neg": []}]
@@ -275,81 +132,9 @@ def test_texts_of_anything(write, tmp_path):
     same(data.read_rows(tmp_path / "blocks.txt", **TEXTS), {"text": ["a", "b", "c"]})
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "taker"),
-    [
-        ("label", 1, "cross_entropy takes the label of a text"),
-        ("negative", "n", "info_nce, triplet, margin_mse and kl take negatives"),
-        ("hard_negatives", ["n"], "info_nce, triplet, margin_mse and kl take negatives"),
-        ("prompt", "p", "a recipe gives prompts by role, in [[data]]"),
-        ("pos_scores", [1], "margin_mse and kl take the scores of positives and negatives"),
-        ("neg_scores", [1], "margin_mse and kl take the scores of positives and negatives"),
-        ("negative_score_1", 1, "margin_mse and kl take the scores of positives and negatives"),
-    ],
-)
-@pytest.mark.parametrize("asked", [RATED, SCORED], ids=["text", "sentences"])
-def test_a_column_that_looks_meant_is_refused_with_what_takes_it(write, asked, name, value, taker):
-    row = {"score": 1, name: value} | ({"text": "a"} if asked is RATED else {"anchor": "a", "positive": "b"})
-    said = fault(data.read_rows, write(row, row), **asked)
-    assert f"column '{name}': a " in said
-    assert f"which nothing reads and which would be lost; {taker} (2 rows like this)" in said
-    assert said.endswith(f"To leave them out on purpose, say so: --columns '{name}='")
-    assert len(data.read_rows(write(row, row), columns=f"{name}=", **asked)) == 2
-
-
 def test_other_columns_are_noted(write):
     row = {"text": "a", "score": 1, "url": "u"}
     assert data.read_rows(write(row, row), **RATED).notes == ("Columns that nothing reads: 'url'",)
-
-
-@pytest.mark.parametrize(
-    ("row", "lacks", "losses"),
-    [
-        ({"anchor": "a", "positive": "b"}, MISSING, "info_nce or triplet (pairs), distillation (texts)"),
-        ({"sentence1": "a", "sentence2": "b", "score": 1}, MISSING, "cosent or mse (scored pairs)"),
-        (
-            {"sentence1": "a", "sentence2": "b", "label": 1},
-            MISSING,
-            "cosent or mse (scored pairs), info_nce or triplet (pairs)",
-        ),
-        ({"text": "a", "label": "x"}, "what is asked", "cross_entropy (labelled texts)"),
-        ({"text": "a", "score": 1}, "what is asked", "mse (scored texts)"),
-        ({"text": "a"}, "what is asked", "distillation (texts)"),
-    ],
-    ids=str,
-)
-def test_rows_that_lack_what_is_asked_say_which_losses_take_them(write, row, lacks, losses):
-    found = ", ".join(map(repr, row))
-    assert (
-        f"line 1: columns {found} lack {lacks}; taken are (anchor, positive, negative or negative_1 .. negative_n or "
-        f"negatives, positive_score, negative_score). Such rows train with {losses} (2 rows like this)"
-    ) in fault(data.read_rows, write(row, row), **CANDIDATES)
-
-
-def test_the_column_that_is_missing_is_named(write):
-    row = {"anchor": "a", "positive": "b", "negative": "n", "pos_score": 1}
-    assert "'pos_score' lack 'negative_score'; taken are (anchor, positive, " in fault(
-        data.read_rows, write(row), **CANDIDATES
-    )
-
-
-def test_pairs_that_are_none_say_which_losses_take_them(write):
-    assert "training needs pairs: anchor, positive [, negative]. Such rows train with cosent or mse (scored pairs)" in (
-        fault(data.read_rows, write(*[{"sentence1": "a", "sentence2": "b", "score": 1}] * 2), **PAIRS)
-    )
-    assert "Such rows train with mse (scored texts)" in fault(
-        data.read_rows, write(*[{"text": "a", "score": 1}] * 2), **PAIRS
-    )
-
-
-def test_every_loss_that_is_named_is_there():
-    from mlx_metaembed.data.wanted import TRAINS
-
-    for _, wanted, losses in TRAINS:
-        for name in losses:
-            loss = LOSSES[name]
-            assert set(loss.roles) <= {*wanted.roles, *wanted.optional}
-            assert {target for target in loss.targets if not target.startswith("teacher.")} == set(wanted.targets)
 
 
 def test_cells_without_names_are_what_is_asked(write):
@@ -379,38 +164,9 @@ def test_rows_of_dicts_with_arrays_and_tuples():
     same(pairs, {"anchor": ["a", "b"], "positive": ["p", "q"]})
 
 
-def test_faults_of_dicts_name_the_row():
-    said = fault(data.rows_of, [{"text": "a", "score": 1}, 3, {"text": "", "score": 1}, {1: "x"}], **RATED)
-    assert said.split("\n")[:4] == [
-        "The list of rows has 3 faults:",
-        "  - row 2: the number 3; expected a dict of columns",
-        "  - row 3, column 'text': empty; expected text",
-        "  - row 4: a column called 1; expected text",
-    ]
-    assert fault(data.rows_of, iter([]), **RATED) == (
-        "The list of rows has no rows; expected at least one.\nKnown columns: (text, score)"
-    )
-    assert fault(data.rows_of, None, **RATED) == "The rows are null; expected dicts of columns, one after another"
-    said = fault(data.rows_of, [{"text": "a", "score": 1, "label": 2}] * 2, **RATED)
-    assert said.endswith("To leave them out on purpose, drop the keys label")
-
-
 def test_where_no_role_is_needed_the_rows_say_what_they_are():
     anything = {"optional": ("anchor", "positive", "sentence1", "sentence2", "text"), "targets": ("score",)}
     texts = data.rows_of([{"text": "a", "score": 1}] * 2, roles=(), **anything)
     same(texts, {"text": ["a", "a"]}, score=[1, 1])
     pairs = data.rows_of([{"sentence1": "a", "sentence2": "b", "score": 1}] * 2, roles=(), **anything)
     same(pairs, {"anchor": ["a", "a"], "positive": ["b", "b"]}, score=[1, 1])
-
-
-def test_what_no_row_has():
-    assert "No row has anchor, positive, text all together" in fault(
-        data.rows_of, [], roles=("anchor", "positive", "text")
-    )
-    assert fault(data.rows_of, [{"text": "a"}], roles=("text",), targets=("positive_score",)) == (
-        "No row has a text alone and positive_score; ask for anchor and positive"
-    )
-    assert fault(data.rows_of, [], roles=("anker",)).startswith("There is no role 'anker'; known: anchor, ")
-    assert fault(data.rows_of, [], roles=("text",), targets=("grade",)).startswith(
-        "There is no target 'grade'; known: "
-    )
