@@ -30,7 +30,7 @@ class Recipe:
 
     model: str = setting("", "Model to start from: a folder, a hub id, or an encoder installed from PyPI.")
     data: str = setting(
-        "", "Pairs or triplets: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source."
+        "", "Rows to train on: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source."
     )
     columns: str = setting("", "What the data calls its columns: anchor=title,positive=source. A table in TOML.")
     no_header: bool = setting(False, "A .csv or .tsv has no header: its columns are told by position.")
