@@ -114,6 +114,7 @@ def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
     """
     given, recipe = recipe, long_form(recipe, head_tables.codes(source))
     named = {name for each in recipe.objectives for name in head_tables.names(each)}
+    named |= {table.name for table in recipe.heads}
     listed = head_files.every(source)[0] if named & ELSEWHERE else head_files.listed(source)
     shapes, folder = dense_files.shapes(source.path, source.dense), source
     added = next((table for table in recipe.heads if table.type == "dense"), None)

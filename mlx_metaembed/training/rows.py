@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from mlx_metaembed import data
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.heads import HEADS
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable
@@ -17,6 +18,8 @@ def read(recipe: Recipe, objectives: Sequence[Objective], note: Callable[[str], 
     gives = {DENSE: "vector"} | {each.name: HEADS[each.type].gives for each in recipe.heads if each.type in HEADS}
     found = {}
     for table in recipe.sources:
+        if not table.path:
+            raise CallError(f"[[data]] {table.name}: path is missing")
         own = [each for each in objectives if each.data == table.name]
         rows = read_source(table, own, gives, recipe.max_characters)
         for said in rows.notes:
