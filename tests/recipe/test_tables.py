@@ -1,24 +1,18 @@
-"""Recipes as tables: what is wrong with each, word for word; the short form as tables, and tables as text."""
+"""What is wrong with a recipe's tables, word for word, before anything is written."""
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import call
 from tiny import tiny_folder
 
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable
-from mlx_metaembed.recipe.toml import text
 from mlx_metaembed.training import train
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.toml"))
 ROWS = {
     "pairs.jsonl": lambda row: {"anchor": f"open {row}", "positive": f"{row} read"},
     "texts.jsonl": lambda row: {"text": f"open {row}"},
@@ -279,57 +273,3 @@ def test_all_faults_of_a_kind_come_at_once(work: Path, monkeypatch: pytest.Monke
     ]
     both = TAUGHT + teacher("nan.npy") + teacher("none.npy").replace("large", "small")
     assert refused(work, monkeypatch, both).count("\n  - ") == 2
-
-
-SHORT = {
-    "pairs": {"matryoshka": (32, 8), "matryoshka_weights": (1.0, 0.5), "fsq": "4x8", "fsq_weight": 0.25},
-    "dense": {"dense": 16, "temperature": 0.1, "columns": "anchor=a,positive=b"},
-    "triplet": {"loss": "triplet", "margin": 0.3, "soft_margin": True},
-    "classes": {"loss": "cross_entropy"},
-}
-
-
-@pytest.mark.parametrize("settings", SHORT.values(), ids=SHORT)
-def test_the_long_form_of_a_long_form_is_itself(settings: dict):
-    once = long_form(Recipe(model="m", data="pairs.jsonl", out="out", **settings))
-    assert once.data == "" and once.sources and once.objectives
-    assert long_form(once) == once
-
-
-def test_the_short_form_as_tables():
-    found = long_form(
-        Recipe(model="m", data="p.jsonl", out="out", temperature=0.1, dense=16, **SHORT["pairs"]), ["own"]
-    )
-    assert found.sources == (DataTable("data", "p.jsonl"),)
-    assert found.heads == (HeadTable("dense", "dense", {"features": 16}), HeadTable("codes", "fsq", {"levels": "4x8"}))
-    settings = {"temperature": 0.1}
-    vectors = ObjectiveTable("dense", "data", "dense", "info_nce", 1.0, (32, 8), (1.0, 0.5), settings)
-    codes = [ObjectiveTable(name, "data", name, "info_nce", 0.25, settings=settings) for name in ("own", "codes")]
-    assert found.objectives == (vectors, *codes)
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_a_shown_recipe_is_the_run_and_writes_nothing(
-    work: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture, path: Path
-):
-    monkeypatch.chdir(tmp_path)
-    status, stdout, stderr = call(capsys, "train", path, "--model", work / "model", "--show-recipe")
-    assert (status, stderr) == (0, "")
-    assert not list(tmp_path.iterdir())
-    (tmp_path / "shown.toml").write_text(stdout)
-    shown = Recipe(**recipes.read(tmp_path / "shown.toml"))
-    given = replace(Recipe(**recipes.read(path)), model=str(work / "model"))
-    assert shown == long_form(given)
-    assert text(shown) == stdout
-
-
-def test_a_shown_recipe_has_the_models_own_code_head(
-    work: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
-):
-    monkeypatch.chdir(work)
-    train(Recipe(model="model", data="pairs.jsonl", out=str(tmp_path / "out"), fsq="4x8", engine="mlx", iters=1))
-    capsys.readouterr()
-    given = ("--model", tmp_path / "out", "--data", "pairs.jsonl", "--out", "next")
-    (tmp_path / "shown.toml").write_text(call(capsys, "train", *given, "--show-recipe")[1])
-    shown = Recipe(**recipes.read(tmp_path / "shown.toml"))
-    assert [(each.name, each.head) for each in shown.objectives] == [("dense", "dense"), ("codes", "codes")]
