@@ -104,9 +104,10 @@ def _unfit(table: ObjectiveTable, loss: object, behind: PostTrunk) -> Iterator[s
         gives, width = what(name, behind)
         if gives not in loss.accepts:
             yield f"{table.loss} takes {' or '.join(loss.accepts)}, and the head {name!r} gives {gives}"
-        if gives in CUT and (wide := [each for each in table.matryoshka if each > width]):
-            whose = "model's vectors" if name == DENSE else f"head {name!r}"
-            yield f"matryoshka = {list(table.matryoshka)}, but the {whose} have {width} features ({wide[0]})"
+        cut = gives == "vector" if loss.several else gives in CUT
+        if cut and (wide := [each for each in table.matryoshka if each > width]):
+            whose = "the model's vectors have" if name == DENSE else f"the head {name!r} has"
+            yield f"matryoshka = {list(table.matryoshka)}, but {whose} {width} features ({wide[0]})"
     if any(each < 1 for each in table.matryoshka):
         yield f"matryoshka = {list(table.matryoshka)}, expected widths of 1 or more"
     if table.matryoshka and not set(given) & set(CUT):

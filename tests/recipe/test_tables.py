@@ -158,7 +158,7 @@ WRONG = {
     ),
     "tokens too wide": (
         PAIRS + head("multi_vector", "features = 16\n") + on(more='head = "other"\nmatryoshka = [32]\n'),
-        "matryoshka = [32], but the head 'other' have 16 features (32)",
+        "matryoshka = [32], but the head 'other' has 16 features (32)",
     ),
     "words have no width": (
         PAIRS + head("lexical") + on(more='head = "other"\nmatryoshka = [8]\n'),
