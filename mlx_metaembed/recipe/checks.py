@@ -9,6 +9,7 @@ from mlx_metaembed.data.columns import parse as parse_columns
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.files.sizes import parse_size
 from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.recipe import table_checks
 from mlx_metaembed.recipe.tables import SHORT_FORM, TABLES
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
 
@@ -90,6 +91,7 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     yield from _foreign(recipe)
     yield from _both_forms(recipe)
+    yield from table_checks.invalid(recipe)
     if recipe.checkpointing == "on" and recipe.dropout:
         yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
     if any(width < 1 for width in recipe.matryoshka):

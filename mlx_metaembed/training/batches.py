@@ -92,7 +92,7 @@ def _assembled(
     rows: TokenizedRows, chosen: np.ndarray, place: Callable[[np.ndarray], tuple[list[Chunk], np.ndarray]]
 ) -> Batch:
     numbers = {role: each[chosen] for role, each in rows.texts.items()}
-    targets = {name: np.ascontiguousarray(each[chosen]) for name, each in rows.targets.items()}
+    targets = {name: _own(each[chosen]) for name, each in rows.targets.items()}
     if NEGATIVE in numbers:
         _negatives_first(numbers, targets)
     used = np.unique(np.concatenate([each[each >= 0] for each in numbers.values()]))
@@ -106,6 +106,11 @@ def _assembled(
         pairs = (numbers["anchor"], numbers["positive"], numbers.get(NEGATIVE, none))
         mask = candidates_mask(*(rows.plain(each) for each in pairs))
     return Batch(tuple(pieces), used, found | {ALL: places}, targets, mask)
+
+
+def _own(values: np.ndarray) -> np.ndarray:
+    """Floats as float32, whatever a file has them in."""
+    return np.ascontiguousarray(values, np.float32 if values.dtype.kind == "f" else None)
 
 
 def _negatives_first(numbers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> None:

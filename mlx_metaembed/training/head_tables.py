@@ -11,6 +11,7 @@ from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.heads import (
     Classification,
     Fsq,
@@ -35,11 +36,12 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> di
     that is nowhere, and a table that would replace what a head has learned.
     """
     found, wrong = {}, []
+    known = dict.fromkeys([DENSE, *(table.name for table in recipe.heads), *listed])
     for table in recipe.heads:
         if table.type == "dense":
             continue
         try:
-            found[table.name] = _made(table, folder)
+            found[table.name] = _own(table, listed) if table.type == SPLADE else _made(table, folder)
         except CallError as error:
             wrong.append(str(error))
             continue
@@ -49,10 +51,9 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> di
         for name in names(objective):
             if name in listed:
                 found.setdefault(name, listed[name])
-            elif name not in found and name != DENSE:
-                known = {DENSE, *found, *listed}
+            elif name not in known:
                 wrong.append(
-                    f"objective {objective.name!r}: there is no head {name!r}{nearest(name, known)}; "
+                    f"objective {called(objective)!r}: there is no head {name!r}{nearest(name, known)}; "
                     f"there are {', '.join(sorted(known))}"
                 )
     if wrong:
@@ -70,6 +71,11 @@ def names(objective: ObjectiveTable) -> tuple[str, ...]:
     return (objective.head,) if isinstance(objective.head, str) else objective.head
 
 
+def called(objective: ObjectiveTable) -> str:
+    """What an objective is called: its own name, else that of what it scores."""
+    return objective.name or "+".join(names(objective))
+
+
 def features(table: HeadTable) -> int:
     """The width of a `dense` table. Raises CallError where it says none."""
     given = table.settings.get("features")
@@ -80,11 +86,21 @@ def features(table: HeadTable) -> int:
 
 def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
     levels = table.settings.get("levels", "")
-    return Fsq(folder.dimensions, parse_levels(levels) if isinstance(levels, str) else tuple(levels))
+    if isinstance(levels, str):
+        try:
+            return Fsq(folder.dimensions, parse_levels(levels))
+        except CallError as error:
+            raise CallError(f"[[head]] {table.name}: {error}".replace("fsq =", "levels =")) from None
+    if not isinstance(levels, tuple) or not all(type(level) is int for level in levels):
+        raise CallError(f"[[head]] {table.name}: levels = {levels!r:.80}, expected a text like 4x64, or whole numbers")
+    return Fsq(folder.dimensions, levels)
 
 
 def _classification(table: HeadTable, folder: ModelFolder) -> Head:
-    return Classification(folder.dimensions, tuple(map(str, table.settings.get("labels", ()))))
+    labels = table.settings.get("labels", ())
+    if not isinstance(labels, tuple):
+        raise CallError(f"[[head]] {table.name}: labels = {labels!r:.80}, expected a list")
+    return Classification(folder.dimensions, tuple(map(str, labels)))
 
 
 def lacking_labels(recipe: Recipe) -> list[str]:
@@ -153,16 +169,30 @@ TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]
 """The keys of each type of head, and what makes it. `splade` is a model's own, of its masked-language-model head."""
 
 
+def _own(table: HeadTable, listed: Mapping[str, Head]) -> Head:
+    """The head that a table of the type `splade` names."""
+    if table.settings:
+        raise CallError(f"[[head]] {table.name}: unknown key {next(iter(table.settings))!r}; a splade head has none")
+    if table.name not in listed:
+        raise CallError(
+            f"[[head]] {table.name}: the model has no masked-language-model head, which a splade head is made of; "
+            "start from a model that has one (AutoModelForMaskedLM), or train a head of the type lexical"
+        )
+    return listed[table.name]
+
+
 def _made(table: HeadTable, folder: ModelFolder) -> Head:
     where = f"[[head]] {table.name}"
     if table.type not in TYPES:
-        known = ["dense", *TYPES]
+        known = ["dense", *TYPES, SPLADE]
         raise CallError(
             f"{where}: type {table.type!r} is not known{nearest(table.type, known)}; known: {', '.join(known)}"
         )
     keys, make = TYPES[table.type]
     if unknown := [key for key in table.settings if key not in keys]:
-        raise CallError(f"{where}: unknown key {unknown[0]!r}{nearest(unknown[0], keys)}; known: {', '.join(keys)}")
+        raise CallError(
+            f"{where}: unknown key {unknown[0]!r}{nearest(unknown[0], keys)}; known: {', '.join(keys) or 'none'}"
+        )
     head = make(table, folder)
     if wrong := head.faults():
         raise CallError(f"{where}: {'; '.join(wrong)}")

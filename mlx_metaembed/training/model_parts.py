@@ -25,6 +25,7 @@ def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]
     Raises CallError where the folder's weights can't train as the recipe says.
     """
     _require_plain(recipe, folder)
+    _require_a_place(recipe, folder)
     adapter = adapters.read(folder)
     if recipe.train == "full" and adapter:
         raise CallError(
@@ -64,6 +65,7 @@ def trained(recipe: Recipe, folder: ModelFolder) -> dict[str, tuple[int, ...]]:
     Raises CallError as `trunk` does.
     """
     _require_plain(recipe, folder)
+    _require_a_place(recipe, folder)
     still = trainable.frozen(recipe, folder)
     found = {name: tensor.shape for name, tensor in folder.trunk().items() if name not in still}
     if recipe.train in ("lora", "dora"):
@@ -114,6 +116,7 @@ def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
     """
     given, recipe = recipe, long_form(recipe, head_tables.codes(source))
     named = {name for each in recipe.objectives for name in head_tables.names(each)}
+    named |= {table.name for table in recipe.heads}
     listed = head_files.every(source)[0] if named & ELSEWHERE else head_files.listed(source)
     shapes, folder = dense_files.shapes(source.path, source.dense), source
     added = next((table for table in recipe.heads if table.type == "dense"), None)
@@ -175,4 +178,20 @@ def _require_plain(recipe: Recipe, folder: ModelFolder) -> None:
             f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
             "Train an adapter beside them (--train lora), or heads (--train heads); or make plain weights of them: "
             f"metaembed convert {folder.path} OUT"
+        )
+
+
+def _require_a_place(recipe: Recipe, folder: ModelFolder) -> None:
+    """Raise CallError where a masked-language-model head would train beside an adapter, whose files do not hold it."""
+    if SPLADE not in {name for each in recipe.objectives for name in head_tables.names(each)}:
+        return
+    if recipe.train in ("lora", "dora"):
+        raise CallError(
+            f"train = {recipe.train!r} leaves an adapter, which has no place for the head {SPLADE!r}: it lies with the "
+            "trunk. Train it with train = 'full' or 'heads', or train a head of the type lexical"
+        )
+    if (folder.path / adapters.FILE).is_file():
+        raise CallError(
+            f"{folder.path} is an adapter, which has no place for the head {SPLADE!r}: it lies with the trunk. Fuse it "
+            f"first: metaembed export {folder.path} OUT --to sentence-transformers"
         )

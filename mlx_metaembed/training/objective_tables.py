@@ -1,5 +1,6 @@
 """The objectives of a recipe's tables: what each names must be there, and its loss must take what its head gives."""
 
+import math
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
@@ -8,6 +9,7 @@ from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import faults, nearest
 from mlx_metaembed.heads import Head
 from mlx_metaembed.losses import LOSSES
+from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import ObjectiveTable
 from mlx_metaembed.recipe.values import fits, type_name
@@ -22,7 +24,7 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
     Raises CallError with every fault of its tables.
     """
     wrong, found = [], []
-    names = [_name(table) for table in recipe.objectives]
+    names = [head_tables.called(table) for table in recipe.objectives]
     sources = [table.name for table in recipe.sources]
     wrong += [f"two {kind} are called {name!r}; names must differ" for kind, name in _twice(recipe, names)]
     for table, name in zip(recipe.objectives, names, strict=True):
@@ -33,7 +35,7 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
             wrong += [f"objective {name!r}: {line}" for line in (*loss.faults(), *_unfit(table, loss, behind))]
             widths = (table.matryoshka, table.matryoshka_weights)
             found.append(Objective(name, table.data, table.head, loss, table.weight, *widths))
-    if recipe.objectives and not any(table.weight > 0 for table in recipe.objectives):
+    if recipe.objectives and all(table.weight == 0 for table in recipe.objectives):
         wrong.append("the weights of all objectives are 0: nothing would train")
     unused = [name for name in sources if name not in {table.data for table in recipe.objectives}]
     wrong += [f"data {name!r}: no objective trains on it; add one, or leave it out" for name in unused]
@@ -45,12 +47,7 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
 def losses(recipe: Recipe) -> list[Objective]:
     """The objectives of a recipe in its long form whose losses are known, unchecked, with their default settings."""
     known = [table for table in recipe.objectives if table.loss in LOSSES]
-    return [Objective(_name(table), table.data, table.head, LOSSES[table.loss]()) for table in known]
-
-
-def _name(table: ObjectiveTable) -> str:
-    """What an objective is called: its own name, else that of what it scores."""
-    return table.name or "+".join(head_tables.names(table))
+    return [Objective(head_tables.called(table), table.data, table.head, LOSSES[table.loss]()) for table in known]
 
 
 def _twice(recipe: Recipe, objectives: list[str]) -> Iterator[tuple[str, str]]:
@@ -68,7 +65,7 @@ def _faults(table: ObjectiveTable, sources: list[str], losses: Mapping[str, type
     """What is wrong with a table before its loss is made."""
     if table.data not in sources:
         yield f"there is no data {table.data!r}{nearest(table.data, sources)}; there are {', '.join(sources) or 'none'}"
-    if table.weight < 0:
+    if not 0 <= table.weight < math.inf:
         yield f"weight = {table.weight:g}, expected 0 or more"
     if table.loss not in losses:
         yield f"loss {table.loss!r} is not known{nearest(table.loss, losses)}; known: {', '.join(losses)}"
@@ -110,10 +107,14 @@ def _unfit(table: ObjectiveTable, loss: object, behind: PostTrunk) -> Iterator[s
         gives, width = what(name, behind)
         if gives not in loss.accepts:
             yield f"{table.loss} takes {' or '.join(loss.accepts)}, and the head {name!r} gives {gives}"
-        if table.matryoshka and name == DENSE and (wide := [each for each in table.matryoshka if each > width]):
-            yield f"matryoshka = {list(table.matryoshka)}, but the model's vectors have {width} features ({wide[0]})"
-        if any(each < 1 for each in table.matryoshka):
-            yield f"matryoshka = {list(table.matryoshka)}, expected widths of 1 or more"
+        cut = gives == "vector" if loss.several else gives in CUT
+        if cut and (wide := [each for each in table.matryoshka if each > width]):
+            whose = "the model's vectors have" if name == DENSE else f"the head {name!r} has"
+            yield f"matryoshka = {list(table.matryoshka)}, but {whose} {width} features ({wide[0]})"
+    if any(each < 1 for each in table.matryoshka):
+        yield f"matryoshka = {list(table.matryoshka)}, expected widths of 1 or more"
+    if table.matryoshka and not set(given) & set(CUT):
+        yield f"matryoshka cuts {' and '.join(CUT)}, and the heads {', '.join(names)} give {', '.join(given)}"
 
 
 def what(name: str, behind: PostTrunk) -> tuple[str, int]:

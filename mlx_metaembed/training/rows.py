@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mlx_metaembed import data
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.heads import HEADS
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable
@@ -25,6 +26,8 @@ def read(
     gives = {DENSE: "vector"} | {each.name: HEADS[each.type].gives for each in recipe.heads if each.type in HEADS}
     found = {}
     for table in recipe.sources:
+        if not table.path:
+            raise CallError(f"[[data]] {table.name}: path is missing")
         own = [each for each in objectives if each.data == table.name]
         if given and table.name in given:
             rows = data.rows_of(given[table.name], **asked(own, gives), max_characters=recipe.max_characters)

@@ -11,6 +11,8 @@ from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.recipe.tables import TeacherTable
 from mlx_metaembed.training.objective import Objective
 
+ROWS_AT_ONCE = 1 << 14
+"""Rows that are looked through together."""
 TARGET = "teacher."
 """What the names of teachers' targets begin with."""
 
@@ -31,9 +33,16 @@ def attached(
     if teachers and not taught:
         raise CallError("The recipe has a [[teacher]], and no objective whose loss takes its vectors: distillation")
     found, wrong = dict(rows), []
+    arrays = {}
+    for teacher in teachers:
+        try:
+            arrays[teacher.name] = _read(teacher)
+        except CallError as error:
+            wrong.append(str(error))
     for name in taught:
         for teacher in teachers:
-            array = _read(teacher)
+            if (array := arrays.get(teacher.name)) is None:
+                continue
             if array.shape != (len(rows[name]), width):
                 wrong.append(
                     f"{teacher.path} has vectors of the shape {array.shape}; data {name!r} and the model need "
@@ -50,8 +59,17 @@ def _read(teacher: TeacherTable) -> np.ndarray:
     path = Path(teacher.path).expanduser()
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise CallError(f"teacher {teacher.name!r}: {path} can't be read as .npy ({error})") from None
+    except FileNotFoundError:
+        raise CallError(f"teacher {teacher.name!r}: there is no file {path}") from None
+    except OSError as error:
+        raise CallError(f"teacher {teacher.name!r}: {path} can't be read: {error.strerror}") from None
+    except (ValueError, EOFError):
+        raise CallError(f"teacher {teacher.name!r}: {path} is no .npy file of numbers") from None
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
         raise CallError(f"teacher {teacher.name!r}: {path} holds no vectors [texts, features] of floats")
+    for first in range(0, len(array), ROWS_AT_ONCE):
+        finite = np.isfinite(array[first : first + ROWS_AT_ONCE]).all(axis=1)
+        if not finite.all():
+            row = first + int(np.argmin(finite))
+            raise CallError(f"teacher {teacher.name!r}: row {row} of {path} (from 0) has a number that is not finite")
     return array

@@ -1,0 +1,275 @@
+"""What is wrong with a recipe's tables, word for word, before anything is written."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import tiny_folder
+
+from mlx_metaembed import recipe as recipes
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.training import train
+
+ROWS = {
+    "pairs.jsonl": lambda row: {"anchor": f"open {row}", "positive": f"{row} read"},
+    "texts.jsonl": lambda row: {"text": f"open {row}"},
+    "labelled.jsonl": lambda row: {"text": f"open {row}", "label": "ab"[row % 2]},
+}
+PAIRS = '[[data]]\nname = "pairs"\npath = "pairs.jsonl"\n'
+TAUGHT = '[[data]]\nname = "texts"\npath = "texts.jsonl"\n[[objective]]\ndata = "texts"\nloss = "distillation"\n'
+CLASSES = (
+    '[[data]]\nname = "rows"\npath = "labelled.jsonl"\n'
+    '[[objective]]\ndata = "rows"\nhead = "kinds"\nloss = "cross_entropy"\n'
+)
+
+
+def on(loss: str = "info_nce", more: str = "") -> str:
+    return f'[[objective]]\ndata = "pairs"\nloss = "{loss}"\n{more}'
+
+
+def head(kind: str, more: str = "", name: str = "other") -> str:
+    return f'[[head]]\nname = "{name}"\ntype = "{kind}"\n{more}'
+
+
+def teacher(path: str) -> str:
+    return f'[[teacher]]\nname = "large"\npath = "{path}"\n'
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    tiny_folder(folder / "model")
+    for name, make in ROWS.items():
+        (folder / name).write_text("".join(json.dumps(make(row)) + "\n" for row in range(8)))
+    whole = np.ones((8, 32), np.float32)
+    np.save(folder / "whole.npy", whole)
+    np.save(folder / "short.npy", whole[1:])
+    np.save(folder / "narrow.npy", whole[:, 1:])
+    np.save(folder / "flat.npy", whole[0])
+    np.save(folder / "numbers.npy", whole.astype(np.int64))
+    np.save(folder / "objects.npy", np.array([{}], object), allow_pickle=True)
+    np.save(folder / "nan.npy", np.where(np.arange(8)[:, None] == 3, np.nan, whole))
+    (folder / "text.npy").write_text("no array")
+    return folder
+
+
+def refused(work: Path, monkeypatch: pytest.MonkeyPatch, tables: str) -> str:
+    """What a run of these tables is refused with, before anything is written."""
+    monkeypatch.chdir(work)
+    (work / "recipe.toml").write_text(tables)
+    before = sorted(work.iterdir())
+    with pytest.raises(CallError) as error:
+        settings = {"model": "model", "out": "out", "engine": "mlx", "iters": 1, "batch_size": 4}
+        train(Recipe(**settings | recipes.read("recipe.toml")), callbacks=[])
+    assert sorted(work.iterdir()) == before
+    return str(error.value)
+
+
+LOSSES = "info_nce, triplet, cosent, mse, cross_entropy, margin_mse, kl, distillation, flops, self_distillation"
+WRONG = {
+    "another data set": (
+        PAIRS + '[[objective]]\ndata = "pair"\nloss = "info_nce"\n',
+        "objective 'dense': there is no data 'pair'; did you mean 'pairs'?; there are pairs",
+    ),
+    "another head": (
+        PAIRS + head("lexical", name="lexical") + on(more='head = "lexicle"\n'),
+        "objective 'lexicle': there is no head 'lexicle'; did you mean 'lexical'?; there are dense, lexical",
+    ),
+    "another head, named": (
+        PAIRS + on(more='name = "ranking"\nhead = "densee"\n'),
+        "objective 'ranking': there is no head 'densee'; did you mean 'dense'?; there are dense",
+    ),
+    "another loss": (
+        PAIRS + on("info_nec"),
+        f"objective 'dense': loss 'info_nec' is not known; did you mean 'info_nce'?; known: {LOSSES}",
+    ),
+    "a set that nothing trains on": (
+        PAIRS + '[[data]]\nname = "more"\npath = "pairs.jsonl"\n' + on(),
+        "data 'more': no objective trains on it; add one, or leave it out",
+    ),
+    "scores of pairs": (
+        PAIRS + on("cosent"),
+        "columns 'anchor', 'positive' lack what is asked; taken are (sentence1, sentence2, score) or "
+        "(sentence1, sentence2, label). Such rows train with info_nce or triplet (pairs), distillation (texts)",
+    ),
+    "no negatives": (
+        PAIRS + on("triplet"),
+        "pairs.jsonl, row 1 has no negative, and the triplet loss needs one in every row",
+    ),
+    "no candidates": (
+        PAIRS + on("kl"),
+        "taken are (anchor, positive, negative or negative_1 .. negative_n or negatives, positive_score, "
+        "negative_score)",
+    ),
+    "ratings of pairs": (PAIRS + head("regression") + on("mse", 'head = "other"\n'), "taken are (text, score)"),
+    "scores as vectors": (
+        PAIRS + head("regression") + on(more='head = "other"\n'),
+        "objective 'other': info_nce takes vector or code or sparse or tokens, and the head 'other' gives scores",
+    ),
+    "vectors as words": (
+        PAIRS + on("flops"),
+        "objective 'dense': flops takes sparse, and the head 'dense' gives vector",
+    ),
+    "two heads for one": (
+        PAIRS + head("lexical") + on(more='head = ["dense", "other"]\n'),
+        "objective 'dense+other': info_nce takes one head, and found dense, other",
+    ),
+    "one head for three": (
+        PAIRS + on("self_distillation"),
+        "self_distillation takes vector, sparse, tokens, a head of each; the heads dense give ['vector']",
+    ),
+    "no head": (PAIRS + on(more="head = []\n"), "[[objective]] 1: head = () names no head"),
+    "two objectives": (PAIRS + on() + on(), "two objectives are called 'dense'; names must differ"),
+    "two sets": (PAIRS + PAIRS + on(), "two data sets are called 'pairs'; names must differ"),
+    "two heads": (
+        PAIRS + head("lexical") * 2 + on(more='head = "other"\n'),
+        "two heads are called 'other'; names must differ",
+    ),
+    "two teachers": (TAUGHT + teacher("whole.npy") * 2, "two teachers are called 'large'; names must differ"),
+    "below 0": (PAIRS + on(more="weight = -1\n"), "objective 'dense': weight = -1, expected 0 or more"),
+    "no number": (PAIRS + on(more="weight = nan\n"), "objective 'dense': weight = nan, expected 0 or more"),
+    "without end": (PAIRS + on(more="weight = inf\n"), "objective 'dense': weight = inf, expected 0 or more"),
+    "all 0": (
+        PAIRS + on(more="weight = 0\n") + on(more='name = "more"\nweight = 0.0\n'),
+        "the weights of all objectives are 0: nothing would train",
+    ),
+    "a set below 0": (PAIRS + "weight = -1.0\n" + on(), "[[data]] pairs: weight = -1, expected 0 or more"),
+    "sets all 0": (
+        PAIRS + "weight = 0\n" + on(),
+        "the weights of all data sets are 0: there would be nothing to train on",
+    ),
+    "another loss's key": (PAIRS + on(more="margin = 0.1\n"), "objective 'dense': margin belongs to the loss triplet"),
+    "a key of none": (
+        PAIRS + on(more="temprature = 0.1\n"),
+        "objective 'dense': temprature is not known; did you mean 'temperature'?; known: temperature, symmetric, "
+        "false_negative_margin, false_negative_ratio, similarity",
+    ),
+    "a text as a number": (
+        PAIRS + on(more='temperature = "0.1"\n'),
+        "objective 'dense': temperature = '0.1', expected a number",
+    ),
+    "out of range": (PAIRS + on(more="temperature = 0\n"), "temperature = 0: expected more than 0"),
+    "too wide": (
+        PAIRS + on(more="matryoshka = [64, 8]\n"),
+        "matryoshka = [64, 8], but the model's vectors have 32 features (64)",
+    ),
+    "tokens too wide": (
+        PAIRS + head("multi_vector", "features = 16\n") + on(more='head = "other"\nmatryoshka = [32]\n'),
+        "matryoshka = [32], but the head 'other' has 16 features (32)",
+    ),
+    "words have no width": (
+        PAIRS + head("lexical") + on(more='head = "other"\nmatryoshka = [8]\n'),
+        "matryoshka cuts vector and tokens, and the heads other give sparse",
+    ),
+    "weights of other widths": (
+        PAIRS + on(more="matryoshka = [16, 8]\nmatryoshka_weights = [1.0]\n"),
+        "matryoshka_weights has 1 numbers, and matryoshka 2",
+    ),
+    "another type": (
+        PAIRS + head("lexicl") + on(),
+        "[[head]] other: type 'lexicl' is not known; did you mean 'lexical'?; known: dense, fsq, regression, "
+        "classification, lexical, multi_vector, splade",
+    ),
+    "another key of a type": (
+        PAIRS + head("fsq", 'levls = "4x8"\n') + on(),
+        "[[head]] other: unknown key 'levls'; did you mean 'levels'?; known: levels",
+    ),
+    "a type without keys": (
+        PAIRS + head("lexical", "features = 3\n") + on(),
+        "[[head]] other: unknown key 'features'; known: none",
+    ),
+    "levels": (
+        PAIRS + head("fsq", 'levels = "4y8"\n') + on(),
+        "[[head]] other: levels = '4y8': expected levels of 2 to 65,536, like 4x64 (64 digits of 4 levels) or 8,8,8,5",
+    ),
+    "one level": (
+        PAIRS + head("fsq", "levels = 4\n") + on(),
+        "[[head]] other: levels = 4, expected a text like 4x64, or whole numbers",
+    ),
+    "no width": (
+        PAIRS + head("multi_vector", "features = 0\n") + on(),
+        "[[head]] other: out_features = 0, expected 1 or more",
+    ),
+    "a dense width": (
+        PAIRS + head("dense", "feature = 3\n", name="dense") + on(),
+        "[[head]] dense: a dense head has features = N, 1 or more, and found {'feature': 3}",
+    ),
+    "the vectors' name": (
+        PAIRS + head("lexical", name="dense") + on(),
+        "[[head]] dense: the name 'dense' and the type dense go together, and found name = 'dense', type = 'lexical'",
+    ),
+    "no masked-language-model head": (
+        PAIRS + head("splade", name="splade") + on(more='head = "splade"\n'),
+        "[[head]] splade: the model has no masked-language-model head, which a splade head is made of",
+    ),
+    "a name with a dot": (PAIRS + head("lexical", name="a.b") + on(), "[[head]] a.b: a name with a dot"),
+    "a head without a name": (PAIRS + '[[head]]\ntype = "lexical"\n' + on(), "[[head]] 1: name is missing"),
+    "labels": (
+        CLASSES + head("classification", "labels = 5\n", "kinds"),
+        "[[head]] kinds: labels = 5, expected a list",
+    ),
+    "other labels": (
+        CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
+        "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
+    ),
+    "fewer rows": (
+        TAUGHT + teacher("short.npy"),
+        "short.npy has vectors of the shape (7, 32); data 'texts' and the model need (8, 32), one a row",
+    ),
+    "fewer features": (
+        TAUGHT + teacher("narrow.npy"),
+        "narrow.npy has vectors of the shape (8, 31); data 'texts' and the model need (8, 32), one a row",
+    ),
+    "a teacher that isn't there": (TAUGHT + teacher("none.npy"), "teacher 'large': there is no file none.npy"),
+    "a teacher of text": (TAUGHT + teacher("text.npy"), "teacher 'large': text.npy is no .npy file of numbers"),
+    "a teacher of objects": (TAUGHT + teacher("objects.npy"), "teacher 'large': objects.npy is no .npy file of number"),
+    "a teacher of one row": (TAUGHT + teacher("flat.npy"), "flat.npy holds no vectors [texts, features] of floats"),
+    "a teacher of numbers": (
+        TAUGHT + teacher("numbers.npy"),
+        "numbers.npy holds no vectors [texts, features] of float",
+    ),
+    "a teacher of NaN": (
+        TAUGHT + teacher("nan.npy"),
+        "teacher 'large': row 3 of nan.npy (from 0) has a number that is not finite",
+    ),
+    "a teacher without a path": (TAUGHT + teacher(""), "[[teacher]] large: path is missing"),
+    "a teacher for nothing": (
+        PAIRS + on() + teacher("whole.npy"),
+        "The recipe has a [[teacher]], and no objective whose loss takes its vectors: distillation",
+    ),
+    "no teacher": (TAUGHT, "A loss takes teachers' vectors, and the recipe has no [[teacher]] with a name and a path"),
+    "the short form beside": (
+        'loss = "triplet"\nfsq = "4x8"\ncolumns = "anchor=a"\n' + PAIRS + head("lexical") + on(),
+        "loss is the short form of what the tables [[objective]] say; put it there",
+    ),
+    "a key of a set": (PAIRS + "pth = 3\n" + on(), "[[data]] pairs: unknown key 'pth'; did you mean 'path'?"),
+    "a type of a set": (PAIRS + 'weight = "a"\n' + on(), "[[data]] pairs: weight = 'a', expected a number"),
+    "a prompt for none": (
+        PAIRS + 'prompts = { anchr = "query: " }\n' + on(),
+        "[[data]] pairs: prompts have 'anchr'; did you mean 'anchor'?; expected anchor, positive",
+    ),
+    "a prompt of no text": (PAIRS + "prompts = { anchor = 3 }\n" + on(), "prompts.anchor = 3, expected a text"),
+    "a set without a path": ('[[data]]\nname = "pairs"\n' + on(), "[[data]] pairs: path is missing"),
+    "no table": ("head = 3\n", "head: expected tables, each under a line [[head]]"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_can_not_be_is_said_and_nothing_is_written(work: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    tables, said = WRONG[name]
+    assert said in refused(work, monkeypatch, tables)
+
+
+def test_all_faults_of_a_kind_come_at_once(work: Path, monkeypatch: pytest.MonkeyPatch):
+    found = refused(work, monkeypatch, PAIRS + on("info_nec") + on(more='name = "b"\nweight = -2\nmargin = 1.0\n'))
+    assert found.count("\n  - ") == 3
+    found = refused(work, monkeypatch, 'fsq = "4x8"\nno_header = true\n' + PAIRS + head("lexical") + on())
+    assert re.findall(r"- (\w+) is the short form of what the tables (\S+) say", found) == [
+        ("no_header", "[[data]]"),
+        ("fsq", "[[head]]"),
+    ]
+    both = TAUGHT + teacher("nan.npy") + teacher("none.npy").replace("large", "small")
+    assert refused(work, monkeypatch, both).count("\n  - ") == 2
