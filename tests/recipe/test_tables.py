@@ -92,7 +92,7 @@ WRONG = {
     ),
     "scores of pairs": (
         PAIRS + on("cosent"),
-        "columns 'anchor', 'positive' lack what is asked; taken are (sentence1, sentence2, score) or "
+        "columns 'anchor', 'positive' lack 'score'; taken are (sentence1, sentence2, score) or "
         "(sentence1, sentence2, label). Such rows train with info_nce or triplet (pairs), distillation (texts)",
     ),
     "no negatives": (
