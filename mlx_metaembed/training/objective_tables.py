@@ -41,8 +41,11 @@ def objectives(recipe: Recipe, behind: PostTrunk) -> tuple[Objective, ...]:
 
 def losses(recipe: Recipe) -> list[Objective]:
     """The objectives of a recipe in its long form whose losses are known, unchecked, with their default settings."""
-    known = [table for table in recipe.objectives if table.loss in LOSSES]
-    return [Objective(_name(table), table.data, table.head, LOSSES[table.loss]()) for table in known]
+    return [
+        Objective(_name(table), table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka)
+        for table in recipe.objectives
+        if table.loss in LOSSES
+    ]
 
 
 def _name(table: ObjectiveTable) -> str:

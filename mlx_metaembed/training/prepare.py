@@ -106,7 +106,7 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
-    recipe = _with_labels(recipe, source)
+    recipe = with_labels(recipe, source)
     long = long_form(recipe, head_tables.codes(source))
     behind = model_parts.post_trunk(recipe, source)
     objectives = objective_tables.objectives(long, behind)
@@ -123,7 +123,7 @@ def _read(recipe: Recipe, resume: bool, lock: Lock, note: Callable[[str], None])
     return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
 
 
-def _with_labels(recipe: Recipe, source: ModelFolder) -> Recipe:
+def with_labels(recipe: Recipe, source: ModelFolder) -> Recipe:
     """The recipe, whose heads for classes have the labels of the data where it gives none."""
     long = long_form(recipe, head_tables.codes(source))
     if not head_tables.lacking_labels(long):
@@ -211,7 +211,7 @@ def _loaded(
         return run, numbered.store(read.tokenizer, out, lambda texts: advance("tokenising", texts, count), note)
 
     begun, vectors = None, None
-    if recipe.train == "heads" and not any(head.on_tokens for head in read.behind.heads.values()):
+    if recipe.train == "heads" and not read.behind.on_tokens:
         bare = replace(read.folder, dense=(), normalize=False)
         engine.load(bare, dtype=planned.dtype, heads={}, arrays={}, adapter=adapter)
         begun = begin()
