@@ -2,17 +2,19 @@
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import program, rows
 from benchmarks.memory import models
 from benchmarks.memory.texts import texts, write
+from benchmarks.process import ROOT
 from mlx_metaembed import folder as folders
 from mlx_metaembed.export import mlx
-from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe import Recipe, read
 from mlx_metaembed.training import Callbacks, train
 
-given = program.settings(model=str, part=1, columns=2, length=512, bits=0, settings=str)
+given = program.settings(model=str, part=1, columns=2, length=512, bits=0, recipe="", settings=str)
 settings = json.loads(given.settings)
 with tempfile.TemporaryDirectory() as work:
     words = rows.model() if given.part == 1 else None
@@ -24,7 +26,13 @@ with tempfile.TemporaryDirectory() as work:
     data = Path(work) / "rows.jsonl"
     count = settings["batch_size"] * given.columns
     write(data, texts(count, given.length, numbers=words is None), given.columns)
-    recipe = Recipe(model=str(model), data=str(data), out=f"{work}/run", iters=2, dtype="float32", **settings)
+    settings |= {"model": str(model), "out": f"{work}/run", "iters": 2, "dtype": "float32"}
+    if given.recipe:
+        example = read(ROOT / "examples" / "recipes" / f"{given.recipe}.toml")
+        sources = tuple(replace(table, path=str(data)) for table in example["sources"])
+        recipe = Recipe(**example | settings | {"sources": sources})
+    else:
+        recipe = Recipe(data=str(data), **settings)
     steps: list[dict] = []
     result = train(recipe, callbacks=[Callbacks(step=steps.append)])
 program.answer(

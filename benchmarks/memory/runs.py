@@ -17,7 +17,10 @@ LOSSES = ("MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss")
 
 @dataclass(frozen=True)
 class Run:
-    """A model or a part of it, texts a row, tokens a text, the recipe's settings, and the peer's losses."""
+    """A model or a part of it, texts a row, tokens a text, the recipe's settings, and the peer's losses.
+
+    `recipe` is one of examples/recipes, whose heads and objectives the run takes.
+    """
 
     model: str
     settings: dict
@@ -25,12 +28,14 @@ class Run:
     columns: int = 2
     length: int = 512
     bits: int = 0
+    recipe: str = ""
     peers: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         size = self.model if self.part == 1 else f"1/{self.part} {self.model}"
-        words = [f"{size}, {self.length} tokens", *(f"{name} {value}" for name, value in self.settings.items())]
+        named = [self.recipe] if self.recipe else []
+        words = [f"{size}, {self.length} tokens", *named, *(f"{name} {value}" for name, value in self.settings.items())]
         return ", ".join([*words, f"{self.bits} bits"] if self.bits else words)
 
 
@@ -43,6 +48,8 @@ RUNS = (
     Run("XLM-R-large", {"batch_size": 8, "train": "lora"}, part=4),
     Run("Qwen3-Embedding-0.6B", {"batch_size": 8, "train": "lora"}, part=4),
     Run("bge-small", {"batch_size": 4}, columns=3, peers=LOSSES),
+    Run("bge-small", {"batch_size": 256}, length=64, recipe="bge_m3"),
+    Run("bge-small", {"batch_size": 32, "grad_cache": "off"}, length=64, recipe="bge_m3"),
 )
 """The jobs of `plans.JOBS`, as far as a processor can run them: with GradCache memory does not depend on the batch."""
 ADAPTERS = tuple(
@@ -69,11 +76,13 @@ def measure(
         shape = {"model": run.model, "part": run.part, "columns": run.columns, "length": run.length}
         if run.bits:
             shape["bits"] = run.bits
+        if run.recipe:
+            shape["recipe"] = run.recipe
         for engine in ("mlx", "torch"):
             tell(f"{run.label}: {engine}")
             settings = {"chunk_tokens": CHUNK, "engine": engine} | run.settings
             if run.settings.get("train") != "heads":
-                settings["grad_cache"] = "on"
+                settings.setdefault("grad_cache", "on")
             found = process.measure(OURS, shape | {"settings": json.dumps(settings)}, threads)
             yield {"job": run.label, "contestant": f"metaembed {engine}"} | found
         for loss in run.peers:

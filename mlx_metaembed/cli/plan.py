@@ -18,6 +18,7 @@ from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.cli.train import recipe_options
 from mlx_metaembed.config import families, spellings
 from mlx_metaembed.data.rows import Rows
+from mlx_metaembed.data.sources import split
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.folder import ModelFolder, dense_files, locate
 from mlx_metaembed.inputs.tokenizer import Tokenizer
@@ -28,7 +29,7 @@ from mlx_metaembed.training import defaults, head_tables, model_parts, objective
 from mlx_metaembed.training.plan import Job, Lengths, Plan, Target, chips, choices, known, measured, plan, shapes
 from mlx_metaembed.training.plan.chips import Chip
 from mlx_metaembed.training.plan.planned import require_shape
-from mlx_metaembed.training.prepare import steps
+from mlx_metaembed.training.prepare import steps, with_labels
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 
@@ -43,7 +44,8 @@ ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 def command(recipe: str | None, as_json: bool, chip: str | None, **options: object) -> None:
     """Say what a run would hold in memory and how long a step takes, or what would fit instead.
 
-    --columns 3 says how many texts a row has, where there is no --data yet: 2 where nothing says it.
+    --columns 3 says how many texts a row has, where there is no data yet: as many as
+    the losses need where nothing says it. Data that a recipe's file names may be missing, where --length is given.
 
     Exit status 0 where it fits or other settings do, 1 where nothing does.
 
@@ -60,7 +62,7 @@ def command(recipe: str | None, as_json: bool, chip: str | None, **options: obje
         raise CallError(f"{' and '.join(twice)} are one setting; give one of the two")
     given = {ALIASES.get(name, name): value for name, value in options.items() if value is not None}
     chosen = Recipe(**(read_recipe(recipe) if recipe else {}) | given)
-    job, device = _job(chosen, columns, chips.named(chip) if chip else None)
+    job, device = _job(chosen, columns, chips.named(chip) if chip else None, named=bool(given.get("data")))
     made = plan(job, budget=chosen.memory_bytes)
     updates = _updates(job)
     found = [] if made.fits else choices.choices(job, budget=chosen.memory_bytes)
@@ -87,16 +89,22 @@ def _both(options: dict[str, object], name: str, other: str) -> bool:
     return options.get(name) is not None and options.get(other) is not None
 
 
-def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, Chip | None]:
-    """What is planned: the model's shape, the device, the length and the columns; and the chip, where it is known."""
+def _job(recipe: Recipe, columns: int | None, chip: Chip | None, *, named: bool) -> tuple[Job, Chip | None]:
+    """What is planned: the model's shape, the device, the length and the columns; and the chip, where it is known.
+
+    `named`: whether the call itself names the data.
+    """
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
     folder, lengths, count = _folder(recipe.model), None, None
-    length = _length(recipe, folder)
-    if recipe.data or recipe.sources:
-        behind = model_parts.post_trunk(recipe, folder)
-        long = long_form(recipe, head_tables.codes(folder))
-        sets = list(rows.read(long, objective_tables.objectives(long, behind), lambda said: None).values())
+    length, there = _length(recipe, folder), _data_is_there(recipe, named=named)
+    if there:
+        recipe = with_labels(recipe, folder)
+    long, behind = long_form(recipe, head_tables.codes(folder)), model_parts.post_trunk(recipe, folder)
+    if long.sources:
+        objectives = objective_tables.objectives(long, behind)
+    if there:
+        sets = list(rows.read(long, objectives, lambda said: None).values())
         columns, count = columns or max(map(rows.texts_a_row, sets)), sum(map(len, sets))
         lengths = _lengths(recipe, folder, sets, columns)
     recipe = defaults.completed(recipe, count)
@@ -113,10 +121,21 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None) -> tuple[Job, C
         target,
         dtype if recipe.dtype == "auto" else recipe.dtype,
         length=min(length, lengths.longest) if lengths else length,
-        columns=columns or 2,
+        columns=columns or rows.least_texts(objective_tables.losses(long), behind.heads),
         lengths=lengths,
     )
     return job, chip
+
+
+def _data_is_there(recipe: Recipe, *, named: bool) -> bool:
+    """Whether the data can be read; what a recipe's file names may come later, where the recipe says how long texts
+    are."""
+    paths = [table.path for table in recipe.sources] or [recipe.data]
+    missing = [path for path in paths if path and not split(path)[0].expanduser().exists()]
+    if missing and recipe.max_seq_length and not named:
+        note(f"{', '.join(missing)}: not there, so that the lengths of the data's texts are not known")
+        return False
+    return bool(recipe.data or recipe.sources)
 
 
 def _lengths(recipe: Recipe, folder: ModelFolder, sets: list[Rows], columns: int) -> Lengths:

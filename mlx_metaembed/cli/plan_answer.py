@@ -60,7 +60,7 @@ def lines(result: dict) -> list[str]:
     rows += [{"part": "total", "bytes": format_size(result["total"])}]
     rows += [{"part": "budget", "bytes": format_size(result["budget"])}]
     way = "GradCache" if result["grad_cache"] else "one graph"
-    if result["train"] == "heads":
+    if "embedding" in result["moments"]:
         way = "pooled vectors, computed once"
     said = [
         *table(rows, ("part", "bytes")),

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from mlx_metaembed.losses import contrastive
 from mlx_metaembed.losses.in_batch import in_batch
-from mlx_metaembed.losses.maxsim import block_bytes
+from mlx_metaembed.losses.maxsim import block_bytes, token_bytes
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.scorers import own_scores, scorer, turned
 from mlx_metaembed.losses.settings import below_zero, not_above_zero, not_finite, setting, similarity, unknown
@@ -35,9 +35,9 @@ class InfoNce:
         return found + below_zero(self, "false_negative_ratio") + unknown(self, "similarity")
 
     def held_bytes(self, sizes: Sizes) -> int:
-        wide = sizes.words or sizes.features * sizes.tokens
-        block = block_bytes(sizes) if sizes.tokens > 1 else 0
-        return held_bytes(sizes.rows, sizes.candidates, wide, sizes.widths) + block
+        tokens = token_bytes(sizes) + block_bytes(sizes) if sizes.tokens > 1 else 0
+        wide = 0 if tokens else sizes.words or sizes.features
+        return held_bytes(sizes.rows, sizes.candidates, wide, sizes.widths) + tokens
 
     def __call__(self, sample: Sample) -> Array:
         dense = sample.outputs["anchor"].gives in ("vector", "code") and self.similarity == "cosine"

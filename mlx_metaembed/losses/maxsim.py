@@ -84,7 +84,12 @@ class MaxSim:
 
 def block_bytes(sizes: Sizes) -> int:
     """Bytes of one block of products with its copies on the way back, as MLX's allocator counted them."""
-    return 16 * 4 * min(MOST_PRODUCTS, sizes.rows * sizes.candidates * sizes.tokens**2)
+    return sizes.copies * 4 * min(MOST_PRODUCTS, sizes.rows * sizes.candidates * sizes.tokens**2)
+
+
+def token_bytes(sizes: Sizes) -> int:
+    """Bytes of the texts' token vectors, taken by role, joined and with their gradients: three and a half copies."""
+    return 14 * (sizes.rows + sizes.candidates) * sizes.of_tokens
 
 
 def own_maxsim(rows: Output, columns: Output) -> Array:

@@ -58,7 +58,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a sample is, for the plan: rows, candidates a row sees, features, widths, tokens a text, words."""
+    """How large a sample is, for the plan: rows, candidates a row sees, features, widths, tokens a text, words.
+
+    `token_features` are those of token vectors, `features` where they are 0; `copies` of a block of MaxSim's products
+    are held by the engine on the way back.
+    """
 
     rows: int
     candidates: int = 0
@@ -66,8 +70,15 @@ class Sizes:
     widths: int = 1
     tokens: int = 1
     words: int = 0
+    token_features: int = 0
+    copies: int = 17
+
+    @property
+    def of_tokens(self) -> int:
+        """Features of all of a text's token vectors."""
+        return (self.token_features or self.features) * self.tokens
 
     def of_pairs(self) -> int:
         """Bytes of a loss that holds its texts' outputs, their gradients and a few copies, and no pairs of rows."""
         texts = self.rows + self.candidates
-        return 24 * texts * max(self.words, self.features * self.tokens) * self.widths
+        return 24 * texts * max(self.words, self.of_tokens) * self.widths

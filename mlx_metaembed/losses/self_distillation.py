@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from mlx_metaembed.heads.output import cut
 from mlx_metaembed.losses.in_batch import candidates, soft_cross_entropy
-from mlx_metaembed.losses.maxsim import block_bytes
+from mlx_metaembed.losses.maxsim import block_bytes, token_bytes
 from mlx_metaembed.losses.sample import Outputs, Sample, Sizes
 from mlx_metaembed.losses.scorers import Scorer, scorer
 from mlx_metaembed.losses.settings import below_zero, not_above_zero, setting
@@ -38,8 +38,11 @@ class SelfDistillation:
         return not_above_zero(self, "temperature") + below_zero(self, *names)
 
     def held_bytes(self, sizes: Sizes) -> int:
-        wide = sizes.words + sizes.features * (sizes.tokens + sizes.widths)
-        return held_bytes(sizes.rows, sizes.candidates, wide, 2 + sizes.widths) + block_bytes(sizes)
+        wide = sizes.words + sizes.features * (1 + sizes.widths)
+        # Each score has matrices of its own, and all of them meet in a tile.
+        matrices = 28 * (sizes.rows + sizes.candidates) * wide
+        tiles = held_bytes(sizes.rows, sizes.candidates, 0, 2 + sizes.widths)
+        return matrices + tiles + token_bytes(sizes) + block_bytes(sizes)
 
     def __call__(self, sample: Sample) -> Array:
         by = {outputs["anchor"].gives: outputs for outputs in (sample.outputs, *sample.others)}

@@ -29,9 +29,7 @@ class Recipe:
     """What to train, on what, how. Sizes are texts and tokens, rates a step, `memory` a size like 8GB."""
 
     model: str = setting("", "Model to start from: a folder, a hub id, or an encoder installed from PyPI.")
-    data: str = setting(
-        "", "Rows to train on: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source."
-    )
+    data: str = setting("", "Rows to train on: .jsonl, .csv, .parquet, a BEIR folder, SQLite, a tree of Python source.")
     columns: str = setting("", "What the data calls its columns: anchor=title,positive=source. A table in TOML.")
     no_header: bool = setting(False, "A .csv or .tsv has no header: its columns are told by position.")
     out: str = setting("", "Folder that the run writes: checkpoints, then the model.")

@@ -148,6 +148,9 @@ def with_labels(recipe: Recipe, rows: Mapping[str, Rows]) -> Recipe:
 
 
 def _lexical(table: HeadTable, folder: ModelFolder) -> Head:
+    if not (folder.trunk_path / "tokenizer.json").is_file():
+        # A plan takes shapes alone; a run has a tokenizer.
+        return Lexical(folder.hidden_size, ())
     tokenizer = Tokenizer(folder)
     return Lexical(folder.hidden_size, tuple(sorted(special_ids(folder.trunk_path, tokenizer.id_of))))
 

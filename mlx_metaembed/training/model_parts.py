@@ -89,6 +89,11 @@ class PostTrunk:
     heads: dict[str, Head]
     shapes: dict[str, tuple[int, ...]]
 
+    @property
+    def on_tokens(self) -> bool:
+        """Whether a head reads the states of all tokens, which no pooled vector tells."""
+        return any(head.on_tokens for head in self.heads.values())
+
     def arrays(self, seed: int) -> dict[str, np.ndarray]:
         """The parameters by full name: the source's own, and new ones as they begin.
 

@@ -46,8 +46,13 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
 
 def losses(recipe: Recipe) -> list[Objective]:
     """The objectives of a recipe in its long form whose losses are known, unchecked, with their default settings."""
-    known = [table for table in recipe.objectives if table.loss in LOSSES]
-    return [Objective(head_tables.called(table), table.data, table.head, LOSSES[table.loss]()) for table in known]
+    return [
+        Objective(
+            *(head_tables.called(table), table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka)
+        )
+        for table in recipe.objectives
+        if table.loss in LOSSES
+    ]
 
 
 def _twice(recipe: Recipe, objectives: list[str]) -> Iterator[tuple[str, str]]:

@@ -108,7 +108,7 @@ def _read(recipe: Recipe, given: Given, resume: bool, lock: Lock, note: Callable
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
-    recipe = _with_labels(recipe, given, source)
+    recipe = with_labels(recipe, source, given)
     long = long_form(recipe, head_tables.codes(source))
     behind = model_parts.post_trunk(recipe, source)
     objectives = objective_tables.objectives(long, behind, given.known_losses())
@@ -125,7 +125,7 @@ def _read(recipe: Recipe, given: Given, resume: bool, lock: Lock, note: Callable
     return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
 
 
-def _with_labels(recipe: Recipe, given: Given, source: ModelFolder) -> Recipe:
+def with_labels(recipe: Recipe, source: ModelFolder, given: Given = NOTHING) -> Recipe:
     """The recipe, whose heads for classes have the labels of the data where it gives none."""
     long = long_form(recipe, head_tables.codes(source))
     if not head_tables.lacking_labels(long):
@@ -213,7 +213,7 @@ def _loaded(
         return run, numbered.store(read.tokenizer, out, lambda texts: advance("tokenising", texts, count), note)
 
     begun, vectors = None, None
-    if recipe.train == "heads" and not any(head.on_tokens for head in read.behind.heads.values()):
+    if recipe.train == "heads" and not read.behind.on_tokens:
         bare = replace(read.folder, dense=(), normalize=False)
         engine.load(bare, dtype=planned.dtype, heads={}, arrays={}, adapter=adapter)
         begun = begin()

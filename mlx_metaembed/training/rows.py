@@ -6,7 +6,7 @@ from mlx_metaembed import data
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.heads import HEADS
+from mlx_metaembed.heads import HEADS, Head
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable
 from mlx_metaembed.training.objective import Objective
@@ -69,6 +69,13 @@ def _roles(objective: Objective, gives: Mapping[str, str]) -> Iterator[str]:
     if not loss.roles and "score" in loss.targets and all(head in gives for head in heads):
         yield from ("text",) if gives[heads[0]] == "scores" else ("sentence1", "sentence2")
     yield from loss.roles
+
+
+def least_texts(objectives: Sequence[Objective], heads: Mapping[str, Head]) -> int:
+    """The texts of a row that its losses need, of the data set where they need most."""
+    gives = {DENSE: "vector"} | {name: head.gives for name, head in heads.items()}
+    sets = [[each for each in objectives if each.data == name] for name in {each.data for each in objectives}]
+    return max((len(asked(each, gives)["roles"]) for each in sets), default=2) or 2
 
 
 def texts_a_row(rows: Rows) -> int:

@@ -58,6 +58,20 @@ def test_a_time_says_whether_the_chips_rate_is_published(tiny: Path):
     assert [row.split()[-1] for row in rows[2:]] == ["published", "reckoned"]
 
 
+def test_a_recipe_of_tables_is_planned_before_its_data_is_there(tiny: Path):
+    recipe = Path(__file__).parents[2] / "examples" / "recipes" / "bge_m3.toml"
+    words = ("plan", recipe, "--model", tiny, "--chip", "M1", "--batch", "8")
+    changed = recipe.read_text().replace("matryoshka = [384, 96]", "")
+    (own := tiny.parent / "m3.toml").write_text(changed)
+    found = run("plan", own, *words[2:], "--length", "32", "--json")
+    assert "pairs.jsonl: not there, so that the lengths of the data's texts are not known" in found.stderr
+    parts = json.loads(found.stdout)["moments"]
+    assert parts["the batch"]["outputs"] == 4 * 16 * 32 * (1 + 64)
+    # Without a length the data tells it, and what the call itself names must be there.
+    assert "pairs.jsonl" in refused("plan", own, *words[2:])
+    assert "gone.jsonl" in refused("plan", "--model", tiny, "--data", "gone.jsonl", "--length", "32")
+
+
 def test_columns_are_counted_in_the_data(tiny: Path, tmp_path: Path):
     data = tmp_path / "rows.jsonl"
     data.write_text('{"anchor": "a", "positive": "b", "negative_1": "c", "negative_2": "d"}\n' * 2)

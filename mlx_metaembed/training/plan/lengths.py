@@ -23,10 +23,14 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of each text of some rows, int64 [R, C], 0 where a row has none; `sizes` are the rows of each set."""
+    """Tokens of each text of some rows, int64 [R, C], 0 where a row has none; `sizes` are the rows of each set.
+
+    `words` are the distinct tokens of all those texts, 0 where that is not known.
+    """
 
     texts: np.ndarray
     sizes: tuple[int, ...]
+    words: int = 0
 
     @property
     def rows(self) -> int:
@@ -52,14 +56,16 @@ class Lengths:
 
 def measured(sets: Sequence[Rows], folder: ModelFolder, tokenizer: Tokenizer) -> Lengths:
     """The lengths of the data sets' rows: of all, or of some thousand of each, the longest by characters among them."""
-    parts = [_of_one(rows, folder, tokenizer) for rows in sets]
+    found = [_of_one(rows, folder, tokenizer) for rows in sets]
+    parts = [lengths for lengths, _ in found]
     columns = max(part.shape[1] for part in parts)
     wide = [np.pad(part, ((0, 0), (0, columns - part.shape[1]))) for part in parts]
-    return Lengths(np.concatenate(wide), tuple(map(len, sets)))
+    words = np.unique(np.concatenate([words for _, words in found]))
+    return Lengths(np.concatenate(wide), tuple(map(len, sets)), len(words))
 
 
-def _of_one(data: Rows, folder: ModelFolder, tokenizer: Tokenizer) -> np.ndarray:
-    """Tokens of each text of the measured rows of one data set, [R, C]."""
+def _of_one(data: Rows, folder: ModelFolder, tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of each text of the measured rows of one data set, [R, C], and their distinct ids."""
     prompts, texts = [], [()] * len(data)
     for role, given in data.texts.items():
         prompt = task_adapters.chosen(folder, SIDES.get(role))[0]
@@ -73,7 +79,6 @@ def _of_one(data: Rows, folder: ModelFolder, tokenizer: Tokenizer) -> np.ndarray
     rows = [texts[row] for row in sorted(chosen)]
     flat = [text for row in rows for text in row]
     found = np.zeros((len(rows), len(prompts)), np.int64)
-    found[np.arange(len(prompts)) < np.array([[len(row)] for row in rows])] = np.maximum(
-        tokenize(tokenizer, flat, [prompt for row in rows for prompt in prompts[: len(row)]]).lengths, 1
-    )
-    return found
+    store = tokenize(tokenizer, flat, [prompt for row in rows for prompt in prompts[: len(row)]])
+    found[np.arange(len(prompts)) < np.array([[len(row)] for row in rows])] = np.maximum(store.lengths, 1)
+    return found, np.unique(store.ids)

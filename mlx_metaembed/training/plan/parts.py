@@ -12,12 +12,12 @@ from mlx_metaembed.config.spellings import is_word_table
 from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.inputs.chunks import bucket
-from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import model_parts
 from mlx_metaembed.training.optimizers import adafactor, adamw, adamw_8bit
 from mlx_metaembed.training.plan.activations import ITEM, Activations, Shape, activations
 from mlx_metaembed.training.plan.lengths import Lengths
+from mlx_metaembed.training.plan.outputs import head_bytes
 from mlx_metaembed.training.plan.target import Target
 from mlx_metaembed.training.trainable import EMBEDDING, LAYER
 
@@ -86,17 +86,22 @@ class Bytes:
     """The gradient of one chunk in the arithmetic's dtype, as much of it as is there at once."""
     update: int
     vectors: int
+    outputs: int
+    """Of heads on tokens, of one batch; the vectors' count their gradients too."""
     loss: int
     activations: Activations
     trained: int
     """Parameters that train."""
     inference: int
     """The trunk's own bytes while the vectors of a frozen one are computed, before the heads train."""
+    pooled: bool
+    """Whether only heads on such vectors train."""
 
     def moments(self, chunk: int, *, held: int | None) -> dict[str, Parts]:
         """The parts at each moment, in bytes; `held` tokens at once without GradCache, None with it."""
         job = self.job
-        if job.recipe.train == "heads":
+        kept = {"vectors": self.vectors, "outputs": 2 * self.outputs}
+        if self.pooled:
             found = {
                 "embedding": {"weights": self.inference, "activations": round(chunk * self.activations.forward)},
                 "training": self.stays | {"gradients": self.sums, "vectors": self.vectors, "loss": self.loss},
@@ -106,8 +111,8 @@ class Bytes:
             # The chunk's own come where layers have given up what they kept.
             gradients = self.sums + max(self.working - round(chunk * self.activations.kept), 0)
             found = {
-                "a chunk": self.stays | {"gradients": gradients, "activations": passing, "vectors": self.vectors},
-                "the loss": self.stays | {"vectors": self.vectors, "loss": self.loss},
+                "a chunk": self.stays | {"gradients": gradients, "activations": passing} | kept,
+                "the loss": self.stays | kept | {"loss": self.loss},
             }
         else:
             # A chunk's rows are a power of two, so that a batch is seldom one chunk.
@@ -116,10 +121,11 @@ class Bytes:
             again = job.recipe.grad_accumulation_steps > 1
             before, new = (self.sums, self.working) if again else (0, self.sums)
             gradients = before + max(new - round(PLAIN * held * self.activations.kept), 0)
-            found = {
-                "the batch": self.stays | {"gradients": gradients, "activations": passing, "loss": self.loss},
-            }
-        if job.recipe.train != "heads":
+            # A loss on token vectors is large, and has given its own up when the pass back begins to work.
+            work = round(min(held, chunk) * self.activations.work) if self.outputs else 0
+            loss = {"loss": max(self.loss - work, 0), "outputs": self.outputs}
+            found = {"the batch": self.stays | {"gradients": gradients, "activations": passing} | loss}
+        if not self.pooled:
             found["the update"] = self.stays | {"gradients": self.sums, "update": self.update}
         for parts in found.values():
             parts["slack"] = round(SLACK[job.target.engine] * sum(parts.values()))
@@ -137,7 +143,8 @@ def estimate(job: Job) -> Bytes:
     recipe, folder, target = job.recipe, job.folder, job.target
     shape, item = Shape.of(folder.architecture), ITEM[job.dtype]
     trunk, trained = folder.trunk(), model_parts.trained(recipe, folder)
-    behind = model_parts.post_trunk(recipe, folder).shapes.values()
+    post_trunk = model_parts.post_trunk(recipe, folder)
+    behind, pooled = post_trunk.shapes.values(), recipe.train == "heads" and not post_trunk.on_tokens
     shapes = [*trained.values(), *behind]
     count = sum(map(math.prod, shapes))
     plain = sum(map(math.prod, trained.values()))
@@ -146,10 +153,11 @@ def estimate(job: Job) -> Bytes:
     matrices = [math.prod(each) for name, each in trained.items() if not is_word_table(name)]
     by_pieces = target == Target("torch", "cpu") and recipe.optimizer == "adamw"
     features = folder.dimensions if recipe.train != "heads" else max(folder.dimensions, folder.pooled_width)
+    heads = head_bytes(job, post_trunk, features)
     adapter = 0 if recipe.train == "full" else item * plain
     weights = stored(trunk, folder.quantization, item, target) + adapter
     stays = {
-        "weights": 4 * sum(map(math.prod, behind)) + (0 if recipe.train == "heads" else weights),
+        "weights": 4 * sum(map(math.prod, behind)) + (0 if pooled else weights),
         "masters": 4 * plain if item < 4 else 0,
         "optimizer": sum(STATE[recipe.optimizer](each) for each in shapes),
     }
@@ -161,22 +169,32 @@ def estimate(job: Job) -> Bytes:
         if _one_by_one(job)
         else item * sum(matrices),
         update=0 if by_pieces else IN_HAND[target.engine][recipe.optimizer] * widest,
-        vectors=2 * 4 * job.texts * features,
-        # The mask of candidates is a byte a pair.
-        loss=held_bytes(recipe.batch_size, job.candidates, features, len(recipe.matryoshka) or 1)
-        + recipe.batch_size * job.candidates,
-        activations=activations(
-            shape,
-            length=job.length,
-            dtype=job.dtype,
-            engine=target.engine,
-            layers=shape.layers - first_layer(trained, shape.layers),
-            checkpointing=recipe.checkpointing == "on",
-            frozen=recipe.train in ("lora", "dora"),
+        vectors=2 * 4 * job.texts * features if heads.dense else 0,
+        outputs=heads.outputs,
+        loss=heads.loss,
+        activations=_together(
+            activations(
+                shape,
+                length=job.length,
+                dtype=job.dtype,
+                engine=target.engine,
+                layers=shape.layers - first_layer(trained, shape.layers),
+                checkpointing=recipe.checkpointing == "on",
+                frozen=recipe.train in ("lora", "dora"),
+            ),
+            heads.activations,
+            frozen=recipe.train == "heads",
         ),
         trained=count,
         inference=weights,
+        pooled=pooled,
     )
+
+
+def _together(trunk: Activations, heads: Activations, *, frozen: bool) -> Activations:
+    """A pass through the trunk and its heads; through a frozen trunk no gradient goes back."""
+    work = trunk.forward if frozen else trunk.work
+    return Activations(trunk.kept + heads.kept, work + heads.work, trunk.forward + heads.forward)
 
 
 def _one_by_one(job: Job) -> bool:

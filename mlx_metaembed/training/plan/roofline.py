@@ -29,12 +29,14 @@ def step(made: Plan) -> Step:
     found, job = made.bytes, made.job
     recipe, stays = job.recipe, sum(found.stays.values())
     loss = 6.0 * recipe.batch_size * job.candidates * job.folder.dimensions
-    if recipe.train == "heads":
+    if found.pooled:
         return Step(loss + 6.0 * found.trained * job.texts, 2 * stays + 2 * (found.vectors + found.loss))
     tokens, forward = job.usual_tokens, _forward(made)
     # Back through the activations always; to the weights of a matrix only where it trains.
     share = min(found.trained / max(_matrices(made), 1), 1)
-    passes = 2 + share + (1 if made.cached else 0) + (1 if made.checkpointing else 0)
+    passes = (
+        (1 if recipe.train == "heads" else 2 + share) + (1 if made.cached else 0) + (1 if made.checkpointing else 0)
+    )
     reads = math.ceil(tokens / made.chunk_tokens) * (passes if made.cached else 1)
     activations = 2 * tokens * found.activations.kept
     # Weights for each chunk; activations out and in; gradients, masters and moments in and out.

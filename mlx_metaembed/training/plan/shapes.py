@@ -19,10 +19,15 @@ GROUP, BITS = 64, 4
 class Shaped(ModelFolder):
     """A model folder whose tensors are known by shape only."""
 
-    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    of_trunk: Mapping[str, Tensor] = field(default_factory=dict)
+    whole: Mapping[str, Tensor] = field(default_factory=dict)
+    """Of the folder that it is made of, heads as well; of a configuration none."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        return dict(self.whole or self.of_trunk)
 
     def trunk(self) -> dict[str, Tensor]:
-        return dict(self.tensors)
+        return dict(self.of_trunk)
 
 
 def exact(folder: ModelFolder) -> bool:
@@ -67,12 +72,14 @@ def quantized(folder: ModelFolder) -> Shaped:
         rows, columns = tensor.shape
         found[name] = _tensor((rows, columns * bits // 32), "U32")
         found |= {f"{module}.{part}": _tensor((rows, columns // group)) for part in ("scales", "biases")}
-    return _shaped(folder, found, folder.config | {"quantization": settings})
+    return _shaped(folder, found, folder.config | {"quantization": settings}, folder.tensors())
 
 
-def _shaped(folder: ModelFolder, tensors: Mapping[str, Tensor], config: dict) -> Shaped:
+def _shaped(
+    folder: ModelFolder, of_trunk: Mapping[str, Tensor], config: dict, whole: Mapping[str, Tensor] | None = None
+) -> Shaped:
     own = {each.name: getattr(folder, each.name) for each in fields(ModelFolder)}
-    return Shaped(**own | {"config": config}, tensors=tensors)
+    return Shaped(**own | {"config": config}, of_trunk=of_trunk, whole=whole or {})
 
 
 def _tensor(shape: tuple[int, ...], dtype: str = "F32") -> Tensor:

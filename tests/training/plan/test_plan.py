@@ -17,6 +17,7 @@ from mlx_metaembed.inputs import chunks
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.losses import held_bytes
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.tables import HeadTable, ObjectiveTable
 from mlx_metaembed.training import Callbacks, train
 from mlx_metaembed.training.plan import Job, Target, fitting, plan
 from mlx_metaembed.training.plan.activations import Shape, activations
@@ -135,6 +136,36 @@ def test_the_batch_costs_its_vectors_and_the_loss(tiny: Path):
     assert large.stays == small.stays and large.activations == small.activations
 
 
+def test_heads_on_tokens_cost_their_outputs_and_all_losses_count(tiny: Path):
+    def of(**settings: object) -> Bytes:
+        return reckoned(tiny, **settings)
+
+    objectives = {name: ObjectiveTable("", "data", name, "info_nce") for name in THREE}
+    dense, lexical, tokens = (of(heads=M3["heads"], objectives=(each,)) for each in objectives.values())
+    # Sixteen texts of 32 tokens: a weight, or 128 features a token.
+    assert (dense.outputs, lexical.outputs, tokens.outputs) == (0, 4 * 16 * 32, 4 * 16 * 32 * 128)
+    assert dense.vectors == 2 * 4 * 16 * 32 and lexical.vectors == tokens.vectors == 0
+    three = of(heads=M3["heads"], objectives=tuple(objectives.values()))
+    mask = 8 * 8
+    assert three.outputs == lexical.outputs + tokens.outputs
+    assert three.loss - mask == dense.loss + lexical.loss + tokens.loss - 3 * mask
+    assert three.activations.kept > dense.activations.kept
+    # Of two data sets a batch has one.
+    sets = (objectives["dense"], replace(objectives["multi_vector"], data="others"))
+    apart = of(heads=M3["heads"], objectives=sets)
+    assert apart.loss == tokens.loss and apart.outputs == tokens.outputs
+
+
+def test_heads_on_tokens_need_the_trunk_where_they_train_alone(tiny: Path):
+    objectives = (ObjectiveTable("", "data", THREE, "self_distillation"),)
+    made = plan(job(tiny, train="heads", heads=M3["heads"], objectives=objectives), budget=10**9)
+    assert made.bytes.stays["weights"] == reckoned(tiny).stays["weights"] + 4 * made.bytes.trained
+    assert made.bytes.trained == 32 + 1 + 128 * 32 + 128
+    assert "embedding" not in made.bytes.moments(made.chunk_tokens, held=None)
+    # Back through the frozen layers goes nothing.
+    assert made.bytes.activations.kept == 2 * 4 * (1 + 128)
+
+
 def test_quantized_weights_stay_so_on_metal_alone(tmp_path: Path):
     path = tiny_folder(tmp_path / "wide", config={"hidden_size": 64})
     made = choices(job(path, METAL, "float16"), budget=1)
@@ -214,11 +245,18 @@ def test_shapes_are_bounded():
     assert 0.8 * bound < len(seen) <= bound
 
 
+THREE = ("dense", "lexical", "multi_vector")
+M3 = {
+    "heads": (HeadTable("lexical", "lexical"), HeadTable("multi_vector", "multi_vector", {"features": 128})),
+    "objectives": (ObjectiveTable("", "data", THREE, "self_distillation", matryoshka=(128, 32)),),
+}
 RECIPES = {
     "gradcache": {"grad_cache": "on", "chunk_tokens": 1024},
     "plain": {"grad_cache": "off"},
     "checkpointing": {"grad_cache": "on", "chunk_tokens": 512, "checkpointing": "on"},
     "lora": {"grad_cache": "on", "chunk_tokens": 512, "train": "lora"},
+    "three_heads": {"grad_cache": "on", "chunk_tokens": 512, "batch_size": 192} | M3,
+    "three_heads_plain": {"grad_cache": "off", "batch_size": 24} | M3,
     "adafactor": {"grad_cache": "on", "chunk_tokens": 64, "optimizer": "adafactor", "freeze_embeddings": True},
 }
 
@@ -228,7 +266,7 @@ def middling(engine_name: str, where: Path, settings: dict) -> Recipe:
     path = tiny_folder(where / "middling", config=MIDDLING, max_seq_length=64)
     words = json.loads((path / "tokenizer.json").read_text())["model"]["vocab"]
     random, data = np.random.default_rng(0), where / "long.jsonl"
-    texts = [" ".join(random.choice([word for word in words if word.isalpha()], 62)) for _ in range(96)]
+    texts = [" ".join(random.choice([word for word in words if word.isalpha()], 62)) for _ in range(384)]
     rows = [{"anchor": one, "positive": other} for one, other in zip(texts[::2], texts[1::2], strict=True)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     common = {"model": str(path), "data": str(data), "out": str(where / "out"), "engine": engine_name}
