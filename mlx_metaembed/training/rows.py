@@ -22,6 +22,12 @@ def read(recipe: Recipe, objectives: Sequence[Objective], note: Callable[[str], 
             raise CallError(f"[[data]] {table.name}: path is missing")
         own = [each for each in objectives if each.data == table.name]
         rows = read_source(table, own, gives, recipe.max_characters)
+        if unread := [role for role in table.prompts or {} if role not in rows.texts]:
+            raise CallError(
+                f"[[data]] {table.name}: prompts have {unread[0]!r}, and its rows have {', '.join(rows.texts)}"
+            )
+        if table.weight != 1 and recipe.multi_dataset_batch_sampler != "weighted":
+            note(f'[[data]] {table.name}: its weight counts only with multi_dataset_batch_sampler = "weighted"')
         for said in rows.notes:
             note(f"Data{' ' + table.name if several else ''}: {said}")
         found[table.name] = rows
