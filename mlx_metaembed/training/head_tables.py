@@ -112,10 +112,17 @@ def as_numbered(
     rows: Mapping[str, Rows], objectives: Sequence[Objective], heads: Mapping[str, Head]
 ) -> dict[str, Rows]:
     """The rows, whose labels have the numbers of the head that learns them. Raises CallError for one that it lacks."""
-    found = dict(rows)
+    found, first = dict(rows), {}
     for each in objectives:
         head, own = heads.get(each.head), found[each.data]
-        if not isinstance(head, Classification) or own.labels == head.labels:
+        if not isinstance(head, Classification):
+            continue
+        if heads[first.setdefault(each.data, each.head)].labels != head.labels:
+            raise CallError(
+                f"data {each.data!r} trains the heads {first[each.data]!r} and {each.head!r}, whose labels or their "
+                "order differ; give both the same, or each head a [[data]] of its own, which may have the same path"
+            )
+        if own.labels == head.labels:
             continue
         if unknown := [label for label in own.labels if label not in head.labels]:
             raise CallError(

@@ -26,13 +26,20 @@ def read(
     gives = {DENSE: "vector"} | {each.name: HEADS[each.type].gives for each in recipe.heads if each.type in HEADS}
     found = {}
     for table in recipe.sources:
-        if not table.path:
+        dicts = (given or {}).get(table.name)
+        if not table.path and dicts is None:
             raise CallError(f"[[data]] {table.name}: path is missing")
         own = [each for each in objectives if each.data == table.name]
-        if given and table.name in given:
-            rows = data.rows_of(given[table.name], **asked(own, gives), max_characters=recipe.max_characters)
+        if dicts is not None:
+            rows = data.rows_of(dicts, **asked(own, gives), max_characters=recipe.max_characters)
         else:
             rows = read_source(table, own, gives, recipe.max_characters)
+        if unread := [role for role in table.prompts or {} if role not in rows.texts]:
+            raise CallError(
+                f"[[data]] {table.name}: prompts have {unread[0]!r}, and its rows have {', '.join(rows.texts)}"
+            )
+        if table.weight != 1 and recipe.multi_dataset_batch_sampler != "weighted":
+            note(f'[[data]] {table.name}: its weight counts only with multi_dataset_batch_sampler = "weighted"')
         for said in rows.notes:
             note(f"Data{' ' + table.name if several else ''}: {said}")
         found[table.name] = rows

@@ -215,6 +215,13 @@ WRONG = {
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
         "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
     ),
+    "labels in two orders": (
+        CLASSES
+        + '[[objective]]\ndata = "rows"\nhead = "more"\nloss = "cross_entropy"\n'
+        + head("classification", name="kinds")
+        + head("classification", 'labels = ["b", "a"]\n', "more"),
+        "data 'rows' trains the heads 'kinds' and 'more', whose labels or their order differ",
+    ),
     "fewer rows": (
         TAUGHT + teacher("short.npy"),
         "short.npy has vectors of the shape (7, 32); data 'texts' and the model need (8, 32), one a row",
@@ -252,6 +259,10 @@ WRONG = {
         "[[data]] pairs: prompts have 'anchr'; did you mean 'anchor'?; expected anchor, positive",
     ),
     "a prompt of no text": (PAIRS + "prompts = { anchor = 3 }\n" + on(), "prompts.anchor = 3, expected a text"),
+    "a prompt for other rows": (
+        PAIRS + 'prompts = { text = "q: " }\n' + on(),
+        "[[data]] pairs: prompts have 'text', and its rows have anchor, positive",
+    ),
     "a set without a path": ('[[data]]\nname = "pairs"\n' + on(), "[[data]] pairs: path is missing"),
     "no table": ("head = 3\n", "head: expected tables, each under a line [[head]]"),
 }

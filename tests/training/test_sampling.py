@@ -2,11 +2,14 @@
 
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mlx_metaembed.training import sampling
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
+from mlx_metaembed.training import Callbacks, sampling, train
 from mlx_metaembed.training.batches import TokenizedRows
 from mlx_metaembed.training.sampling import SAMPLERS, Source, schedule
 
@@ -88,3 +91,20 @@ def test_one_set_has_the_order_that_it_has_alone():
     alone = [rows for _, rows in drawn([source("a", 10)], 5, sampler="proportional")]
     among = [rows for name, rows in drawn([source("a", 10), source("b", 4)], 7, sampler="proportional") if name == "a"]
     assert among == alone
+
+
+@pytest.mark.parametrize(("sampler", "count"), [("proportional", 1), ("weighted", 0)])
+def test_a_weight_that_does_not_count_is_said(tiny: Path, pairs: Path, tmp_path: Path, sampler: str, count: int):
+    notes: list[str] = []
+    recipe = Recipe(
+        model=str(tiny),
+        out=str(tmp_path / "out"),
+        sources=(DataTable("pairs", str(pairs), 2.0),),
+        objectives=(ObjectiveTable("", "pairs", "dense", "info_nce"),),
+        multi_dataset_batch_sampler=sampler,
+        iters=1,
+        batch_size=4,
+    )
+    train(recipe, callbacks=[Callbacks(note=notes.append)])
+    said = '[[data]] pairs: its weight counts only with multi_dataset_batch_sampler = "weighted"'
+    assert notes.count(said) == count
