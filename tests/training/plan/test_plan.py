@@ -156,6 +156,13 @@ def test_heads_on_tokens_cost_their_outputs_and_all_losses_count(tiny: Path):
     assert apart.loss == tokens.loss and apart.outputs == tokens.outputs
 
 
+def test_codes_have_a_loss_of_their_own(tiny: Path):
+    plain, codes = reckoned(tiny), reckoned(tiny, fsq="4x16")
+    mask = 8 * 8
+    assert codes.loss == plain.loss + held_bytes(8, 8, 16, 1) and plain.loss == held_bytes(8, 8, 32, 1) + mask
+    assert codes.outputs == 0 and codes.vectors == plain.vectors
+
+
 def test_heads_on_tokens_need_the_trunk_where_they_train_alone(tiny: Path):
     objectives = (ObjectiveTable("", "data", THREE, "self_distillation"),)
     made = plan(job(tiny, train="heads", heads=M3["heads"], objectives=objectives), budget=10**9)
