@@ -21,7 +21,7 @@ from mlx_metaembed.training.plan.activations import ITEM, Activations
 if TYPE_CHECKING:
     from mlx_metaembed.training.plan.parts import Job
 
-COPIES = {"mlx": 17, "torch": 6}
+COPIES = {"mlx": 17, "torch": 2}
 """Of a block of MaxSim's products, on the way back: torch lets go of each as soon as it was used."""
 
 
