@@ -66,7 +66,7 @@ def test_a_recipe_of_tables_is_planned_before_its_data_is_there(tiny: Path):
     found = run("plan", own, *words[2:], "--length", "32", "--json")
     assert "pairs.jsonl: not there, so that the lengths of the data's texts are not known" in found.stderr
     parts = json.loads(found.stdout)["moments"]
-    assert parts["the batch"]["outputs"] == 4 * 16 * 32 * (1 + 64)
+    assert parts["the batch"]["outputs"] == 2 * 4 * 16 * 32 * (1 + 64)
     # Without a length the data tells it, and what the call itself names must be there.
     assert "pairs.jsonl" in refused("plan", own, *words[2:])
     assert "gone.jsonl" in refused("plan", "--model", tiny, "--data", "gone.jsonl", "--length", "32")

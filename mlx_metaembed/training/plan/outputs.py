@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlx_metaembed.engine import DENSE
-from mlx_metaembed.heads import Head
+from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.heads.splade import WORDS_AT_ONCE
 from mlx_metaembed.inputs.chunks import bucket
 from mlx_metaembed.losses import Sizes
@@ -21,7 +21,7 @@ from mlx_metaembed.training.plan.activations import ITEM, Activations
 if TYPE_CHECKING:
     from mlx_metaembed.training.plan.parts import Job
 
-COPIES = {"mlx": 17, "torch": 6}
+COPIES = {"mlx": 17, "torch": 2}
 """Of a block of MaxSim's products, on the way back: torch lets go of each as soon as it was used."""
 
 
@@ -107,7 +107,7 @@ def _sizes(objective: Objective, size: Sizes, job: "Job", behind: PostTrunk, fea
             own = min(own, job.lengths.words or own) if job.lengths else own
             found = replace(found, words=getattr(head, "vocabulary", 0) or own)
         else:
-            found = replace(found, features=head.out_features if head else features)
+            found = replace(found, features=_width(head) if head else features)
     return found
 
 
@@ -115,3 +115,8 @@ def _heads(objective: Objective, behind: PostTrunk) -> Iterator[tuple[Head | Non
     for name in objective.names:
         head = behind.heads.get(name)
         yield head, head.gives if head else "vector"
+
+
+def _width(head: Head) -> int:
+    """Features of what a head makes of a vector; a code has one for each of its levels."""
+    return len(head.levels) if isinstance(head, Fsq) else head.out_features

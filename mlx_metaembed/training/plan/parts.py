@@ -123,7 +123,7 @@ class Bytes:
             gradients = before + max(new - round(PLAIN * held * self.activations.kept), 0)
             # A loss on token vectors is large, and has given its own up when the pass back begins to work.
             work = round(min(held, chunk) * self.activations.work) if self.outputs else 0
-            loss = {"loss": max(self.loss - work, 0), "outputs": self.outputs}
+            loss = {"loss": max(self.loss - work, 0), "outputs": 2 * self.outputs}
             found = {"the batch": self.stays | {"gradients": gradients, "activations": passing} | loss}
         if not self.pooled:
             found["the update"] = self.stays | {"gradients": self.sums, "update": self.update}

@@ -137,23 +137,27 @@ def test_the_batch_costs_its_vectors_and_the_loss(tiny: Path):
 
 
 def test_heads_on_tokens_cost_their_outputs_and_all_losses_count(tiny: Path):
-    def of(**settings: object) -> Bytes:
-        return reckoned(tiny, **settings)
-
     objectives = {name: ObjectiveTable("", "data", name, "info_nce") for name in THREE}
-    dense, lexical, tokens = (of(heads=M3["heads"], objectives=(each,)) for each in objectives.values())
+    dense, lexical, tokens = (reckoned(tiny, heads=M3["heads"], objectives=(each,)) for each in objectives.values())
     # Sixteen texts of 32 tokens: a weight, or 128 features a token.
     assert (dense.outputs, lexical.outputs, tokens.outputs) == (0, 4 * 16 * 32, 4 * 16 * 32 * 128)
     assert dense.vectors == 2 * 4 * 16 * 32 and lexical.vectors == tokens.vectors == 0
-    three = of(heads=M3["heads"], objectives=tuple(objectives.values()))
+    three = reckoned(tiny, heads=M3["heads"], objectives=tuple(objectives.values()))
     mask = 8 * 8
     assert three.outputs == lexical.outputs + tokens.outputs
     assert three.loss - mask == dense.loss + lexical.loss + tokens.loss - 3 * mask
     assert three.activations.kept > dense.activations.kept
     # Of two data sets a batch has one.
     sets = (objectives["dense"], replace(objectives["multi_vector"], data="others"))
-    apart = of(heads=M3["heads"], objectives=sets)
+    apart = reckoned(tiny, heads=M3["heads"], objectives=sets)
     assert apart.loss == tokens.loss and apart.outputs == tokens.outputs
+
+
+def test_codes_have_a_loss_of_their_own(tiny: Path):
+    plain, codes = reckoned(tiny), reckoned(tiny, fsq="4x16")
+    mask = 8 * 8
+    assert codes.loss == plain.loss + held_bytes(8, 8, 16, 1) and plain.loss == held_bytes(8, 8, 32, 1) + mask
+    assert codes.outputs == 0 and codes.vectors == plain.vectors
 
 
 def test_heads_on_tokens_need_the_trunk_where_they_train_alone(tiny: Path):
