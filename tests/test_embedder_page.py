@@ -15,6 +15,7 @@ import pytest
 from mlx_metaembed import embedder
 from mlx_metaembed.cli import VERBS
 from mlx_metaembed.embedder import Embedder
+from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import default
 
 PAGE = Path(__file__).parents[1] / "docs" / "from-sentence-transformers.md"
