@@ -10,6 +10,7 @@ import pytest
 from runs import metrics, recipe
 from steps import Descent, descend, loaded
 
+from mlx_metaembed.engine import footprint
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.files import safetensors
 from mlx_metaembed.recipe import Recipe
@@ -17,9 +18,6 @@ from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
 from mlx_metaembed.training import Callbacks, train
 from mlx_metaembed.training.checkpoint import CHECKSUMS
 from mlx_metaembed.training.loss_scale import LossScale
-
-GROWS = 900_000_000
-"""Bytes that are over a budget of 500 MB and what a process may have beside it."""
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -102,10 +100,13 @@ def test_a_model_has_its_modules_last(tiny: Path, pairs: Path, tmp_path: Path, m
 
 
 def test_a_process_that_grows_over_the_budget_is_stopped(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    # torch's memory on a processor is the whole process's, which other tests have made larger.
+    budget = 500 + (footprint.now() // 10**6 if engine_name == "torch" else 0)
     held: list[np.ndarray] = []
-    grows = Callbacks(step=lambda row: held.append(np.ones(GROWS // 8)) if row["step"] == 2 else None)
-    settings = {"engine": engine_name, "memory": "500MB", "save_every": 1, "dtype": "float32"}
-    with pytest.raises(JobError, match=r"Step 2 held .*, over the budget of 500MB\. Give a smaller") as error:
+    more = (budget + 400) * 10**6 // 8
+    grows = Callbacks(step=lambda row: held.append(np.ones(more)) if row["step"] == 2 else None)
+    settings = {"engine": engine_name, "memory": f"{budget}MB", "save_every": 1, "dtype": "float32"}
+    with pytest.raises(JobError, match=r"Step 2 held .*, over the budget of \d+MB\. Give a smaller") as error:
         train(recipe(tiny, pairs, tmp_path / "out", **settings), callbacks=[grows])
     assert "checkpoint-1" in str(error.value) and "--resume" in str(error.value)
 
