@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mlx_metaembed.heads.linear import linear_initial
+from mlx_metaembed.heads.linear import linear, linear_initial, linear_shapes
 from mlx_metaembed.heads.output import Output
 from mlx_metaembed.xp import Array, namespace, relu
 
@@ -32,7 +32,7 @@ class Lexical:
         return [f"ignored holds {wrong[0]}, expected ids of tokens"] if wrong else []
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"linear.weight": (1, self.in_features), "linear.bias": (1,)}
+        return linear_shapes(1, self.in_features)
 
     def initial(self, seed: int) -> dict[str, np.ndarray]:
         """Weights drawn as torch.nn.Linear draws them, no bias."""
@@ -45,7 +45,7 @@ class Lexical:
     def __call__(self, weights: Mapping[str, Array], states: Array, ids: Array, mask: Array) -> Array:
         """States [B, L, D], ids int [B, L] and mask bool [B, L] to a weight for each token, float32 [B, L]."""
         xp = namespace(states)
-        x = xp.matmul(xp.astype(states, xp.float32), weights["linear.weight"].T) + weights["linear.bias"]
+        x = linear(weights, xp.astype(states, xp.float32))
         x = relu(xp.squeeze(x, -1))
         counts = mask
         for special in self.ignored:

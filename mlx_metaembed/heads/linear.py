@@ -12,21 +12,12 @@ MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
-class Regression:
-    """One number a text, as `mse` on scores trains it."""
+class _Scores:
+    """One linear layer on the vector, of as many rows as the head has scores."""
 
-    kind: ClassVar[str] = "regression"
     on_tokens: ClassVar[bool] = False
     gives: ClassVar[str] = "scores"
     in_features: int
-
-    @property
-    def out_features(self) -> int:
-        return 1
-
-    def faults(self) -> list[str]:
-        """Nothing: any width has one."""
-        return []
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return linear_shapes(self.out_features, self.in_features)
@@ -36,18 +27,27 @@ class Regression:
         return linear_initial(self.out_features, self.in_features, seed)
 
     def __call__(self, weights: Mapping[str, Array], x: Array) -> Array:
-        """Vectors [B, D] to scores [B, 1]."""
+        """Vectors [B, D] to scores [B, out_features]."""
         return linear(weights, x)
 
 
 @dataclass(frozen=True)
-class Classification:
+class Regression(_Scores):
+    """One number a text, as `mse` on scores trains it."""
+
+    kind: ClassVar[str] = "regression"
+    out_features: ClassVar[int] = 1
+
+    def faults(self) -> list[str]:
+        """Nothing: any width has one."""
+        return []
+
+
+@dataclass(frozen=True)
+class Classification(_Scores):
     """A score for each of some named classes, as `cross_entropy` trains them."""
 
     kind: ClassVar[str] = "classification"
-    on_tokens: ClassVar[bool] = False
-    gives: ClassVar[str] = "scores"
-    in_features: int
     labels: tuple[str, ...]
 
     @property
@@ -61,17 +61,6 @@ class Classification:
         seen: set[str] = set()
         twice = next((label for label in self.labels if label in seen or seen.add(label)), None)
         return [] if twice is None else [f"the label {twice!r} stands twice"]
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return linear_shapes(self.out_features, self.in_features)
-
-    def initial(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights drawn as torch.nn.Linear draws them, no bias."""
-        return linear_initial(self.out_features, self.in_features, seed)
-
-    def __call__(self, weights: Mapping[str, Array], x: Array) -> Array:
-        """Vectors [B, D] to scores [B, classes]."""
-        return linear(weights, x)
 
 
 def linear_shapes(rows: int, columns: int) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlx_metaembed.folder.dense_files import dense_shapes
 from mlx_metaembed.folder.module_types import LateInteraction
-from mlx_metaembed.heads.linear import linear_initial
+from mlx_metaembed.heads.linear import linear, linear_initial, linear_shapes
 from mlx_metaembed.heads.output import Output
 from mlx_metaembed.layers.dense import dense
 from mlx_metaembed.xp import Array, masked, namespace, normalize
@@ -33,7 +33,7 @@ class MultiVector:
         return [] if self.out_features >= 1 else [f"out_features = {self.out_features}, expected 1 or more"]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"linear.weight": (self.out_features, self.in_features), "linear.bias": (self.out_features,)}
+        return linear_shapes(self.out_features, self.in_features)
 
     def initial(self, seed: int) -> dict[str, np.ndarray]:
         """Weights drawn as torch.nn.Linear draws them, no bias."""
@@ -46,8 +46,7 @@ class MultiVector:
     def __call__(self, weights: Mapping[str, Array], states: Array, ids: Array, mask: Array) -> Array:
         """States [B, L, D] to unit vectors float32 [B, L, out_features]; ids and mask do not matter."""
         xp = namespace(states)
-        x = xp.matmul(xp.astype(states, xp.float32), weights["linear.weight"].T)
-        return normalize(x + weights["linear.bias"])
+        return normalize(linear(weights, xp.astype(states, xp.float32)))
 
     def scored(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Which tokens count, bool [B, L]."""
