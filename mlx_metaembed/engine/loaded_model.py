@@ -109,7 +109,7 @@ class LoadedModel:
     @property
     def compares_by_cosine(self) -> bool:
         """True if compared by cosine: the length of a vector does not matter."""
-        return self.folder.normalize or self.folder.similarity_fn_name == "cosine"
+        return self.folder.compares_by_cosine
 
     @property
     def declared(self) -> dict[str, object]:

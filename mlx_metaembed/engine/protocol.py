@@ -13,11 +13,10 @@ import numpy as np
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
+from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.xp import Array
 
-DENSE = "dense"
-"""The name of the folder's own vectors among what a pass gives."""
 Outputs = dict[str, Array]
 """What one pass of a chunk gives by head: `dense`, the vectors [b, D], and what heads give that read token states."""
 Total = Callable[[Sequence[Outputs], Mapping[str, Array]], tuple[Array, dict[str, Array]]]

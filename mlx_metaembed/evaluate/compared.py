@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed.data import Kinds
 from mlx_metaembed.data.rows import Pairs, Retrieval
 from mlx_metaembed.embedder import Embedder
 from mlx_metaembed.evaluate.coded import at_width
-from mlx_metaembed.evaluate.model import Rows, Sides, counts, encode, measure_model
+from mlx_metaembed.evaluate.model import Sides, counts, encode, measure_model
 from mlx_metaembed.search.exact import rankings, score_blocks
 
 WORDS = {"corpus": "texts to find"}
@@ -21,7 +22,7 @@ QUESTIONS, HITS, TEXT = 6, 3, 4_000
 def compared(
     before: Callable[[], Embedder] | None,
     after: Callable[[], Embedder],
-    rows: Rows,
+    rows: Kinds,
     *,
     widths: Sequence[int],
     data: str,
@@ -53,7 +54,7 @@ def compared(
     return {"data": Path(data).name, "note": held, "rows": lines, "answers": _answers(rows, found)}
 
 
-def _answers(rows: Rows, found: dict[str, list[tuple[list[dict], int | None]]]) -> list[dict]:
+def _answers(rows: Kinds, found: dict[str, list[tuple[list[dict], int | None]]]) -> list[dict]:
     """The questions with what each stage found."""
     if not found:
         return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlx_metaembed.codes.packing import bytes_per_vector
-from mlx_metaembed.data.rows import Labelled, Pairs, Retrieval, Scored
+from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Scored
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.evaluate import classification, retrieval, similarity_kept, sts
 from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_head
@@ -25,7 +25,6 @@ MEASURES = {
     "classification": ("accuracy", "macro_f1"),
 }
 """What each task is measured by."""
-Rows = Pairs | Scored | Labelled | Retrieval
 Progress = Callable[[int], object]
 Sides = tuple[np.ndarray, np.ndarray]
 """Vectors of the queries and of what is stored; of scored pairs the two sentences; of labelled texts twice the same."""
@@ -37,7 +36,7 @@ def _silent(count: int) -> None:
 
 def measure_model(
     embedder: "Embedder",
-    rows: Rows,
+    rows: Kinds,
     dims: Sequence[int] | None = None,
     codes: Sequence[str] = (),
     progress: Progress = _silent,
@@ -74,17 +73,17 @@ def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[s
     check_codes(codes, [name for name, head in embedder.heads.items() if head.gives == "code"])
 
 
-def task(rows: Rows) -> str:
+def task(rows: Kinds) -> str:
     """`"retrieval"`, `"sts"` or `"classification"`."""
     return {Scored: "sts", Labelled: "classification"}.get(type(rows), "retrieval")
 
 
-def measures(rows: Rows) -> tuple[str, ...]:
+def measures(rows: Kinds) -> tuple[str, ...]:
     """The names of what rows are measured by, the one that people report first; more is better."""
     return MEASURES[task(rows)]
 
 
-def counts(rows: Rows) -> dict[str, int]:
+def counts(rows: Kinds) -> dict[str, int]:
     """How much the rows hold, in the task's own words."""
     if isinstance(rows, Scored):
         return {"pairs": len(rows.scores)}
@@ -94,7 +93,7 @@ def counts(rows: Rows) -> dict[str, int]:
     return {"queries": len(found.queries), "corpus": len(found.corpus)}
 
 
-def notes(rows: Rows) -> list[str]:
+def notes(rows: Kinds) -> list[str]:
     """What the reader of the rows had to say, and which texts no ranking has."""
     said = list(rows.notes)
     if isinstance(rows, Retrieval) and rows.itself:
@@ -105,12 +104,12 @@ def notes(rows: Rows) -> list[str]:
     return said
 
 
-def texts_to_encode(rows: Rows) -> int:
+def texts_to_encode(rows: Kinds) -> int:
     """How many texts `measure_model` encodes: each distinct one once."""
     return sum(map(len, texts_by_prompt(rows).values()))
 
 
-def texts_by_prompt(rows: Rows) -> dict[str | None, list[str]]:
+def texts_by_prompt(rows: Kinds) -> dict[str | None, list[str]]:
     """The distinct texts of rows in the order in which they are encoded, by the name of their prompt."""
     found = rows.retrieval() if isinstance(rows, Pairs) else rows
     if isinstance(found, Retrieval):
@@ -120,7 +119,7 @@ def texts_by_prompt(rows: Rows) -> dict[str | None, list[str]]:
     return {prompt: list(dict.fromkeys(texts)) for prompt, texts in sides.items()}
 
 
-def encode(embedder: "Embedder", rows: Rows, *, progress: Progress = _silent) -> Sides:
+def encode(embedder: "Embedder", rows: Kinds, *, progress: Progress = _silent) -> Sides:
     """Both sides of the rows as the model's vectors at their own length, each distinct text encoded once."""
 
     def vectors(texts: Sequence[str], prompt: str | None = None) -> np.ndarray:
@@ -146,7 +145,7 @@ def _heads(embedder: "Embedder", sides: Sides, codes: Sequence[str]) -> Iterator
             yield of_head(name, *coded, bytes_per_vector(embedder.heads[name].levels))
 
 
-def _measure(rows: Rows, full: Coded) -> Callable[[Coded], dict]:
+def _measure(rows: Kinds, full: Coded) -> Callable[[Coded], dict]:
     """The function from a `Coded` to its line; for retrieval it holds the full-width result to compare with."""
     if isinstance(rows, Scored):
         return lambda coded: _facts(coded) | sts.measure(coded.queries, coded.stored, rows.scores)

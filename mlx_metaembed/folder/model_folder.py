@@ -112,6 +112,11 @@ class ModelFolder:
         return min(self.dimensions, self.truncate_dim or self.dimensions)
 
     @property
+    def compares_by_cosine(self) -> bool:
+        """True if compared by cosine: the length of a vector does not matter."""
+        return self.normalize or self.similarity_fn_name == "cosine"
+
+    @property
     def quantization(self) -> dict | None:
         """MLX's `{"group_size", "bits", "mode"}` where the weights are quantized."""
         return self.config.get("quantization")

@@ -4,12 +4,13 @@ vectors and one for each code head."""
 from collections.abc import Iterable
 from dataclasses import fields, replace
 
+from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe.settings import Recipe, default
 from mlx_metaembed.recipe.tables import SHORT_FORM, DataTable, HeadTable, ObjectiveTable
 
-DATA, DENSE, CODES = "data", "dense", "codes"
-"""The names that the short form gives to its data set, to the model's vectors, and to the head that `fsq` trains."""
+DATA, CODES = "data", "codes"
+"""The names that the short form gives to its data set, and to the head that `fsq` trains."""
 CLASSES, CLASSIFYING = "classes", "cross_entropy"
 """The head that the short form adds for the loss on labels."""
 

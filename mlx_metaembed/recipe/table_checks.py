@@ -5,6 +5,8 @@ import typing
 from collections.abc import Iterator
 
 from mlx_metaembed.errors import nearest
+from mlx_metaembed.folder.module_types import SPLADE
+from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.recipe.tables import DataTable, HeadTable
 
 if typing.TYPE_CHECKING:
@@ -12,8 +14,6 @@ if typing.TYPE_CHECKING:
 
 ROLES = ("anchor", "positive", "negative", "sentence1", "sentence2", "text")
 """The texts of a row that may have a prompt of their own."""
-DENSE, SPLADE = "dense", "splade"
-"""The names of the model's vectors, and of its masked-language-model head: each of the type of that name alone."""
 
 
 def invalid(recipe: "Recipe") -> Iterator[str]:
@@ -51,6 +51,7 @@ def _head(table: HeadTable, where: str) -> Iterator[str]:
         yield f"{where}: name is missing; objectives and encode(heads=[...]) say by it which head they want"
     elif "." in table.name:
         yield f"{where}: a name with a dot; dots part a head's name from its weights' in the file"
+    # The names of the model's own vectors, and of its masked-language-model head, are their types' too.
     for own in (DENSE, SPLADE):
         if own in (table.name, table.type) and table.name != table.type:
             yield (

@@ -45,6 +45,16 @@ class ObjectiveTable:
     matryoshka_weights: tuple[float, ...] = ()
     settings: dict = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The heads that it scores."""
+        return (self.head,) if isinstance(self.head, str) else self.head
+
+    @property
+    def called(self) -> str:
+        """What it is called: its own name, else that of what it scores."""
+        return self.name or "+".join(self.names)
+
 
 @dataclass(frozen=True)
 class TeacherTable:

@@ -78,7 +78,7 @@ class EngineModel:
 
     @property
     def compares_by_cosine(self) -> bool:
-        return self.folder.normalize or self.folder.similarity_fn_name == "cosine"
+        return self.folder.compares_by_cosine
 
     @property
     def stores(self) -> list[str]:

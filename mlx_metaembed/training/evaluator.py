@@ -11,7 +11,7 @@ from mlx_metaembed.training import best as bests
 from mlx_metaembed.training import checkpoint, evaluation
 from mlx_metaembed.training.best import Best
 from mlx_metaembed.training.callbacks import Callbacks
-from mlx_metaembed.training.prepare import Parts
+from mlx_metaembed.training.parts import Parts
 
 
 class Evaluator:

@@ -25,7 +25,7 @@ from mlx_metaembed.heads import (
 from mlx_metaembed.inputs.special_tokens import special_ids
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.recipe.tables import HeadTable, ObjectiveTable
+from mlx_metaembed.recipe.tables import HeadTable
 from mlx_metaembed.training.objective import Objective
 
 
@@ -48,12 +48,12 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> di
         if table.name in listed and listed[table.name] != found[table.name]:
             raise _replaced(table, listed[table.name], folder)
     for objective in recipe.objectives:
-        for name in names(objective):
+        for name in objective.names:
             if name in listed:
                 found.setdefault(name, listed[name])
             elif name not in known:
                 wrong.append(
-                    f"objective {called(objective)!r}: there is no head {name!r}{nearest(name, known)}; "
+                    f"objective {objective.called!r}: there is no head {name!r}{nearest(name, known)}; "
                     f"there are {', '.join(sorted(known))}"
                 )
     if wrong:
@@ -64,16 +64,6 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> di
 def codes(folder: ModelFolder) -> list[str]:
     """The names of the model's own code heads, which train with its vectors where no table says otherwise."""
     return [name for name, head in head_files.listed(folder).items() if head.gives == "code"]
-
-
-def names(objective: ObjectiveTable) -> tuple[str, ...]:
-    """The heads that an objective scores."""
-    return (objective.head,) if isinstance(objective.head, str) else objective.head
-
-
-def called(objective: ObjectiveTable) -> str:
-    """What an objective is called: its own name, else that of what it scores."""
-    return objective.name or "+".join(names(objective))
 
 
 def features(table: HeadTable) -> int:
@@ -140,7 +130,7 @@ def with_labels(recipe: Recipe, rows: Mapping[str, Rows]) -> Recipe:
     given = {
         name: rows[each.data].labels
         for each in recipe.objectives
-        for name in names(each)
+        for name in each.names
         if each.data in rows and rows[each.data].labels
     }
     return replace(

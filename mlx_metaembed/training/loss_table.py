@@ -1,9 +1,8 @@
 """Which loss takes which rows and heads: the table of docs/training.md, from the losses' own words."""
 
 from mlx_metaembed.losses import LOSSES
+from mlx_metaembed.losses.widths import CUT
 
-WIDE = ("vector", "tokens")
-"""What Matryoshka cuts."""
 HEADS = {
     "vector": "dense",
     "code": "fsq",
@@ -21,6 +20,6 @@ def lines() -> list[str]:
         rows = [*loss.roles, *(f"[{role}]" for role in loss.optional), *loss.targets]
         joined = " + ".join if loss.several else "; ".join
         heads = joined(HEADS[gives] for gives in loss.accepts)
-        widths = ", ".join(gives for gives in loss.accepts if gives in WIDE) or "-"
+        widths = ", ".join(gives for gives in loss.accepts if gives in CUT) or "-"
         found.append(f"| {name} | {', '.join(rows) or 'any texts'} | {heads} | {widths} |")
     return found

@@ -120,7 +120,7 @@ def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
     only heads would train and there are none.
     """
     given, recipe = recipe, long_form(recipe, head_tables.codes(source))
-    named = {name for each in recipe.objectives for name in head_tables.names(each)}
+    named = {name for each in recipe.objectives for name in each.names}
     named |= {table.name for table in recipe.heads}
     listed = head_files.every(source)[0] if named & ELSEWHERE else head_files.listed(source)
     shapes, folder = dense_files.shapes(source.path, source.dense), source
@@ -188,7 +188,7 @@ def _require_plain(recipe: Recipe, folder: ModelFolder) -> None:
 
 def _require_a_place(recipe: Recipe, folder: ModelFolder) -> None:
     """Raise CallError where a masked-language-model head would train beside an adapter, whose files do not hold it."""
-    if SPLADE not in {name for each in recipe.objectives for name in head_tables.names(each)}:
+    if SPLADE not in {name for each in recipe.objectives for name in each.names}:
         return
     if recipe.train in ("lora", "dora"):
         raise CallError(

@@ -13,7 +13,6 @@ from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import ObjectiveTable
 from mlx_metaembed.recipe.values import fits, type_name
-from mlx_metaembed.training import head_tables
 from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.objective import Objective
 
@@ -24,7 +23,7 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
     Raises CallError with every fault of its tables.
     """
     wrong, found = [], []
-    names = [head_tables.called(table) for table in recipe.objectives]
+    names = [table.called for table in recipe.objectives]
     sources = [table.name for table in recipe.sources]
     wrong += [f"two {kind} are called {name!r}; names must differ" for kind, name in _twice(recipe, names)]
     for table, name in zip(recipe.objectives, names, strict=True):
@@ -47,9 +46,7 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
 def losses(recipe: Recipe) -> list[Objective]:
     """The objectives of a recipe in its long form whose losses are known, unchecked, with their default settings."""
     return [
-        Objective(
-            *(head_tables.called(table), table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka)
-        )
+        Objective(*(table.called, table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka))
         for table in recipe.objectives
         if table.loss in LOSSES
     ]
@@ -101,7 +98,7 @@ def _belongs(key: str, own: Mapping[str, object]) -> str:
 
 def _unfit(table: ObjectiveTable, loss: object, behind: PostTrunk) -> Iterator[str]:
     """Why a loss can't score what the heads give, and widths that they do not have."""
-    names = head_tables.names(table)
+    names = table.names
     given = [what(name, behind)[0] for name in names]
     if loss.several and sorted(given) != sorted(loss.accepts):
         yield f"{table.loss} takes {', '.join(loss.accepts)}, a head of each; the heads {', '.join(names)} give {given}"
