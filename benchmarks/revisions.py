@@ -16,7 +16,7 @@ from benchmarks import machine, process, ratios, rows
 
 RESULTS = Path(__file__).parent / "results"
 QUESTIONS = {"training": "benchmarks.train_speed.metaembed", "encoding": "benchmarks.encode_speed.metaembed"}
-ROWS = 1024
+ROWS = 2048
 
 
 def installed(revision: str, at: Path) -> Path:
@@ -31,14 +31,16 @@ def installed(revision: str, at: Path) -> Path:
     return site
 
 
-def compare(revisions: dict[str, Path], engines: list[str], rounds: int, threads: int | None) -> list[dict]:
+def compare(
+    revisions: dict[str, Path], engines: list[str], rounds: int, threads: int | None, sizes: dict[str, dict]
+) -> list[dict]:
     """A row a question and engine: tokens a second of both revisions, and their ratio."""
     made = []
     with tempfile.TemporaryDirectory() as work:
         rows.write(Path(work), train=ROWS, held_out=1)
         for question, module in QUESTIONS.items():
             for engine in engines:
-                options = {"rows": f"{work}/train.jsonl", "engine": engine}
+                options = {"rows": f"{work}/train.jsonl", "engine": engine} | sizes[question]
                 if question == "encoding":
                     options["vectors"] = f"{work}/vectors.npy"
                 answers: dict[str, list[dict]] = {label: [] for label in revisions}
@@ -58,6 +60,8 @@ def main() -> None:
     parser.add_argument("--engine", nargs="*", default=["torch", "mlx"])
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--threads", type=int, help="Threads of either: 1 on a machine that others use too.")
+    parser.add_argument("--steps", type=int, default=8, help="Training steps of 64 pairs a turn.")
+    parser.add_argument("--texts", type=int, default=256, help="Texts encoded a turn.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         names = {"new": given.new, "old": given.revision}
@@ -66,6 +70,7 @@ def main() -> None:
             given.engine,
             given.rounds,
             given.threads,
+            {"training": {"steps": given.steps}, "encoding": {"texts": given.texts}},
         )
     print(*ratios.lines(found), sep="\n")
     commits = {label: _commit(name) for label, name in names.items()}
