@@ -36,13 +36,14 @@ class HeadTable:
 class ObjectiveTable:
     """A loss on what a head gives for the rows of a data set.
 
-    `teacher` names those whose vectors a loss takes, left out all of the data set's; `texts` the role of the rows whose
-    texts it takes, where it takes single ones.
+    Left out, `data` is the only set there is, and `head` what long_form says. `teacher` names those whose vectors a
+    loss takes, left out all of the data set's; `texts` the role of the rows whose texts it takes, where it takes single
+    ones.
     """
 
     name: str = ""
     data: str = ""
-    head: str | tuple[str, ...] = "dense"
+    head: str | tuple[str, ...] | None = None
     loss: str = ""
     weight: float = 1.0
     matryoshka: tuple[int, ...] = ()
@@ -54,7 +55,7 @@ class ObjectiveTable:
     @property
     def names(self) -> tuple[str, ...]:
         """The heads that it scores."""
-        return (self.head,) if isinstance(self.head, str) else self.head
+        return (self.head,) if isinstance(self.head, str) else self.head or ()
 
     @property
     def asked_teachers(self) -> tuple[str, ...]:

@@ -72,7 +72,9 @@ def _twice(recipe: Recipe, objectives: list[str]) -> Iterator[tuple[str, str]]:
 
 def _faults(table: ObjectiveTable, sources: list[str], losses: Mapping[str, type]) -> Iterator[str]:
     """What is wrong with a table before its loss is made."""
-    if table.data not in sources:
+    if not table.data and len(sources) > 1:
+        yield f"data is missing; it names one of {', '.join(sources)}"
+    elif table.data not in sources:
         yield f"there is no data {table.data!r}{nearest(table.data, sources)}; there are {', '.join(sources) or 'none'}"
     if not 0 <= table.weight < math.inf:
         yield f"weight = {table.weight:g}, expected 0 or more"

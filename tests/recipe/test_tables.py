@@ -83,6 +83,18 @@ WRONG = {
         PAIRS + '[[objective]]\ndata = "pair"\nloss = "info_nce"\n',
         "objective 'dense': there is no data 'pair'; did you mean 'pairs'?; there are pairs",
     ),
+    "no data of two": (
+        PAIRS + PAIRS.replace('name = "pairs"', 'name = "more"') + '[[objective]]\nloss = "info_nce"\n',
+        "objective 'dense': data is missing; it names one of pairs, more",
+    ),
+    "two heads, none named": (
+        PAIRS + head("lexical") + head("lexical", name="more") + on("flops"),
+        "objective 'dense': flops takes sparse, and the head 'dense' gives vector",
+    ),
+    "one of two sets without a name": (
+        PAIRS + '[[data]]\npath = "pairs.jsonl"\n' + on(),
+        "[[data]] 2: name is missing",
+    ),
     "another head": (
         PAIRS + head("lexical", name="lexical") + on(more='head = "lexicle"\n'),
         "objective 'lexicle': there is no head 'lexicle'; did you mean 'lexical'?; there are dense, lexical",
