@@ -21,11 +21,17 @@ from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.training.batches import ALL, Batch
 from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
+TEXT, TEACHER = "text", "teacher."
+"""The role of single texts, and what the names of teachers' targets begin with."""
+
 
 @dataclass(frozen=True)
 class Objective:
     """A loss on a head's output for the batches of one data set, and its share of the sum; `widths` are trained
-    together, each with its weight."""
+    together, each with its weight.
+
+    `teachers` are those whose vectors it takes; `texts` is the role of the rows that a loss on single texts takes.
+    """
 
     name: str
     data: str
@@ -34,11 +40,29 @@ class Objective:
     weight: float = 1.0
     widths: tuple[int, ...] = ()
     width_weights: tuple[float, ...] = ()
+    teachers: tuple[str, ...] = ()
+    texts: str = TEXT
 
     @property
     def names(self) -> tuple[str, ...]:
         """The heads that it scores: one, or several of a loss that takes them together."""
         return (self.head,) if isinstance(self.head, str) else self.head
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The texts of a row that it needs."""
+        return tuple(self.texts if role == TEXT else role for role in self.loss.roles)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that it needs, and its teachers' vectors as `teacher_target` names them."""
+        own = (name for name in self.loss.targets if not name.startswith(TEACHER))
+        return (*own, *(teacher_target(name, self.texts) for name in self.teachers))
+
+
+def teacher_target(teacher: str, role: str) -> str:
+    """The name among a data set's targets of a teacher's vectors of the texts of a role."""
+    return f"{TEACHER}{role}.{teacher}"
 
 
 def passed(objectives: Collection[Objective], heads: Mapping[str, Head]) -> list[str]:
@@ -87,18 +111,24 @@ def samples(
     targets = {name: engine.array(values) for name, values in batch.targets.items()}
 
     def made(objective: Objective, found: Mapping[str, Output]) -> Sample:
-        one, *others = [_by_role(objective.loss, found[name], batch) for name in objective.names]
-        return Sample(one, mask, targets, objective.widths, objective.width_weights, others)
+        one, *others = [_by_role(objective, found[name], batch) for name in objective.names]
+        own = {name: values for name, values in targets.items() if not name.startswith(TEACHER)}
+        for teacher in objective.teachers:
+            own[f"{TEACHER}{teacher}"] = targets[teacher_target(teacher, objective.texts)]
+        return Sample(one, mask, own, objective.widths, objective.width_weights, others)
 
     return {objective.name: partial(made, objective) for objective in objectives}
 
 
-def _by_role(loss: Loss, output: Output, batch: Batch) -> dict[str, Output]:
-    """A head's output for the texts of each role that a loss takes; of one that takes none, of all distinct texts."""
-    roles = [role for role in (*loss.roles, *loss.optional) if role in batch.places]
-    if not roles:
-        return {"text": take(output, batch.places[ALL])}
-    return {role: take(output, batch.places[role].reshape(-1)) for role in roles}
+def _by_role(objective: Objective, output: Output, batch: Batch) -> dict[str, Output]:
+    """A head's output for the texts of each role that a loss takes, by the loss's own name of it; for a loss that takes
+    none, of all distinct texts."""
+    loss = objective.loss
+    wanted = dict(zip((*loss.roles, *loss.optional), (*objective.roles, *loss.optional), strict=True))
+    places = {own: batch.places[role] for own, role in wanted.items() if role in batch.places}
+    if not places:
+        return {TEXT: take(output, batch.places[ALL])}
+    return {own: take(output, each.reshape(-1)) for own, each in places.items()}
 
 
 def joined(head: Head, values: Sequence[Array], chunks: Sequence[Chunk]) -> Output:
