@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlx_metaembed.heads.output import Output
-from mlx_metaembed.losses.maxsim import MaxSim, own_maxsim
+from mlx_metaembed.losses.maxsim import MaxSim
+from mlx_metaembed.losses.own_maxsim import own_maxsim
 from mlx_metaembed.losses.sparse_scores import max_per_word, token_indexes
 from mlx_metaembed.xp import Array, namespace, normalize
 
