@@ -71,7 +71,7 @@ def test_one_block_of_products_is_held(mlx_engine: str, monkeypatch: pytest.Monk
     import mlx.core as mx
 
     monkeypatch.setattr(maxsim, "MOST_PRODUCTS", 1 << 13)
-    random, rows, lists = np.random.default_rng(0), 64, 16
+    random, rows, lists = np.random.default_rng(0), 16, 64
     arrays = [random.standard_normal((n, 32, 4)).astype(np.float32) for n in (rows, rows * lists)]
     masks = [np.ones((n, 32), bool) for n in (rows, rows * lists)]
 
