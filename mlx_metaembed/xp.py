@@ -55,6 +55,12 @@ def with_gradients(value: Array, at: Sequence[Array], gradients: Sequence[Array]
     return value
 
 
+def with_rows(x: Array, rows: slice, values: Array) -> Array:
+    """`x` with other rows at a slice, in its own memory where the engine can; the old `x` must not be used again."""
+    x[rows] = values
+    return x
+
+
 def with_pull_back(function: Callable[..., Array], pull_back: Callable[..., Sequence[Array]], *given: Array) -> Array:
     """`function(*given)`, two arrays or more, with a gradient that is written out.
 
