@@ -4,16 +4,18 @@ One pass of the trunk serves them all. n rows of all chunks, B rows of the batch
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
 from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.parameters import dense_weights, head_weights
+from mlx_metaembed.folder.parameters import dense_weights, head_weights, token_head_weights
 from mlx_metaembed.heads import Head
-from mlx_metaembed.heads.output import Output, take
+from mlx_metaembed.heads.output import Output, WordOutput, detached, take
+from mlx_metaembed.heads.passed import in_training
+from mlx_metaembed.heads.word_products import word_products
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish
 from mlx_metaembed.losses import Loss
@@ -66,10 +68,10 @@ def teacher_target(teacher: str, role: str) -> str:
 
 
 def passed(objectives: Collection[Objective], heads: Mapping[str, Head]) -> list[str]:
-    """What a pass of the trunk must give for some objectives: the vectors, and heads that read token states."""
+    """What a pass of the trunk must give for some objectives: the vectors, and what is made of token states."""
     names = {name for objective in objectives for name in objective.names}
     states = [name for name in sorted(names - {DENSE}) if heads[name].on_tokens]
-    return [*([DENSE] if names - set(states) else []), *states]
+    return [*([DENSE] if names - set(states) else []), *(in_training(name, heads[name]) for name in states)]
 
 
 def total(
@@ -92,7 +94,7 @@ def total(
     def summed(outputs: Sequence[Outputs], parameters: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
         found = by_head(objectives, heads, batch, outputs, parameters, pooled)
         if seen:
-            seen({name: replace(output, values=stop_gradient(output.values)) for name, output in found.items()})
+            seen({name: detached(output) for name, output in found.items()})
         value, losses = None, {}
         for objective in objectives:
             loss = objective.loss(given[objective.name](found))
@@ -143,6 +145,19 @@ def joined(head: Head, values: Sequence[Array], chunks: Sequence[Chunk]) -> Outp
     return head.output(xp.concatenate(padded, axis=0), ids, mask)
 
 
+def by_word(head: Head, weights: Mapping[str, Array], hidden: Sequence[Array], chunks: Sequence[Chunk]) -> WordOutput:
+    """A masked-language-model head's output for all the chunks' rows, of what stands before its decoder."""
+    masks = [chunk.mask for chunk in chunks]
+
+    def weigh() -> Array:
+        xp = namespace(hidden[0])
+        blocks = [head.by_word(weights, x, constant(mask, x)) for x, mask in zip(hidden, masks, strict=True)]
+        return xp.concatenate(blocks, axis=0)
+
+    rows = np.arange(sum(map(len, masks)), dtype=np.int32)
+    return WordOutput(word_products(head, weights, hidden, masks), rows, cache(weigh))
+
+
 def _padded(values: Array, longest: int) -> Array:
     """Values [b, L, ...] with zeros up to `longest` tokens."""
     missing = longest - values.shape[1]
@@ -170,7 +185,10 @@ def by_head(
         found[DENSE] = Output("vector", vectors)
     for name in {name: None for objective in objectives for name in objective.names if name != DENSE}:
         head = heads[name]
-        if head.on_tokens:
+        if (whole := in_training(name, head)) != name:
+            own = token_head_weights(name, head, parameters)
+            found[name] = by_word(head, own, [each[whole] for each in outputs], batch.chunks)
+        elif head.on_tokens:
             found[name] = joined(head, [each[name] for each in outputs], batch.chunks)
         else:
             found[name] = Output(head.gives, head(weights[name], found[DENSE].values))
