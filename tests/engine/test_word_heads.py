@@ -31,7 +31,9 @@ class AllWords:
         return self.loss(type(sample)(outputs, sample.mask, sample.targets))
 
 
-def step(engine_name: str, *, cached: bool, whole: bool, dropout: float = 0.0) -> tuple[float, dict[str, np.ndarray]]:
+def step(
+    engine_name: str, *, cached: bool, whole: bool, dropout: float = 0.0, times: int = 1
+) -> tuple[float, dict[str, np.ndarray]]:
     """The loss of nine pairs in several chunks, and the gradient by name."""
     folder, engine = folders.read(BERT), engines.choose(engine_name)
     heads, arrays = head_files.every(folder)
@@ -43,9 +45,10 @@ def step(engine_name: str, *, cached: bool, whole: bool, dropout: float = 0.0) -
     losses = {name: AllWords(loss) if whole else loss for name, loss in losses.items()}
     found = [Objective(name, "pairs", "splade", loss, 0.5) for name, loss in losses.items()]
     summed = total(found, heads, engine, batch)
-    value, _ = gradient(engine, batch.chunks, passed(found, heads), summed, seed=3, cached=cached)
+    for _ in range(times):
+        value, _ = gradient(engine, batch.chunks, passed(found, heads), summed, seed=3, cached=cached)
     descent = Descent(engine)
-    engine.update(descent, divide=1, max_norm=0)
+    engine.update(descent, divide=times, max_norm=0)
     return value, descent.taken
 
 
@@ -59,3 +62,10 @@ def test_words_some_at_a_time_give_the_gradient_of_all(engine_name: str, cached:
     for name, each in wanted.items():
         np.testing.assert_allclose(found[name], each, rtol=1e-3, atol=2e-5 * max(np.abs(each).max(), 1), err_msg=name)
     assert np.abs(wanted["heads.splade.decoder.bias"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_gradients_of_several_batches_add_up(engine_name: str, cached: bool):
+    once, twice = (step(engine_name, cached=cached, whole=False, times=times)[1] for times in (1, 2))
+    for name, each in once.items():
+        np.testing.assert_allclose(twice[name], each, rtol=1e-4, atol=1e-6, err_msg=name)
