@@ -18,11 +18,12 @@ None, mask bool [B, B + B * N]), where mask[i, c] says that candidate c (the pos
 of row 0, of row 1, ...) counts for row i; a row's own positive always does. None holds rows by candidates whole.
 """
 
-from mlx_metaembed.losses.contrastive import info_nce
 from mlx_metaembed.losses.cosent import CoSent
 from mlx_metaembed.losses.cross_entropy import CrossEntropy
+from mlx_metaembed.losses.distances import DISTANCES
 from mlx_metaembed.losses.distillation import Distillation
 from mlx_metaembed.losses.flops import Flops
+from mlx_metaembed.losses.info_nce_of_vectors import info_nce
 from mlx_metaembed.losses.infonce import InfoNce
 from mlx_metaembed.losses.kl import Kl
 from mlx_metaembed.losses.margin_mse import MarginMse
@@ -31,7 +32,8 @@ from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.self_distillation import SelfDistillation
 from mlx_metaembed.losses.sparse_scores import TokenIndex, sparse_scores, token_indexes
 from mlx_metaembed.losses.tiles import held_bytes
-from mlx_metaembed.losses.triplets import DISTANCES, Triplet, triplet
+from mlx_metaembed.losses.triplet_of_vectors import triplet
+from mlx_metaembed.losses.triplets import Triplet
 from mlx_metaembed.losses.widths import Loss, at_widths, matryoshka
 
 LOSSES = {

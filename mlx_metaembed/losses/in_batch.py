@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlx_metaembed.losses.contrastive import most_allowed
+from mlx_metaembed.losses.false_negatives import most_allowed
 from mlx_metaembed.losses.scorers import Scorer
 from mlx_metaembed.losses.tiled import over_tiles
 from mlx_metaembed.xp import Array, constant, masked, namespace

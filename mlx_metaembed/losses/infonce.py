@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mlx_metaembed.losses import contrastive
 from mlx_metaembed.losses.in_batch import in_batch
+from mlx_metaembed.losses.info_nce_of_vectors import info_nce
 from mlx_metaembed.losses.maxsim import block_bytes, token_bytes
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.scorers import own_scores, scorer, turned
@@ -49,7 +49,7 @@ class InfoNce:
         anchors, positives = (sample.outputs[role].values for role in ("anchor", "positive"))
         sizes = {"widths": sample.widths, "weights": sample.weights}
         given = (anchors, positives, sample.shaped_negatives(), sample.candidates())
-        return contrastive.info_nce(*given, **options, **sizes)
+        return info_nce(*given, **options, **sizes)
 
     def _of_scores(self, sample: Sample) -> Array:
         anchors, positives = sample.outputs["anchor"], sample.outputs["positive"]

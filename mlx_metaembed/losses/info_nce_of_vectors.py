@@ -1,11 +1,10 @@
-"""InfoNCE over a batch, at one width or several: cosines through `tiles`, each row's own positive by itself."""
+"""InfoNCE over a batch of vectors, at one width or several: cosines through `tiles`, each row's own by itself."""
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from mlx_metaembed.losses.tiles import cross_entropy, prefix_scale
-from mlx_metaembed.xp import Array, constant, namespace, normalize, stop_gradient
+from mlx_metaembed.losses.false_negatives import counted, most_allowed
+from mlx_metaembed.losses.tiles import cosines_of_pairs, cross_entropy
+from mlx_metaembed.xp import Array, namespace, normalize
 
 
 def info_nce(
@@ -41,40 +40,17 @@ def info_nce(
     if negatives is not None:
         negatives = negatives.reshape(-1, negatives.shape[-1])[..., : widths[-1]]
         candidates = xp.concatenate([positives, normalize(negatives)], axis=0)
-    own = [_cosines_of_pairs(anchors, positives, width) / temperature for width in widths]
+    own = [cosines_of_pairs(anchors, positives, width) / temperature for width in widths]
     margin = None if false_negative_margin is None else false_negative_margin / temperature
     most = [most_allowed(each, margin, false_negative_ratio) for each in own]
 
     def forward(part: slice, k: int, scores: Array) -> Array:
-        return _counted(mask[part], part, scores, None if most[k] is None else most[k][part, None])
+        return counted(mask[part], part, scores, None if most[k] is None else most[k][part, None])
 
     def back(part: slice, k: int, scores: Array) -> Array:
-        return _counted(mask[:, part].T, part, scores, None if most[k] is None else most[k][None, :])
+        return counted(mask[:, part].T, part, scores, None if most[k] is None else most[k][None, :])
 
     loss = cross_entropy(anchors, candidates, own, forward, widths, weights, temperature)
     if not symmetric:
         return loss
     return (loss + cross_entropy(positives, anchors, own, back, widths, weights, temperature)) / 2
-
-
-def _cosines_of_pairs(x: Array, y: Array, width: int) -> Array:
-    """The cosines [B] at a width of rows [B, D] that are of length 1."""
-    found = namespace(x).sum(x[:, :width] * y[:, :width], axis=-1)
-    return found if width == x.shape[-1] else found * prefix_scale(x, width) * prefix_scale(y, width)
-
-
-def most_allowed(own: Array, margin: float | None, ratio: float | None) -> Array | None:
-    """The largest score that a negative of each row may have, from its own positive's [B]."""
-    own = stop_gradient(own)
-    if margin is None:
-        return None if ratio is None else own * ratio
-    return own + margin if ratio is None else namespace(own).minimum(own + margin, own * ratio)
-
-
-def _counted(mask: Array, part: slice, scores: Array, most: Array | None) -> Array:
-    """The mask of a part of the rows without the candidates that look like positives; a row's own positive stays."""
-    if most is None:
-        return mask
-    numbers = np.arange(scores.shape[1], dtype=np.int32)
-    is_own = constant(numbers[part, None], scores) == constant(numbers[None, :], scores)
-    return mask & ((scores <= most) | is_own)
