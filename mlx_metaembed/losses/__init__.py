@@ -15,7 +15,6 @@ A loss of a recipe is a frozen dataclass, and one line in LOSSES:
 
 and where it needs more of its rows than their columns:
 
-    batch_sampler                   what its batches should be of, where the recipe does not say (labels.py)
     row_faults(targets, names)      what is wrong with the rows' targets, a line each (row_faults.py)
     row_note(targets, names)        what is to be said of them, or nothing
 

@@ -49,7 +49,6 @@ class OfLabels:
     targets: ClassVar[tuple[str, ...]] = ("label",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
     several: ClassVar[bool] = False
-    batch_sampler: ClassVar[str] = "group_by_label"
     row_faults: ClassVar = staticmethod(label_faults)
     row_note: ClassVar = staticmethod(alone)
 

@@ -38,6 +38,6 @@ def alone(targets: Targets, names: Sequence[str]) -> str:
     found = np.flatnonzero(np.bincount(targets["label"], minlength=len(names)) == 1)
     if not found.size:
         return ""
-    said, verb = ("label has", "is") if found.size == 1 else ("labels have", "are")
     shown = ", ".join(repr(names[at]) for at in found[:3]) + (", ..." if found.size > 3 else "")
-    return f"{found.size} {said} one text only ({shown}); it has no positive and {verb} a negative of the others alone"
+    said = "label has" if found.size == 1 else "labels have"
+    return f"{found.size} {said} one text only ({shown}); each has no positive and is a negative of the others alone"

@@ -98,6 +98,29 @@ def test_spread_out_sees_texts_that_are_alike():
     assert of("spread_out", wide, [0, 0]) == pytest.approx(1 + (1 - 1 / 4))
 
 
+@pytest.mark.parametrize(
+    ("kind", "targets", "names", "fault"),
+    [
+        ("contrastive", {"score": [1.0, 0.5]}, (), "row 2 has the score 0.5, and 1 of 2 rows are like it"),
+        ("online_contrastive", {"score": [1.0, 1.0]}, (), "all 2 rows have the label 1; expected pairs with 1"),
+        ("nt_xent", {"label": [0, 0]}, ("red",), "all 2 texts have the label 'red'; expected two or more"),
+        ("batch_all_triplet", {"label": [0, 1]}, ("red", "blue"), "no label has two texts, 'red' as little as"),
+    ],
+)
+def test_rows_that_teach_nothing_are_named(kind: str, targets: dict, names: tuple, fault: str):
+    given = {name: np.array(x, np.int32 if name == "label" else np.float32) for name, x in targets.items()}
+    (found,) = LOSSES[kind].row_faults(given, names)
+    assert found.startswith(fault)
+
+
+def test_labels_with_one_text_are_said():
+    targets = {"label": np.array([0, 0, 1, 2], np.int32)}
+    assert LOSSES["nt_xent"].row_faults(targets, ("a", "b", "c")) == []
+    said = "2 labels have one text only ('b', 'c'); each has no positive and is a negative of the others alone"
+    assert LOSSES["nt_xent"].row_note(targets, ("a", "b", "c")) == said
+    assert LOSSES["nt_xent"].row_note({"label": np.array([0, 0], np.int32)}, ("a",)) == ""
+
+
 @pytest.mark.parametrize("kind", ["nt_xent", *TRIPLETS])
 @pytest.mark.parametrize("labels", [[0, 1, 2], [3, 3, 3], [-1, -1, -1]])
 def test_labels_that_say_nothing_give_zero(engine_name: str, kind: str, labels: list):
