@@ -16,8 +16,7 @@ from mlx_metaembed.xp import Array, masked, namespace, relu
 def mega_batch_margin(given: Scorer, mask: Array, *, positive_margin: float, negative_margin: float) -> Array:
     """The mean of relu(positive_margin - own score) + relu(the hardest candidate's - negative_margin).
 
-    `mask` bool [R, C] says which candidates count; row i's own column is i. ParaNMT-50M (aclanthology P18-1042),
-    section 5; sentence-transformers' MegaBatchMarginLoss.
+    `mask` bool [R, C] says which count; row i's own column is i. ParaNMT-50M (aclanthology P18-1042), section 5.
     """
 
     def on_scores(part: slice, found: list[Array]) -> tuple[Array, list[Array]]:
@@ -26,16 +25,16 @@ def mega_batch_margin(given: Scorer, mask: Array, *, positive_margin: float, neg
         own, others = xp.astype(is_own, xp.float32), masked(found[0], counted & ~is_own)
         hardest = xp.max(others, axis=1, keepdims=True)
         near, far = positive_margin - xp.sum(found[0] * own, axis=1, keepdims=True), hardest - negative_margin
-        best = xp.astype(others == hardest, xp.float32)
-        best = best / xp.sum(best, axis=1, keepdims=True) * xp.astype(far > 0, xp.float32)
-        return xp.sum(relu(near) + relu(far)) / rows, [(best - own * xp.astype(near > 0, xp.float32)) / rows]
+        best, below, above = (xp.astype(each, xp.float32) for each in (others == hardest, near > 0, far > 0))
+        best = best / xp.sum(best, axis=1, keepdims=True) * above
+        return xp.sum(relu(near) + relu(far)) / rows, [(best - own * below) / rows]
 
     return over_tiles([given], on_scores)
 
 
 @dataclass(frozen=True)
 class MegaBatchMargin:
-    """mega_batch_margin of anchors among all positives and negatives of the batch; for batches of 500 rows and more."""
+    """mega_batch_margin among all positives and negatives; sentence-transformers' MegaBatchMarginLoss."""
 
     kind: ClassVar[str] = "mega_batch_margin"
     roles: ClassVar[tuple[str, ...]] = ("anchor", "positive")
@@ -54,9 +53,10 @@ class MegaBatchMargin:
         return tiles_bytes(sizes)
 
     def __call__(self, sample: Sample) -> Array:
-        return at_widths(self._at_width, sample)
-
-    def _at_width(self, sample: Sample) -> Array:
-        given = scorer(sample.outputs["anchor"], sample.documents(), self.similarity)
         margins = {"positive_margin": self.positive_margin, "negative_margin": self.negative_margin}
-        return mega_batch_margin(given, sample.candidates(), **margins)
+
+        def value(sample: Sample) -> Array:
+            given = scorer(sample.outputs["anchor"], sample.documents(), self.similarity)
+            return mega_batch_margin(given, sample.candidates(), **margins)
+
+        return at_widths(value, sample)
