@@ -40,6 +40,10 @@ class Sample:
             return constant(np.ones((rows, columns), bool), anchors.array)
         return self.mask | constant(np.eye(rows, columns, dtype=bool), anchors.array)
 
+    def documents(self) -> list[Output]:
+        """The outputs of the positives, and of the negatives where there are any."""
+        return [self.outputs[role] for role in ("positive", "negative") if role in self.outputs]
+
     def own_negatives(self) -> Array:
         """Which of each row's own negatives count, bool [B, N]."""
         mask = self.candidates()

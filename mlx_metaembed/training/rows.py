@@ -46,10 +46,20 @@ def read(
             )
         if table.weight != 1 and recipe.multi_dataset_batch_sampler != "weighted":
             note(f'[[data]] {table.name}: its weight counts only with multi_dataset_batch_sampler = "weighted"')
-        for said in rows.notes:
-            note(f"Data{' ' + table.name if several else ''}: {said}")
+        where = f"Data{' ' + table.name if several else ''}"
+        if wrong := [line for each in own for line in _wrong(each, rows)]:
+            raise CallError(f"{where}: {'; '.join(dict.fromkeys(wrong))}")
+        said = [each.loss.row_note(rows.targets, rows.labels) for each in own if hasattr(each.loss, "row_note")]
+        for line in dict.fromkeys([*rows.notes, *filter(None, said)]):
+            note(f"{where}: {line}")
         found[table.name] = rows
     return found
+
+
+def _wrong(objective: Objective, rows: Rows) -> list[str]:
+    """What a loss finds wrong with the rows' targets, where it looks at them."""
+    faults = getattr(objective.loss, "row_faults", None)
+    return [f"{objective.loss.kind}: {line}" for line in faults(rows.targets, rows.labels)] if faults else []
 
 
 def read_source(table: DataTable, objectives: Sequence[Objective], gives: Mapping[str, str], most: int) -> Rows:
