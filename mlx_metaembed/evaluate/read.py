@@ -26,6 +26,8 @@ WANTED = {
     "bitext": Wanted(SENTENCES),
 }
 """What each task asks of rows."""
+KINDS = {"sts": Scored, "pair_classification": JudgedPairs}
+"""Rows of tasks that no folder gives; the others have labels."""
 
 
 def read(
@@ -98,9 +100,9 @@ def _chosen(source: object, columns: Collection[str], task: str | None, figure: 
 
 def _rows(source: str | Path, name: str, columns: Collection[str], settings: dict) -> object:
     """The rows that a task takes."""
-    if name == "pair_classification":
+    if name == "pair_classification" and columns:
         return _judged(source, columns, settings)
-    if name == "sts" and "score" not in columns:
+    if name == "sts" and columns and "score" not in columns:
         rows = data.read_rows(source, roles=SENTENCES, targets=("score",), **settings)
         return Scored(rows.texts["sentence1"], rows.texts["sentence2"], rows.targets["score"].tolist(), rows.notes)
     if name == "bitext" and columns:
@@ -114,7 +116,7 @@ def _rows(source: str | Path, name: str, columns: Collection[str], settings: dic
     if name == "bitext":
         pairs = _typed(rows, Pairs, source, name)
         return Translations.of(pairs.anchors, pairs.positives, pairs.notes)
-    return _typed(rows, Scored if name == "sts" else Labelled, source, name)
+    return _typed(rows, KINDS.get(name, Labelled), source, name)
 
 
 def _judged(source: str | Path, columns: Collection[str], settings: dict) -> JudgedPairs:
