@@ -15,7 +15,7 @@ VERBS = {
     "mine": "Find hard negatives for pairs, as columns that train reads.",
     "train": "Fine-tune a model on pairs or triplets, from a recipe or from options.",
     "embed": "Texts in, vectors out.",
-    "eval": "Measure retrieval, similarity or classification, at several widths and as codes.",
+    "eval": "Measure a model on data: search, similarity, classes, clusters; at several widths and as codes.",
     "export": "Write a model for other tools: sentence-transformers, or quantized for MLX.",
     "index": "Build a search index over a corpus.",
     "search": "Ask an index.",
