@@ -5,10 +5,9 @@ gradients, activations, the batch's vectors and the loss come and go, and what t
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from mlx_metaembed.adapters.lora import PARTS
 from mlx_metaembed.config.spellings import is_word_table
 from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
@@ -28,14 +27,13 @@ IN_HAND = {
     "torch": {"adamw": 6, "adamw_8bit": 9, "adafactor": 5},
 }
 """Copies in float32 of the largest parameter that an update makes; on a processor torch's AdamW goes by pieces."""
-CHANGED = {"mlx": 1, "torch": 2}
-"""Copies of a matrix that DoRA keeps for the way back: W + B A whole, and on torch at the magnitudes' lengths too."""
+DORA = {"mlx": 3.0, "torch": 5.5}
+"""Numbers a token, layer and hidden unit that DoRA keeps for the way back beside LoRA's, as measured."""
 PLAIN = 0.93
 """A batch in one graph holds so much of what its chunks would hold one by one."""
 SLACK = {"mlx": 0.07, "torch": 0.1}
 """Of all the rest: what allocators round up and keep between sizes."""
 
-DOWN, UP, _ = PARTS
 Parts = dict[str, int]
 
 
@@ -160,8 +158,6 @@ def estimate(job: Job) -> Bytes:
     heads = head_bytes(job, post_trunk, features)
     adapter = 0 if recipe.train == "full" else item * plain
     weights = stored(trunk, folder.quantization, item, target) + adapter
-    if recipe.train == "dora":
-        weights += CHANGED[target.engine] * item * adapted(trained) // (shape.layers if checkpointed(job) else 1)
     stays = {
         "weights": 4 * sum(map(math.prod, behind)) + (0 if pooled else weights),
         "masters": 4 * plain if item < 4 else 0,
@@ -179,15 +175,7 @@ def estimate(job: Job) -> Bytes:
         outputs=heads.outputs,
         loss=heads.loss,
         activations=_together(
-            activations(
-                shape,
-                length=job.length,
-                dtype=job.dtype,
-                engine=target.engine,
-                layers=shape.layers - first_layer(trained, shape.layers),
-                checkpointing=checkpointed(job),
-                frozen=recipe.train in ("lora", "dora"),
-            ),
+            _trunk_activations(job, shape, shape.layers - first_layer(trained, shape.layers)),
             heads.activations,
             frozen=recipe.train == "heads",
         ),
@@ -195,6 +183,24 @@ def estimate(job: Job) -> Bytes:
         inference=weights,
         pooled=pooled,
     )
+
+
+def _trunk_activations(job: Job, shape: Shape, layers: int) -> Activations:
+    """Of the layers that train, with what an adapter adds; layers that are computed twice keep one's at a time."""
+    again = checkpointed(job)
+    found = activations(
+        shape,
+        length=job.length,
+        dtype=job.dtype,
+        engine=job.target.engine,
+        layers=layers,
+        checkpointing=again,
+        frozen=job.recipe.train in ("lora", "dora"),
+    )
+    if job.recipe.train != "dora":
+        return found
+    own = DORA[job.target.engine] * ITEM[job.dtype] * shape.hidden
+    return replace(found, work=found.work + own) if again else replace(found, kept=found.kept + own * layers)
 
 
 def _together(trunk: Activations, heads: Activations, *, frozen: bool) -> Activations:
@@ -211,12 +217,6 @@ def _one_by_one(job: Job) -> bool:
 def checkpointed(job: Job) -> bool:
     """Whether layers keep their inputs alone."""
     return job.recipe.checkpointing == "on"
-
-
-def adapted(trained: Mapping[str, Sequence[int]]) -> int:
-    """Numbers of the matrices that adapters change, by the shapes of what trains."""
-    down = {name.removesuffix(f".{DOWN}"): each[1] for name, each in trained.items() if name.endswith(f".{DOWN}")}
-    return sum(columns * trained[f"{path}.{UP}"][0] for path, columns in down.items())
 
 
 def stored(trunk: Mapping[str, Tensor], quantization: Mapping | None, item: int, target: Target) -> int:
