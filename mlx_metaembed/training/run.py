@@ -12,6 +12,7 @@ from mlx_metaembed.folder import SIDE
 from mlx_metaembed.progress.display import Stages
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import claim, finish, trackers
+from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.callbacks import Callbacks, Result, together
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.given import Given
@@ -63,8 +64,7 @@ def _run(recipe: Recipe, resume: bool, lock: Lock, watch: Callbacks, given: Give
         if (done := finish.resumed(out, lock, page)) is not None:
             return Result(**done)
     with ExitStack() as until:
-        told = {"note": watch.note, "advance": watch.prepared, "until": until}
-        parts = prepare(recipe, given, resume=resume, lock=lock, **told)
+        parts = prepare(recipe, Call(given, resume, lock, watch.note, watch.prepared, until))
         loop = Loop(parts, together([watch, *trackers.begin(parts.recipe, out, parts.run, until)]))
         result = loop.run()
     return Result(**finish.finish(out, loop.chosen, lock, page, stores=parts.stores, result=asdict(result)))
