@@ -12,6 +12,7 @@ from mlx_metaembed.errors import MetaembedError, nearest
 VERBS = {
     "convert": "Bring a foreign checkpoint in: a hub id, a folder or a file; out comes a model folder.",
     "plan": "Say what a run would hold in memory and how long a step takes, or what would fit instead.",
+    "mine": "Find hard negatives for pairs, as columns that train reads.",
     "train": "Fine-tune a model on pairs or triplets, from a recipe or from options.",
     "embed": "Texts in, vectors out.",
     "eval": "Measure retrieval, similarity or classification, at several widths and as codes.",

@@ -71,7 +71,8 @@ def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
         # What a model was trained with is what its folder declares.
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
     rows = head_tables.as_numbered(run_rows.read(long, objectives, call.note, given.rows), objectives, behind.heads)
-    rows = teachers.attached(rows, recipe.teachers, objectives, folder.dimensions)
+    widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
+    rows = teachers.attached(rows, recipe, objectives, widths, call.note)
     trackers.require(recipe)
     measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, call.note)
     if start:

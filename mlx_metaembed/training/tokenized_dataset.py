@@ -16,6 +16,7 @@ from mlx_metaembed.training.batches import TokenizedRows
 
 Prompt = tuple[str, int | None]
 """The text before a text, and the number of its task's adapter (see folder/task_adapters.py)."""
+ROWS_AT_ONCE = 1 << 12
 SIDES = {"anchor": "query", "positive": "document", "negative": "document"}
 """The prompt of the folder's that a role has; others have the default one."""
 
@@ -84,7 +85,10 @@ def _key(texts_key: str, sources: Mapping[str, Rows], numbered: Mapping[str, Map
     for name, by_role in numbered.items():
         digest.update(repr((name, sources[name].labels)).encode())
         for role, array in (*by_role.items(), *sources[name].targets.items()):
-            digest.update(f"{role} {array.dtype.str} {array.shape}".encode() + array.tobytes())
+            digest.update(f"{role} {array.dtype.str} {array.shape}".encode())
+            # Teachers' vectors may be larger than memory.
+            for first in range(0, len(array), ROWS_AT_ONCE):
+                digest.update(array[first : first + ROWS_AT_ONCE].tobytes())
     return digest.hexdigest()[:16]
 
 
