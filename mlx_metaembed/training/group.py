@@ -83,9 +83,10 @@ def _gradient(
     frozen = parts.folder if parts.vectors is not None else None
     summed = total(objectives, parts.heads, parts.engine, batch, scale, pooled=frozen, seen=seen)
     if parts.vectors is not None:
-        return parts.engine.grads(summed, [{DENSE: parts.engine.array(parts.vectors[batch.texts])}])[:2]
+        vectors = {DENSE: parts.engine.array(parts.vectors[batch.texts])}
+        return parts.engine.grads(summed, [vectors], behind=parts.world.rank == 0)[:2]
     heads, cached = passed(objectives, parts.heads), _cached(parts, batch)
-    return gradient(parts.engine, batch.chunks, heads, summed, seed=seed, cached=cached)
+    return gradient(parts.engine, batch.chunks, heads, summed, seed=seed, cached=cached, world=parts.world)
 
 
 def _cached(parts: Parts, batch: Batch) -> bool:

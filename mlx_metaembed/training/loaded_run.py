@@ -2,12 +2,14 @@
 
 import gc
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import footprint
+from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors
 from mlx_metaembed.training.call import Call
@@ -38,12 +40,14 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
     adapter, frozen = model_parts.trunk(planned.recipe, read.source)
     arrays = read.behind.arrays(planned.recipe.seed)
     held = _limit(planned, call)
+    begin = partial(_begin, read, planned, numbered, call)
     begun, vectors = None, None
     if planned.recipe.train == "heads" and not read.behind.on_tokens:
         bare = replace(read.folder, dense=(), normalize=False)
         planned.engine.load(bare, dtype=planned.dtype, heads={}, arrays={}, adapter=adapter)
-        begun = _begin(read, planned, numbered, call)
-        vectors = _pooled(read, planned, numbered, begun[1], call)
+        begun = rank_0_first(call.world, planned.engine, begin)
+        pool = partial(_pooled, read, planned, numbered, begun[1], call)
+        vectors = rank_0_first(call.world, planned.engine, pool)
     planned.engine.load(
         read.folder,
         dtype=planned.dtype,
@@ -58,7 +62,7 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
     )
     if read.start:
         planned.engine.restore(checkpoint.read_state(read.start))
-    run, store = begun or _begin(read, planned, numbered, call)
+    run, store = begun or rank_0_first(call.world, planned.engine, begin)
     return LoadedRun(run, store, vectors, adapter, held)
 
 
@@ -72,10 +76,10 @@ def _limit(planned: PlannedRun, call: Call) -> int:
 
 
 def _begin(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, call: Call) -> tuple[str, Store]:
-    """The run's id and its texts' tokens, once the folder is the run's."""
+    """The run's id and its texts' tokens, once the folder is the run's; rank 0 makes it so."""
     out, count = Path(planned.recipe.out), len(numbered.texts)
-    run = claim.begin(out, planned.recipe, call.lock, resume=call.resume)
-    if measured := read.evaluation:
+    run = claim.begin(out, planned.recipe, call.lock, resume=call.resume) if call.leads else claim.read(out)["run"]
+    if call.leads and (measured := read.evaluation):
         measured.begin(out, lambda texts: call.advance("tokenising eval_data", texts, measured.texts), call.note)
     return run, numbered.store(read.tokenizer, out, lambda texts: call.advance("tokenising", texts, count), call.note)
 
@@ -92,7 +96,7 @@ def _pooled(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, s
         advance=lambda texts: call.advance("embedding", texts, count),
         note=call.note,
     )
-    if measured := read.evaluation:
+    if call.leads and (measured := read.evaluation):
         told = lambda texts: call.advance("embedding eval_data", texts, measured.texts)  # noqa: E731
         measured.pool(out, engine, planned.plan.chunk_tokens, told, call.note)
     return vectors

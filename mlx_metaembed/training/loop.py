@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlx_metaembed.engine import footprint
+from mlx_metaembed.engine.world import any_rank
 from mlx_metaembed.errors import JobError, StoppedError
 from mlx_metaembed.files.sizes import format_size
 from mlx_metaembed.inputs import chunks
@@ -46,13 +47,14 @@ class Loop:
         self._measure_base()
         stream = groups(self.parts, after=self.position.step)
         for step in range(self.position.step + 1, self.parts.steps + 1):
-            if self.evaluator.enough:
+            if self.recipe.early_stopping and self._any(self.evaluator.enough):
                 break
             row = self._row(step, next(stream))
             self._keep_within_budget()
             self._keep_checkpoint(step)
-        self.chosen = self.evaluator.choose(self.position.step)
-        if self.chosen is None:
+        leads = self.parts.world.rank == 0
+        self.chosen = self.evaluator.choose(self.position.step) if leads else None
+        if self._any(leads and self.chosen is None):
             self._save()
             self.chosen = self.record.saved
         return self._result(row)
@@ -76,10 +78,11 @@ class Loop:
 
     def _keep_checkpoint(self, step: int) -> None:
         """Save where it is due. Raises StoppedError, once that is done, where a callback says so."""
-        stopped, steps = self.watch.stopped(), self.parts.steps
+        stopped, steps = self._any(self.watch.stopped()), self.parts.steps
         if step == steps:
             return
-        if stopped or step % self.recipe.save_every == 0 or step == self.evaluator.best_step:
+        best = bool(self.recipe.eval_data) and self._any(step == self.evaluator.best_step)
+        if stopped or best or step % self.recipe.save_every == 0:
             self._save()
         if stopped:
             raise StoppedError(f"Stopped after step {step} of {steps}; a checkpoint is saved. {self.record.onward}")
@@ -127,7 +130,8 @@ class Loop:
         """The norm of the gradient, once it is applied; None where it was not finite and nothing changed but the loss
         scale. Raises JobError where no scale would help.
         """
-        norm = self.parts.engine.update(optimizer, divide=divide, max_norm=self.recipe.max_grad_norm)
+        limit, world = self.recipe.max_grad_norm, self.parts.world
+        norm = self.parts.engine.update(optimizer, divide=divide, max_norm=limit, world=world)
         finite = math.isfinite(norm)
         scale = self.position.scale.after(finite)
         if not finite and scale.hopeless:
@@ -166,6 +170,10 @@ class Loop:
             self.recipe.batch_size,
             self.recipe.multi_dataset_batch_sampler,
         )
+
+    def _any(self, said: bool) -> bool:
+        """Whether any of the run's processes says so, for what all must do together."""
+        return any_rank(self.parts.world, self.parts.engine, said)
 
     def _save(self) -> None:
         self.record.save(self.position, self.evaluator.best)

@@ -24,7 +24,7 @@ def prepare(recipe: Recipe, call: Call) -> Parts:
     planned = plan_run(read, call.note)
     numbered, position = _numbered(read, planned)
     loaded = load_run(read, planned, numbered, call)
-    return _parts(read, planned, numbered, position, loaded)
+    return _parts(read, planned, numbered, position, loaded, call)
 
 
 def _numbered(read: ReadRecipe, planned: PlannedRun) -> tuple[TokenizedDataset, Position]:
@@ -42,7 +42,12 @@ def _numbered(read: ReadRecipe, planned: PlannedRun) -> tuple[TokenizedDataset, 
 
 
 def _parts(
-    read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, position: Position, loaded: LoadedRun
+    read: ReadRecipe,
+    planned: PlannedRun,
+    numbered: TokenizedDataset,
+    position: Position,
+    loaded: LoadedRun,
+    call: Call,
 ) -> Parts:
     weights = {table.name: table.weight for table in read.long.sources}
     return Parts(
@@ -52,6 +57,7 @@ def _parts(
         stores=numbered.stores + (read.evaluation.stores if read.evaluation else []),
         folder=read.folder,
         engine=planned.engine,
+        world=call.world,
         dtype=planned.dtype,
         adapter=loaded.adapter,
         heads=read.behind.heads,
@@ -63,7 +69,7 @@ def _parts(
         ),
         store=loaded.store,
         vectors=loaded.vectors,
-        evaluation=read.evaluation,
+        evaluation=read.evaluation if call.leads else None,
         pad_id=read.tokenizer.pad_id,
         position=position,
         start=read.start,

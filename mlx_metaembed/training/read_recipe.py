@@ -96,7 +96,8 @@ def _checked(recipe: Recipe, call: Call) -> Recipe:
         if not getattr(recipe, name) and not (name == "data" and recipe.sources):
             raise CallError(f'The recipe has no {name}; give --{name}, or {name} = "..." in the TOML file')
     out = Path(recipe.out)
-    if not call.resume:
+    if call.resume:
+        return resumed.settings(recipe, out)
+    if call.leads:
         claim.require_free(out, call.lock)
-        return recipe
-    return resumed.settings(recipe, out)
+    return recipe

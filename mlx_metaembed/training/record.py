@@ -1,9 +1,11 @@
-"""A run's record in its folder while it goes: the rows of its metrics, and its checkpoints."""
+"""A run's record in its folder while it goes: the rows of its metrics, and its checkpoints. Rank 0 alone writes it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.training import checkpoint, metrics
@@ -19,22 +21,33 @@ class Record:
 
     def __init__(self, parts: Parts):
         self._parts, self._log = parts, metrics.path_in(parts.out)
-        self.saved: Path | None = parts.start
+        self._leads, self.saved = parts.world.rank == 0, parts.start
 
     def begin(self) -> list[dict]:
         """The rows that the log begins with: those of the steps that were done before."""
-        return metrics.begin(self._parts.out, self._parts.start)
+        if self._leads:
+            return metrics.begin(self._parts.out, self._parts.start)
+        return metrics.read(metrics.path_in(self._parts.start)) if self._parts.start else []
 
     def append(self, row: Mapping) -> None:
         """Add a row of metrics."""
-        metrics.append(self._log, row)
+        if self._leads:
+            metrics.append(self._log, row)
 
     def losses(self) -> tuple[float, float] | None:
         """The mean losses over the first and the last tenth of the rows; None where there are fewer than two."""
-        return metrics.ends(metrics.read(self._log))
+        return metrics.ends(metrics.read(self._log)) if self._leads else None
 
     def save(self, position: Position, best: Best | None) -> None:
         """Write a checkpoint of the model in the engine. Raises JobError where it can't, with what there is."""
+        write = partial(self._save, position, best) if self._leads else partial(self._held, position.step)
+        self.saved = rank_0_first(self._parts.world, self._parts.engine, write)
+
+    def _held(self, step: int) -> Path | None:
+        """The checkpoint of a step that rank 0 has written."""
+        return checkpoint.held(self._parts.out, self._parts.run).get(step)
+
+    def _save(self, position: Position, best: Best | None) -> Path:
         parts = self._parts
         masters, state = parts.engine.save()
         # The checkpoint that a resumed run began from goes once there is a newer one.
@@ -42,7 +55,7 @@ class Record:
         text = self._readme(source)
         snapshot = Snapshot(source, parts.recipe, parts.adapter, parts.heads, position, masters, state, text, best)
         try:
-            self.saved = checkpoint.save(parts.out, parts.run, snapshot)
+            return checkpoint.save(parts.out, parts.run, snapshot)
         except JobError as error:
             raise JobError(f"{error} {self.kept} When that is mended: {resume_command(parts.out)}") from error
 
