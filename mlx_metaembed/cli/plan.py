@@ -29,7 +29,8 @@ from mlx_metaembed.training import defaults, head_tables, model_parts, objective
 from mlx_metaembed.training.plan import Job, Lengths, Plan, Target, chips, choices, known, measured, plan, shapes
 from mlx_metaembed.training.plan.chips import Chip
 from mlx_metaembed.training.plan.planned import require_shape
-from mlx_metaembed.training.prepare import steps, with_labels
+from mlx_metaembed.training.planned_run import steps
+from mlx_metaembed.training.read_recipe import with_labels
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 

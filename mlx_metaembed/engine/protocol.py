@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.engine.world import ALONE, World
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.choices import DENSE
@@ -87,9 +88,11 @@ class Engine(Protocol):
     def head(self, name: str, vectors: Array) -> Array:
         """What a head that reads vectors gives for them."""
 
-    def grads(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float], list[Outputs]]:
+    def grads(
+        self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True
+    ) -> tuple[float, dict[str, float], list[Outputs]]:
         """The total, each objective's loss, and the gradient at every chunk's outputs; the gradients of what stands
-        behind them are added up inside."""
+        behind them are added up inside, unless `behind` is False: of several processes one counts them."""
 
     def backward(self, chunk: Chunk, cotangents: Outputs, *, seed: int) -> None:
         """Run a chunk again and add the gradient that its outputs' gradient gives."""
@@ -100,8 +103,9 @@ class Engine(Protocol):
         """The total and each loss through all chunks in one graph, adding all gradients: quicker, and holds every
         activation."""
 
-    def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
-        """Apply the summed gradients over `divide`, scaled down to `max_norm`; their norm. Not finite: no change."""
+    def update(self, rule: Rule, *, divide: float, max_norm: float, world: World = ALONE) -> float:
+        """Apply the gradients, summed over the world's ranks, over `divide`, scaled down to `max_norm`; their norm. Not
+        finite: no change."""
 
     def save(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
         """The float32 masters by full name, and the optimizer's state as `<name>.<number>`, until the next update."""

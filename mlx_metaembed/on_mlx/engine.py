@@ -16,7 +16,8 @@ import mlx.core as mx  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
 from mlx_metaembed.adapters import Adapter  # noqa: E402
-from mlx_metaembed.engine import DENSE, Outputs, Rule, Total  # noqa: E402
+from mlx_metaembed.engine import ALONE, DENSE, Outputs, Rule, Total, World  # noqa: E402
+from mlx_metaembed.engine.world import summed  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under  # noqa: E402
 from mlx_metaembed.heads import Head, passed  # noqa: E402
@@ -118,7 +119,9 @@ class MlxEngine:
     def head(self, name: str, vectors: mx.array) -> mx.array:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
-    def grads(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float], list[Outputs]]:
+    def grads(
+        self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True
+    ) -> tuple[float, dict[str, float], list[Outputs]]:
         # Of heads on tokens only decoders come after the pass.
         trained, frozen = self._after_trunk([name for name in outputs[0] if name.endswith(passed.HIDDEN)])
 
@@ -127,7 +130,8 @@ class MlxEngine:
 
         given = [dict(each) for each in outputs]
         (value, losses), (at_outputs, at_heads) = mx.value_and_grad(loss_of, argnums=(0, 1))(given, trained)
-        self._add(at_heads)
+        if behind:
+            self._add(at_heads)
         mx.eval(value, losses, at_outputs)
         return value.item(), {name: loss.item() for name, loss in losses.items()}, at_outputs
 
@@ -165,8 +169,9 @@ class MlxEngine:
                 self._words.add(ids, own[self._words.name])
         return value.item(), {name: loss.item() for name, loss in losses.items()}
 
-    def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
+    def update(self, rule: Rule, *, divide: float, max_norm: float, world: World = ALONE) -> float:
         sums, self._sums = self._sums | (self._words.taken() if self._words else {}), {}
+        sums = summed(world, self, sums, self._masters)
         self._passes.release()
         norm = (mx.sqrt(sum(mx.sum(g * g) for g in sums.values())) / divide).item()
         if np.isfinite(norm):

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.engine import DENSE, Outputs, Rule, Total, footprint
+from mlx_metaembed.engine import ALONE, DENSE, Outputs, Rule, Total, World, footprint
+from mlx_metaembed.engine.world import summed
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
 from mlx_metaembed.heads import Head, passed
@@ -115,9 +116,11 @@ class TorchEngine:
         with torch.no_grad():
             return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
-    def grads(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float], list[Outputs]]:
+    def grads(
+        self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True
+    ) -> tuple[float, dict[str, float], list[Outputs]]:
         leaves = [{name: array.detach().requires_grad_() for name, array in each.items()} for each in outputs]
-        value, losses = self._descend(total, leaves)
+        value, losses = self._descend(total, leaves, behind=behind)
         return value, losses, [{name: array.grad for name, array in each.items()} for each in leaves]
 
     def backward(self, chunk: Chunk, cotangents: Outputs, *, seed: int) -> None:
@@ -135,11 +138,12 @@ class TorchEngine:
         return self._descend(total, outputs)
 
     @torch.no_grad()
-    def update(self, rule: Rule, *, divide: float, max_norm: float) -> float:
-        norm = (torch.stack([(g * g).sum() for g in self._sums.values()]).sum().sqrt() / divide).item()
+    def update(self, rule: Rule, *, divide: float, max_norm: float, world: World = ALONE) -> float:
+        sums = summed(world, self, self._sums, self._masters)
+        norm = (torch.stack([(g * g).sum() for g in sums.values()]).sum().sqrt() / divide).item()
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
-            for name, gradient in self._sums.items():
+            for name, gradient in sums.items():
                 if name not in self._state:
                     self._state[name] = rule.initial(self._masters[name])
                 scalars = self.array(np.array(rule.scalars(name, gradient.shape), np.float32))
@@ -200,9 +204,14 @@ class TorchEngine:
         for old, each in zip(state, fresh, strict=True):
             old[rows].copy_(each)
 
-    def _descend(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float]]:
-        """The total and each loss, once the total's gradient is added up."""
-        value, losses = total(outputs, self._parameters)
+    def _descend(
+        self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True
+    ) -> tuple[float, dict[str, float]]:
+        """The total and each loss, once the total's gradient is added up; without `behind` only that at the outputs."""
+        parameters = self._parameters
+        if not behind:
+            parameters = {name: parameter.detach() for name, parameter in parameters.items()}
+        value, losses = total(outputs, parameters)
         value.backward()
         return value.item(), {name: loss.item() for name, loss in losses.items()}
 

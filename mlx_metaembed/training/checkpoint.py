@@ -45,38 +45,44 @@ class Position:
     scale: LossScale
 
 
-def save(
-    out: Path,
-    run: str,
-    folder: ModelFolder,
-    recipe: Recipe,
-    adapter: Adapter | None,
-    heads: Mapping[str, Head],
-    position: Position,
-    masters: Mapping[str, np.ndarray],
-    state: Mapping[str, np.ndarray],
-    readme: str,
-    best: Best | None = None,
-) -> Path:
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint is made of. `folder` is the model as it was read, and gives what did not train; `masters` are
+    what did and `state` the optimizer's, as an engine saves them; `best` names the checkpoint of the best step.
+    """
+
+    folder: ModelFolder
+    recipe: Recipe
+    adapter: Adapter | None
+    heads: Mapping[str, Head]
+    position: Position
+    masters: Mapping[str, np.ndarray]
+    state: Mapping[str, np.ndarray]
+    readme: str
+    best: Best | None = None
+
+
+def save(out: Path, run: str, snapshot: Snapshot) -> Path:
     """The folder checkpoint-<step>, written into the folder of the run with this id; the oldest ones then go.
 
-    `best` is named in it: the checkpoint of that step stays beside the limit, until a newer one names another. Where
-    something else has the folder's name, it stays, and the run's id follows the step. JobError where the disk is full.
+    The best step's stays beside the limit, until a newer one names another. Where something else has the folder's
+    name, it stays, and the run's id follows the step. JobError where the disk is full.
     """
-    path = held(out, run).get(position.step)
+    step, limit = snapshot.position.step, snapshot.recipe.save_total_limit
+    path = held(out, run).get(step)
     if path is None:
         # The limit may be lower than it was, because the disk is full.
-        _prune(out, run, recipe.save_total_limit)
-        path = out / f"checkpoint-{position.step}"
+        _prune(out, run, limit)
+        path = out / f"checkpoint-{step}"
         path = path.with_name(f"{path.name}-{run}") if path.exists() or path.is_symlink() else path
         with disk.replacing(path) as partial:
-            _write(partial, folder, recipe, adapter, heads, position, masters, state, readme)
-            if best:
-                bests.write(partial, best)
+            _write(partial, snapshot)
+            if snapshot.best:
+                bests.write(partial, snapshot.best)
             if (out / METRICS).is_file():
                 shutil.copyfile(out / METRICS, partial / METRICS)
-            checksums.write(partial, partial / CHECKSUMS, {"run": run, "step": position.step})
-    _prune(out, run, recipe.save_total_limit)
+            checksums.write(partial, partial / CHECKSUMS, {"run": run, "step": step})
+    _prune(out, run, limit)
     return path
 
 
@@ -206,25 +212,34 @@ def base_name(recipe: Recipe) -> str:
     return path if path.startswith(".") else f".{os.sep}{path}"
 
 
-def _write(
-    partial: Path,
-    folder: ModelFolder,
-    recipe: Recipe,
-    adapter: Adapter | None,
-    heads: Mapping[str, Head],
-    position: Position,
-    masters: Mapping[str, np.ndarray],
-    state: Mapping[str, np.ndarray],
-    readme: str,
-) -> None:
+def _write(partial: Path, snapshot: Snapshot) -> None:
+    folder, recipe = snapshot.folder, snapshot.recipe
     config = {name: value for name, value in folder.config.items() if name not in ("dtype", "torch_dtype")}
     folders.write(replace(folder, config=config | {"dtype": "float32"}), partial)
     folders.copy_tokenizer(folder.trunk_path, partial)
-    trained = under(masters, TRUNK)
+    _write_trunk(partial, snapshot)
+    for module in folder.dense:
+        arrays = under(snapshot.masters, f"dense.{module.path}.")
+        safetensors.write(partial / module.path / "model.safetensors", arrays)
+    _write_heads(partial, snapshot)
+    recipes.write(recipe, partial / SIDE / "recipe.toml")
+    card.copy_license_and_readme(folder, partial)
+    (partial / card.README).write_text(snapshot.readme, encoding="utf-8")
+    said = {
+        "step": str(snapshot.position.step),
+        "data": snapshot.position.data,
+        "loss_scale": json.dumps(asdict(snapshot.position.scale)),
+    }
+    safetensors.write(partial / STATE, snapshot.state, metadata=said)
+
+
+def _write_trunk(partial: Path, snapshot: Snapshot) -> None:
+    """The trunk's weights, or the adapter alone."""
+    folder, trained = snapshot.folder, under(snapshot.masters, TRUNK)
     # A masked-language-model head lies with the trunk, under the names that other tools read.
-    words = mlm.spelled(folder.config, under(masters, f"heads.{SPLADE}."))
-    if adapter:
-        adapters.write(adapters.with_arrays(adapter, trained), base_name(recipe), partial)
+    words = mlm.spelled(folder.config, under(snapshot.masters, f"heads.{SPLADE}."))
+    if snapshot.adapter:
+        adapters.write(adapters.with_arrays(snapshot.adapter, trained), base_name(snapshot.recipe), partial)
         # With a config.json beside the adapter, transformers takes the folder for a whole model.
         (partial / "config.json").unlink()
     else:
@@ -234,19 +249,12 @@ def _write(
             mlm.as_task_model(folder.config, folder.trunk() | folder.carried() | trained | words),
             dtype=None if folder.quantization else "float32",
         )
-    for module in folder.dense:
-        safetensors.write(partial / module.path / "model.safetensors", under(masters, f"dense.{module.path}."))
-    # Heads that no objective names stay as they were.
-    others, arrays = head_files.read(folder)
-    listed = {name: head for name, head in heads.items() if name != SPLADE}
-    stored = {name: array for name, array in under(masters, "heads.").items() if not name.startswith(f"{SPLADE}.")}
+
+
+def _write_heads(partial: Path, snapshot: Snapshot) -> None:
+    """The heads beside the trunk; those that no objective names stay as they were."""
+    others, arrays = head_files.read(snapshot.folder)
+    listed = {name: head for name, head in snapshot.heads.items() if name != SPLADE}
+    trained = under(snapshot.masters, "heads.")
+    stored = {name: array for name, array in trained.items() if not name.startswith(f"{SPLADE}.")}
     head_files.write(others | listed, arrays | stored, partial)
-    recipes.write(recipe, partial / SIDE / "recipe.toml")
-    card.copy_license_and_readme(folder, partial)
-    (partial / card.README).write_text(readme, encoding="utf-8")
-    said = {
-        "step": str(position.step),
-        "data": position.data,
-        "loss_scale": json.dumps(asdict(position.scale)),
-    }
-    safetensors.write(partial / STATE, state, metadata=said)

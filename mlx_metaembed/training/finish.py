@@ -46,7 +46,7 @@ def resumed(out: Path, lock: Lock, page: Page) -> dict | None:
     Raises CallError where the last checkpoint is damaged.
     """
     left = claim.read(out)
-    if not _is_record(left):
+    if not is_record(left):
         return None
     if not (out / LAST).is_file() and not checkpoint.is_whole(out, left["run"], left["checkpoint"]):
         # The user took that checkpoint away: the run goes on from the one before.
@@ -54,7 +54,8 @@ def resumed(out: Path, lock: Lock, page: Page) -> dict | None:
     return _tidy(out, left, lock, page)
 
 
-def _is_record(left: dict) -> bool:
+def is_record(left: dict) -> bool:
+    """Whether `run.json` says that the last step is done."""
     stores = left.get("stores")
     return (
         isinstance(left.get("result"), dict)

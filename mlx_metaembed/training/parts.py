@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.adapters import Adapter
-from mlx_metaembed.engine import Engine
+from mlx_metaembed.engine import Engine, World
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.token_store import Store
@@ -33,6 +33,8 @@ class Parts:
     """The folders in `out` that go when the run ends."""
     folder: ModelFolder
     engine: Engine
+    world: World
+    """The processes that train together; rank 0 alone writes and measures."""
     dtype: str
     adapter: Adapter | None
     heads: Mapping[str, Head]

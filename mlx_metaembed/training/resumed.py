@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import checkpoint, claim, defaults
+from mlx_metaembed.recipe.long_form import long_form
+from mlx_metaembed.training import checkpoint, claim, defaults, head_tables
 from mlx_metaembed.training.plan.choices import CHANGED
 
 FREE_ON_RESUME = {
@@ -37,12 +38,23 @@ def settings(recipe: Recipe, out: Path) -> Recipe:
     recipe = replace(recipe, **{name: getattr(before, name) for name in left_open})
     if recipe.fit == "auto":
         recipe = replace(recipe, fit="off", **{name: getattr(before, name) for name in CHANGED})
+    recipe = _with_labels(recipe, before)
     if wrong := _changed(recipe, before):
         raise CallError(
             f"--resume continues the run as it was begun; {', '.join(wrong)} would change it. "
             f"May change: {', '.join(sorted(_free(before) - {'out'}))}"
         )
     return recipe
+
+
+def _with_labels(recipe: Recipe, before: Recipe) -> Recipe:
+    """The recipe, whose heads for classes have the labels that the run had found in its data where it gives none."""
+    tables, lacking = long_form(recipe).heads, head_tables.lacking_labels(long_form(recipe))
+    if not lacking:
+        return recipe
+    begun = {table.name: table for table in before.heads}
+    heads = tuple(begun.get(table.name, table) if table.name in lacking else table for table in tables)
+    return replace(recipe, heads=heads, dense=None, fsq="")
 
 
 def _free(before: Recipe) -> set[str]:

@@ -75,14 +75,21 @@ def number(
     same = np.array([plain.setdefault(" ".join(text.split()), len(plain)) for text in texts], np.int64)
     adapters = [task for (_, task), _ in numbers] if task_adapters.names(folder.config) else None
     key = token_store.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, spelled, adapters)
-    digest = hashlib.sha256(key.encode())
-    for name, by_role in found.items():
-        for array in (*by_role.values(), *sources[name].targets.values()):
+    rows = {name: TokenizedRows(by_role, sources[name].targets, same) for name, by_role in found.items()}
+    return TokenizedDataset(texts, spelled, adapters, rows, key, _key(key, sources, found))
+
+
+def _key(texts_key: str, sources: Mapping[str, Rows], numbered: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+    """16 hex digits for the texts and for every set's rows: which texts, which targets, and what labels are called."""
+    digest = hashlib.sha256(texts_key.encode())
+    for name, by_role in numbered.items():
+        digest.update(repr((name, sources[name].labels)).encode())
+        for role, array in (*by_role.items(), *sources[name].targets.items()):
+            digest.update(f"{role} {array.dtype.str} {array.shape}".encode())
             # Teachers' vectors may be larger than memory.
             for first in range(0, len(array), ROWS_AT_ONCE):
                 digest.update(array[first : first + ROWS_AT_ONCE].tobytes())
-    rows = {name: TokenizedRows(by_role, sources[name].targets, same) for name, by_role in found.items()}
-    return TokenizedDataset(texts, spelled, adapters, rows, key, digest.hexdigest()[:16])
+    return digest.hexdigest()[:16]
 
 
 def _prompt(folder: ModelFolder, role: str, own: Mapping[str, str] | None) -> Prompt:

@@ -16,7 +16,8 @@ import torch
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from make import BERT, DISTILBERT, MODERNBERT, ROBERTA, draw  # noqa: E402
+from families import BERT, DISTILBERT, MODERNBERT, ROBERTA  # noqa: E402
+from make import draw  # noqa: E402
 from tiny import TEXTS, tokenizer  # noqa: E402
 
 from mlx_metaembed.files.disk import write_json  # noqa: E402

@@ -1,0 +1,103 @@
+"""What a recipe names, read and checked: the model, the rows, what they are measured on. No device is asked for."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlx_metaembed import folder as folders
+from mlx_metaembed.data.rows import Rows
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.folder import ModelFolder, locate
+from mlx_metaembed.inputs.tokenizer import Tokenizer
+from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.long_form import long_form
+from mlx_metaembed.training import (
+    best,
+    claim,
+    evaluation,
+    head_tables,
+    model_parts,
+    objective_tables,
+    resumed,
+    teachers,
+    trackers,
+)
+from mlx_metaembed.training import rows as run_rows
+from mlx_metaembed.training.call import Call
+from mlx_metaembed.training.evaluation import Evaluation
+from mlx_metaembed.training.given import NOTHING, Given
+from mlx_metaembed.training.model_parts import PostTrunk
+from mlx_metaembed.training.objective import Objective
+
+
+@dataclass(frozen=True)
+class ReadRecipe:
+    """What a run is made of: `given` is the recipe as it came, `long` the same as tables."""
+
+    given: Recipe
+    long: Recipe
+    start: Path | None
+    source: ModelFolder
+    tokenizer: Tokenizer
+    behind: PostTrunk
+    folder: ModelFolder
+    objectives: tuple[Objective, ...]
+    rows: dict[str, Rows]
+    evaluation: Evaluation | None
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.rows.values()))
+
+
+def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
+    """What a recipe names. Raises CallError where it does not fit, or its folder is not free."""
+    given = call.given
+    recipe = _checked(replace(recipe, sources=given.with_sources(recipe)), call)
+    start = resumed.start(Path(recipe.out), call.note) if call.resume else None
+    source = folders.read(start or locate.resolve(recipe.model))
+    if source.head:
+        raise CallError(
+            f"{source.path} gives no vector a text, its modules end in the head {source.head!r}, and training is for "
+            "one vector a text. Such a vector is what a folder without modules.json gives, by the mean over its tokens"
+        )
+    tokenizer = Tokenizer(source, recipe.max_seq_length)
+    model_parts.trained(recipe, source)
+    recipe = with_labels(recipe, source, given)
+    long = long_form(recipe, head_tables.codes(source))
+    behind = model_parts.post_trunk(recipe, source)
+    objectives = objective_tables.objectives(long, behind, given.known_losses())
+    folder = behind.folder
+    if recipe.max_seq_length:
+        # What a model was trained with is what its folder declares.
+        folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
+    rows = head_tables.as_numbered(run_rows.read(long, objectives, call.note, given.rows), objectives, behind.heads)
+    widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
+    rows = teachers.attached(rows, recipe, objectives, widths, call.note)
+    trackers.require(recipe)
+    measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, call.note)
+    if start:
+        best.require_same(start, measured_on)
+    return ReadRecipe(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
+
+
+def with_labels(recipe: Recipe, source: ModelFolder, given: Given = NOTHING) -> Recipe:
+    """The recipe, whose heads for classes have the labels of the data where it gives none."""
+    long = long_form(recipe, head_tables.codes(source))
+    if not head_tables.lacking_labels(long):
+        return recipe
+    rows = run_rows.read(long, objective_tables.losses(long), lambda said: None, given.rows)
+    heads = head_tables.with_labels(long, rows).heads
+    return replace(recipe, heads=heads, dense=None, fsq="")
+
+
+def _checked(recipe: Recipe, call: Call) -> Recipe:
+    """The recipe, whose folder must be free, or resumed hold an unfinished run of the same settings."""
+    for name in ("model", "data", "out"):
+        if not getattr(recipe, name) and not (name == "data" and recipe.sources):
+            raise CallError(f'The recipe has no {name}; give --{name}, or {name} = "..." in the TOML file')
+    out = Path(recipe.out)
+    if call.resume:
+        return resumed.settings(recipe, out)
+    if call.leads:
+        claim.require_free(out, call.lock)
+    return recipe
