@@ -66,7 +66,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Planned:
-    """How a run goes: on which engine, in which arithmetic, within which plan; `recipe` has nothing left open."""
+    """How a run goes: on which engine, in which arithmetic, within which plan; `recipe` is tables, whole."""
 
     recipe: Recipe
     engine: Engine
@@ -120,7 +120,7 @@ def _read(recipe: Recipe, given: Given, resume: bool, lock: Lock, note: Callable
     widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
     rows = teachers.attached(rows, recipe, objectives, widths, note)
     trackers.require(recipe)
-    measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, note)
+    measured_on = evaluation.read(long, list(rows.values()), folder, behind.heads, tokenizer, note)
     if start:
         best.require_same(start, measured_on)
     return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
@@ -166,7 +166,7 @@ def _planned(read: Read, note: Callable[[str], None]) -> Planned:
     note(f"plan: {planned.words()}")
     if warning := planned.job.target.memory_warning(recipe.memory_bytes):
         note(warning)
-    return Planned(recipe, engine, dtype, planned, count)
+    return Planned(long_form(recipe, head_tables.codes(read.source)), engine, dtype, planned, count)
 
 
 def _numbered(read: Read, planned: Planned) -> tuple[TokenizedDataset, Position]:
