@@ -100,9 +100,11 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None, *, named: bool)
     length, there = _length(recipe, folder), _data_is_there(recipe, named=named)
     if there:
         recipe = with_labels(recipe, folder)
-    long, behind = long_form(recipe, head_tables.codes(folder)), model_parts.post_trunk(recipe, folder)
+    long = long_form(recipe, head_tables.codes(folder))
     if long.sources:
-        objectives = objective_tables.objectives(long, behind)
+        behind, objectives = objective_tables.read(recipe, folder)
+    else:
+        behind = model_parts.post_trunk(recipe, folder)
     if there:
         sets = list(rows.read(long, objectives, lambda said: None).values())
         columns, count = columns or max(map(rows.texts_a_row, sets)), sum(map(len, sets))

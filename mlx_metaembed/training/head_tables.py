@@ -9,7 +9,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
-from mlx_metaembed.errors import CallError, faults, nearest
+from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.heads import (
@@ -29,11 +29,11 @@ from mlx_metaembed.recipe.tables import HeadTable
 from mlx_metaembed.training.objective import Objective
 
 
-def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> dict[str, Head]:
-    """The heads of a recipe in its long form, in the order of its tables, then of its objectives.
+def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tuple[dict[str, Head], list[str]]:
+    """The heads of a recipe in its long form, in the order of its tables, then of its objectives, and their faults.
 
-    `listed` are the model's own. Raises CallError, all faults at once, for a type or a key that is not known, a head
-    that is nowhere, and a table that would replace what a head has learned.
+    `listed` are the model's own. Faults are a type or a key that is not known, a head that is nowhere, and a table that
+    would replace what a head has learned; a head that has one is left out.
     """
     found, wrong = {}, []
     known = dict.fromkeys([DENSE, *(table.name for table in recipe.heads), *listed])
@@ -41,24 +41,22 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> di
         if table.type == "dense":
             continue
         try:
-            found[table.name] = _own(table, listed) if table.type == SPLADE else _made(table, folder)
+            head = _own(table, listed) if table.type == SPLADE else _made(table, folder)
+            if table.name in listed and listed[table.name] != head:
+                raise _replaced(table, listed[table.name], folder)
+            found[table.name] = head
         except CallError as error:
             wrong.append(str(error))
-            continue
-        if table.name in listed and listed[table.name] != found[table.name]:
-            raise _replaced(table, listed[table.name], folder)
     for objective in recipe.objectives:
         for name in objective.names:
-            if name in listed:
+            if name in listed and not any(table.name == name for table in recipe.heads):
                 found.setdefault(name, listed[name])
             elif name not in known:
                 wrong.append(
                     f"objective {objective.called!r}: there is no head {name!r}{nearest(name, known)}; "
                     f"there are {', '.join(sorted(known))}"
                 )
-    if wrong:
-        raise faults("The recipe is wrong:", wrong)
-    return found
+    return found, wrong
 
 
 def codes(folder: ModelFolder) -> list[str]:
@@ -66,12 +64,12 @@ def codes(folder: ModelFolder) -> list[str]:
     return [name for name, head in head_files.listed(folder).items() if head.gives == "code"]
 
 
-def features(table: HeadTable) -> int:
-    """The width of a `dense` table. Raises CallError where it says none."""
+def dense_faults(table: HeadTable) -> list[str]:
+    """What is wrong with a `dense` table, which says a width and nothing else."""
     given = table.settings.get("features")
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1 or len(table.settings) > 1:
-        raise CallError(f"[[head]] {table.name}: a dense head has features = N, 1 or more, and found {table.settings}")
-    return given
+    if type(given) is int and given >= 1 and len(table.settings) == 1:
+        return []
+    return [f"[[head]] {table.name}: a dense head has features = N, 1 or more, and found {table.settings}"]
 
 
 def _fsq(table: HeadTable, folder: ModelFolder) -> Head:

@@ -110,8 +110,7 @@ def _read(recipe: Recipe, given: Given, resume: bool, lock: Lock, note: Callable
     model_parts.trained(recipe, source)
     recipe = with_labels(recipe, source, given)
     long = long_form(recipe, head_tables.codes(source))
-    behind = model_parts.post_trunk(recipe, source)
-    objectives = objective_tables.objectives(long, behind, given.known_losses())
+    behind, objectives = objective_tables.read(recipe, source, given.known_losses())
     folder = behind.folder
     if recipe.max_seq_length:
         # What a model was trained with is what its folder declares.

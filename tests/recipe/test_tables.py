@@ -380,5 +380,19 @@ def test_all_faults_of_a_kind_come_at_once(work: Path, monkeypatch: pytest.Monke
         ("no_header", "[[data]]"),
         ("fsq", "[[head]]"),
     ]
+    # Of what a wrong head would give nothing is said.
+    mixed = PAIRS + head("lexicl") + head("lexical", name="words") + head("dense", 'features = "64"\n', "dense")
+    mixed += on("info_nec") + on(more='name = "wide"\nmatryoshka = [64]\n') + on(more='name = "a"\nhead = "other"\n')
+    mixed += on("triplet", 'head = "lost"\nmargin = "1"\n') + on("distillation", 'head = "words"\n')
+    found = refused(work, monkeypatch, mixed)
+    assert [line[:41] for line in found.split("\n  - ")[1:]] == [
+        "[[head]] dense: a dense head has features",
+        "[[head]] other: type 'lexicl' is not know",
+        "objective 'lost': there is no head 'lost'",
+        "objective 'dense': loss 'info_nec' is not",
+        "objective 'lost': margin = '1', expected ",
+        "objective 'words': distillation takes vec",
+        "objective 'words': distillation takes tea",
+    ]
     both = TAUGHT + teacher("nan.npy") + teacher("none.npy").replace("large", "small")
     assert refused(work, monkeypatch, both).count("\n  - ") == 2
