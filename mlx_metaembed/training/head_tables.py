@@ -9,7 +9,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
-from mlx_metaembed.errors import CallError, nearest
+from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.heads import (
@@ -42,7 +42,7 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
             continue
         try:
             head = _own(table, listed) if table.type == SPLADE else _made(table, folder)
-            if table.name in listed and listed[table.name] != head:
+            if table.name in listed and listed[table.name] != head and not _is_open(head):
                 raise _replaced(table, listed[table.name], folder)
             found[table.name] = head
         except CallError as error:
@@ -96,6 +96,11 @@ def lacking_labels(recipe: Recipe) -> list[str]:
     return [table.name for table in recipe.heads if table.type == "classification" and not table.settings.get("labels")]
 
 
+def _is_open(head: Head) -> bool:
+    """Whether a head is for classes whose labels the data has yet to say."""
+    return isinstance(head, Classification) and not head.labels
+
+
 def as_numbered(
     rows: Mapping[str, Rows], objectives: Sequence[Objective], heads: Mapping[str, Head]
 ) -> dict[str, Rows]:
@@ -124,22 +129,28 @@ def as_numbered(
 
 
 def with_labels(recipe: Recipe, rows: Mapping[str, Rows]) -> Recipe:
-    """The recipe, whose classification heads have the labels of the data that trains them where none are given."""
+    """The recipe, whose classification heads have the labels of the data that trains them where none are given.
+
+    Raises CallError for those whose data has none, and those that no objective names.
+    """
     given = {
         name: rows[each.data].labels
         for each in recipe.objectives
         for name in each.names
         if each.data in rows and rows[each.data].labels
     }
-    return replace(
-        recipe,
-        heads=tuple(
-            replace(table, settings=table.settings | {"labels": given[table.name]})
-            if table.name in lacking_labels(recipe) and table.name in given
-            else table
-            for table in recipe.heads
-        ),
+    lacking = lacking_labels(recipe)
+    if wrong := [
+        f"[[head]] {name}: labels are missing; give them, or an objective on it whose data has them"
+        for name in lacking
+        if name not in given
+    ]:
+        raise faults("The recipe is wrong:", wrong)
+    tables = (
+        replace(each, settings=each.settings | {"labels": given[each.name]}) if each.name in lacking else each
+        for each in recipe.heads
     )
+    return replace(recipe, heads=tuple(tables))
 
 
 def _lexical(table: HeadTable, folder: ModelFolder) -> Head:
@@ -192,7 +203,7 @@ def _made(table: HeadTable, folder: ModelFolder) -> Head:
             f"{where}: unknown key {unknown[0]!r}{nearest(unknown[0], keys)}; known: {', '.join(keys) or 'none'}"
         )
     head = make(table, folder)
-    if wrong := head.faults():
+    if not _is_open(head) and (wrong := head.faults()):
         raise CallError(f"{where}: {'; '.join(wrong)}")
     return head
 

@@ -9,6 +9,7 @@ from mlx_metaembed import adapters
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder, dense_files
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, DenseModule
@@ -157,6 +158,16 @@ def described(recipe: Recipe, source: ModelFolder) -> tuple[PostTrunk, list[str]
             )
         wrong += _unused(given, folder, heads)
     return PostTrunk(source, folder, heads, full), wrong
+
+
+def with_labels(recipe: Recipe, behind: PostTrunk, rows: Mapping[str, Rows]) -> tuple[Recipe, PostTrunk]:
+    """The recipe and what stands behind the trunk, whose heads for classes have the labels of the data where it gives
+    none. Raises CallError where the data has none, or other ones than a head that goes on."""
+    long = long_form(recipe, head_tables.codes(behind.source))
+    if not head_tables.lacking_labels(long):
+        return recipe, behind
+    recipe = replace(recipe, heads=head_tables.with_labels(long, rows).heads, dense=None, fsq="")
+    return recipe, post_trunk(recipe, behind.source)
 
 
 def _own_heads(source: ModelFolder, heads: Mapping[str, Head]) -> tuple[dict[str, Head], dict[str, np.ndarray]]:

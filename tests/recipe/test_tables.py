@@ -236,6 +236,14 @@ WRONG = {
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
         "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
     ),
+    "labels of nothing": (
+        PAIRS + head("classification") + on(),
+        "[[head]] other: labels are missing; give them, or an objective on it whose data has them",
+    ),
+    "labels beside another fault": (
+        CLASSES.replace("labelled.jsonl", "none.jsonl") + "weight = -1\n" + head("classification", name="kinds"),
+        "objective 'kinds': weight = -1, expected 0 or more",
+    ),
     "labels in two orders": (
         CLASSES
         + '[[objective]]\ndata = "rows"\nhead = "more"\nloss = "cross_entropy"\n'

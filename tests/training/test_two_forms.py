@@ -34,11 +34,17 @@ def shown(out: Path) -> list[str]:
     return [*rows, *(part for part in page.split("<dt>") if part.startswith(("Widths", "Code head", "Data")))]
 
 
-def test_both_forms_keep_measure_and_show_the_same(tiny: Path, pairs: Path, held_out: Path, tmp_path: Path):
+def test_both_forms_keep_measure_and_show_the_same(
+    tiny: Path, pairs: Path, held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
     short = recipe(tiny, pairs, tmp_path / "short", matryoshka=(8, 4), iters=2, epochs=None, eval_data=str(held_out))
     tables = replace(long_form(short), out=str(tmp_path / "tables"))
     one, other = train(short), train(tables)
     assert (one.start, one.best_metric) == (other.start, other.best_metric)
+    capsys.readouterr()
+    asked = ("--data", held_out, "--dims", "8,32", "--engine", "mlx", "--json")
+    narrow, whole = (row["spearman"] for row in json.loads(call(capsys, "eval", tiny, *asked)[1])["rows"][:2])
+    assert one.start == pytest.approx(narrow) and one.start != pytest.approx(whole)
     kept = [Recipe(**recipes.read(tmp_path / name / SETTINGS)) for name in ("short", "tables")]
     assert kept[0].data == "" and kept[0] == replace(kept[1], out=kept[0].out)
     assert [each.matryoshka for each in kept[0].objectives] == [(8, 4), ()]
@@ -102,3 +108,19 @@ def test_widths_belong_to_no_loss_on_labels(tiny: Path, tmp_path: Path):
     data.write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n')
     with pytest.raises(CallError, match="matryoshka cuts"):
         train(Recipe(model=str(tiny), data=str(data), out="out", loss="cross_entropy", matryoshka=(8,)))
+
+
+def test_data_that_gives_the_labels_is_read_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from mlx_metaembed import data
+
+    reads: list[str] = []
+    read = data.read_rows
+    monkeypatch.setattr(data, "read_rows", lambda path, **how: reads.append(path) or read(path, **how))
+    source = tmp_path / "labelled.jsonl"
+    source.write_text("".join(json.dumps({"text": f"open {row}", "label": "ab"[row % 2]}) + "\n" for row in range(8)))
+    given = Recipe(model=str(tiny), data=str(source), out=str(tmp_path / "out"), loss="cross_entropy", iters=1)
+    train(replace(given, batch_size=4, engine="mlx"))
+    assert reads == [str(source)]
+    # The head goes on with the labels that it has.
+    train(replace(given, model=str(tmp_path / "out"), out=str(tmp_path / "more"), batch_size=4, engine="mlx"))
+    assert disk.read_json(tmp_path / "more" / "metaembed" / "heads.json")
