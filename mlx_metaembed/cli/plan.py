@@ -30,7 +30,6 @@ from mlx_metaembed.training.plan import Job, Lengths, Plan, Target, chips, choic
 from mlx_metaembed.training.plan.chips import Chip
 from mlx_metaembed.training.plan.planned import require_shape
 from mlx_metaembed.training.planned_run import steps
-from mlx_metaembed.training.read_recipe import with_labels
 
 ALIASES = {"batch": "batch_size", "length": "max_seq_length"}
 
@@ -99,13 +98,15 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None, *, named: bool)
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
     folder, lengths, count = _folder(recipe.model), None, None
     length, there = _length(recipe, folder), _data_is_there(recipe, named=named)
-    if there:
-        recipe = with_labels(recipe, folder)
-    long, behind = long_form(recipe, head_tables.codes(folder)), model_parts.post_trunk(recipe, folder)
+    long = long_form(recipe, head_tables.codes(folder))
     if long.sources:
-        objectives = objective_tables.objectives(long, behind)
+        behind, objectives = objective_tables.read(recipe, folder)
+    else:
+        behind = model_parts.post_trunk(recipe, folder)
     if there:
-        sets = list(rows.read(long, objectives, lambda said: None).values())
+        by_name = rows.read(long, objectives, lambda said: None)
+        recipe, behind = model_parts.with_labels(recipe, behind, by_name)
+        sets = list(by_name.values())
         columns, count = columns or max(map(rows.texts_a_row, sets)), sum(map(len, sets))
         lengths = _lengths(recipe, folder, sets, columns)
     recipe = defaults.completed(recipe, count)

@@ -80,16 +80,18 @@ def measured(
     from mlx_metaembed import folder as folders
     from mlx_metaembed.evaluate.compared import compared
     from mlx_metaembed.evaluate.model import texts_to_encode
+    from mlx_metaembed.recipe import Recipe
+    from mlx_metaembed.recipe.long_form import long_form, named_widths
     from mlx_metaembed.training.claim import settings
 
-    recipe, folder = settings(run), folders.read(run)
+    recipe, folder = long_form(Recipe(**settings(run))), folders.read(run)
     if wrong := [str(each) for each in dims or () if each > folder.dimensions]:
         raise CallError(
             f"Width {', '.join(wrong)}: the run gives {folder.dimensions} dimensions; expected at most that"
         )
     rows = [reader.read(file, max_characters=max_characters) for file in files]
-    length = max_seq_length or recipe.get("max_seq_length")
-    named = base or _base(run, recipe["model"])
+    length = max_seq_length or recipe.max_seq_length
+    named = base or _base(run, recipe.model)
 
     def load(model: str | Path) -> embedder.Embedder:
         loaded = embedder.load(model, engine=engine, max_seq_length=length)
@@ -104,7 +106,7 @@ def measured(
                     (lambda: load(named)) if named else None,
                     lambda: load(run),
                     each,
-                    widths=dims or recipe.get("matryoshka") or (),
+                    widths=dims or named_widths(recipe),
                     data=file,
                     progress=bar.update,
                 )

@@ -20,6 +20,7 @@ from mlx_metaembed.progress.display import Stages
 from mlx_metaembed.progress.duration import duration
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
+from mlx_metaembed.recipe.tables import SHORT_FORM
 
 if TYPE_CHECKING:
     from mlx_metaembed.training import Result
@@ -80,7 +81,7 @@ def command(
     from mlx_metaembed.training.claim import resume_command, unfinished
 
     given = {name: value for name, value in options.items() if value is not None}
-    settings = (read_recipe(recipe) if recipe else {}) | given
+    settings = _with_options(read_recipe(recipe) if recipe else {}, given)
     chosen = _resumed(settings) if resume else Recipe(**settings)
     if show_recipe:
         click.echo(_shown(chosen), nl=False)
@@ -175,6 +176,21 @@ def _shown(recipe: Recipe) -> str:
     return text(long_form(recipe, own))
 
 
+def _with_options(written: dict, given: dict) -> dict:
+    """The settings of a file with options over them; tables that say the same as an option give way to it."""
+    if not any(written.get(name) and given.keys() & set(short) for name, short in SHORT_FORM.items()):
+        return written | given
+    from mlx_metaembed import folder
+    from mlx_metaembed.folder import locate
+    from mlx_metaembed.recipe.short_form import short_form
+    from mlx_metaembed.training.head_tables import codes
+
+    recipe = Recipe(**written)
+    model = given.get("model", recipe.model)
+    own = codes(folder.read(locate.resolve(model, weights=False))) if model else []
+    return vars(short_form(recipe, own)) | given
+
+
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     """`"1,0.5"` as (1.0, 0.5). Raises CallError for anything else."""
     if text is None:
@@ -192,11 +208,13 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 def _resumed(given: dict) -> Recipe:
     """The recipe of the run in --out, with what was given now; the run itself says what may change."""
+    from mlx_metaembed.recipe.short_form import own_heads, short_form
     from mlx_metaembed.training.claim import settings
 
     if "out" not in given:
         raise CallError("--resume needs --out, the folder of the run to continue")
-    return replace(Recipe(**settings(Path(given["out"]))), **given)
+    begun = Recipe(**settings(Path(given["out"])))
+    return replace(short_form(begun, own_heads(begun)), **given)
 
 
 class _Stop:

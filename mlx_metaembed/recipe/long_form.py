@@ -4,7 +4,7 @@ vectors and one for each code head."""
 from collections.abc import Iterable
 from dataclasses import fields, replace
 
-from mlx_metaembed.heads import HEADS
+from mlx_metaembed.heads import HEADS, level_words
 from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe.settings import Recipe, default
@@ -58,17 +58,29 @@ def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[Object
     names = [each.name for each in fields(LOSSES[recipe.loss])]
     short = [name for name in names if name in SHORT_FORM["objectives"]]
     settings = {name: getattr(recipe, name) for name in short if getattr(recipe, name) != default(name)}
+    widths = (recipe.matryoshka, recipe.matryoshka_weights)
     if recipe.loss == CLASSIFYING:
-        return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, settings=settings),)
-    vectors = ObjectiveTable(
-        *(DENSE, data, DENSE, recipe.loss),
-        matryoshka=recipe.matryoshka,
-        matryoshka_weights=recipe.matryoshka_weights,
-        settings=settings,
-    )
+        return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, 1.0, *widths, settings),)
+    vectors = ObjectiveTable(DENSE, data, DENSE, recipe.loss, 1.0, *widths, settings)
     codes = [
         ObjectiveTable(name, data, name, recipe.loss, recipe.fsq_weight, settings=settings)
         for name in dict.fromkeys(heads)
         if name != DENSE
     ]
     return (vectors, *codes)
+
+
+def trained_widths(recipe: Recipe) -> list[tuple[int, ...]]:
+    """The widths of the vectors by objective that scores them, of a recipe as tables; () is all of them."""
+    return [each.matryoshka for each in recipe.objectives if DENSE in each.names]
+
+
+def named_widths(recipe: Recipe) -> tuple[int, ...]:
+    """Every width of the vectors that an objective of a recipe as tables names, once."""
+    return tuple(dict.fromkeys(width for each in trained_widths(recipe) for width in each))
+
+
+def code_levels(recipe: Recipe) -> dict[str, str]:
+    """The levels of the code heads that a recipe as tables adds, as --fsq takes them, by name."""
+    found = {each.name: each.settings.get("levels", "") for each in recipe.heads if each.type == "fsq"}
+    return {name: levels if isinstance(levels, str) else level_words(levels) for name, levels in found.items()}

@@ -147,8 +147,11 @@ class Recipe:
 
     @property
     def data_name(self) -> str:
-        """What people call the data: the file's name, or those of the tables."""
-        return Path(self.data).name if self.data else ", ".join(table.name for table in self.sources)
+        """What people call the data: the file's name, or those of several tables."""
+        paths = [self.data] if self.data else [table.path for table in self.sources]
+        if len(paths) == 1 and paths[0]:
+            return Path(paths[0]).name
+        return ", ".join(table.name for table in self.sources)
 
     @property
     def losses(self) -> tuple[str, ...]:

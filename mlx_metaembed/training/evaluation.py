@@ -20,6 +20,7 @@ from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.long_form import trained_widths
 from mlx_metaembed.training.engine_model import Advance, EngineModel
 
 PREFIX = "eval/"
@@ -86,7 +87,7 @@ def read(
     tokenizer: Tokenizer,
     note: Callable[[str], None],
 ) -> Evaluation | None:
-    """The evaluation of a recipe, None where it has none; nothing is written.
+    """The evaluation of a recipe as tables, None where it has none; nothing is written.
 
     Raises CallError where the rows can't be read or measured, give no such metric, or share texts with the training
     rows.
@@ -113,10 +114,16 @@ def read(
         task,
         EngineModel.of(folder, heads, tokenizer, texts),
         metric,
-        width=recipe.matryoshka[0] if recipe.matryoshka else folder.output_dimensions,
+        width=_width(recipe, folder),
         code=next((name for name, head in heads.items() if head.gives == "code"), None) if codes_alone else None,
         key=_key(task.rows),
     )
+
+
+def _width(recipe: Recipe, folder: ModelFolder) -> int:
+    """The largest that an objective trains the vectors by; the first of each is its largest."""
+    full = folder.output_dimensions
+    return max((widths[0] if widths else full for widths in trained_widths(recipe)), default=full)
 
 
 def _task(recipe: Recipe) -> Task:
@@ -139,7 +146,8 @@ def _require_apart(recipe: Recipe, training: Sequence[Rows], measured: set[str],
         return
     count = f"{len(shared):,} of its {len(own):,} texts" if len(own) > 1 else "its text"
     shown = ", ".join(repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}...") for text in sorted(shared)[:SHOWN])
-    said = f"{recipe.eval_data} shares {count} with the training data {recipe.data or recipe.data_name}, like {shown}"
+    trained = ", ".join(table.path or table.name for table in recipe.sources)
+    said = f"{recipe.eval_data} shares {count} with the training data {trained}, like {shown}"
     if not recipe.allow_leak:
         raise CallError(
             f"{said}. What is measured there would not hold for texts that are new. Hold other rows out, or go on with "

@@ -1,6 +1,7 @@
 """What is said of a step that failed: out of memory, or numbers that are not finite."""
 
 from mlx_metaembed.errors import JobError
+from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import Recipe
 
 
@@ -16,10 +17,17 @@ def out_of_memory(step: int, error: Exception, recipe: Recipe, chunk_tokens: int
 
 
 def diverged(step: int, what: str, recipe: Recipe, dtype: str, kept: str) -> str:
-    """What is not finite, and the likely causes; `kept` says where the last good checkpoint is."""
+    """What is not finite, and the likely causes by a recipe as tables; `kept` says where the last checkpoint is."""
     rate = recipe.head_learning_rate if recipe.train == "heads" else recipe.learning_rate
-    temperature = f"a temperature that is too low ({recipe.temperature:g}), " if recipe.loss == "info_nce" else ""
+    asked = [table.settings.get("temperature", _default(table.loss)) for table in recipe.objectives]
+    temperatures = [each for each in asked if each is not None]
+    lowest = f"a temperature that is too low ({min(temperatures):g}), " if temperatures else ""
     return (
-        f"Step {step}: {what}. Likely causes: a learning rate that is too high ({rate:g}), {temperature}"
+        f"Step {step}: {what}. Likely causes: a learning rate that is too high ({rate:g}), {lowest}"
         f"or {dtype} overflowing (try --dtype float32). {kept}"
     )
+
+
+def _default(loss: str) -> float | None:
+    """The temperature of a loss that was given none; None where it has none."""
+    return getattr(LOSSES.get(loss), "temperature", None)

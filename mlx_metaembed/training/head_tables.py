@@ -29,11 +29,11 @@ from mlx_metaembed.recipe.tables import HeadTable
 from mlx_metaembed.training.objective import Objective
 
 
-def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> dict[str, Head]:
-    """The heads of a recipe in its long form, in the order of its tables, then of its objectives.
+def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tuple[dict[str, Head], list[str]]:
+    """The heads of a recipe in its long form, in the order of its tables, then of its objectives, and their faults.
 
-    `listed` are the model's own. Raises CallError, all faults at once, for a type or a key that is not known, a head
-    that is nowhere, and a table that would replace what a head has learned.
+    `listed` are the model's own. Faults are a type or a key that is not known, a head that is nowhere, and a table that
+    would replace what a head has learned; a head that has one is left out.
     """
     found, wrong = {}, []
     known = dict.fromkeys([DENSE, *(table.name for table in recipe.heads), *listed])
@@ -41,24 +41,22 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> di
         if table.type == "dense":
             continue
         try:
-            found[table.name] = _own(table, listed) if table.type == SPLADE else _made(table, folder)
+            head = _own(table, listed) if table.type == SPLADE else _made(table, folder)
+            if table.name in listed and listed[table.name] != head and not _is_open(head):
+                raise _replaced(table, listed[table.name], folder)
+            found[table.name] = head
         except CallError as error:
             wrong.append(str(error))
-            continue
-        if table.name in listed and listed[table.name] != found[table.name]:
-            raise _replaced(table, listed[table.name], folder)
     for objective in recipe.objectives:
         for name in objective.names:
-            if name in listed:
+            if name in listed and not any(table.name == name for table in recipe.heads):
                 found.setdefault(name, listed[name])
             elif name not in known:
                 wrong.append(
                     f"objective {objective.called!r}: there is no head {name!r}{nearest(name, known)}; "
                     f"there are {', '.join(sorted(known))}"
                 )
-    if wrong:
-        raise faults("The recipe is wrong:", wrong)
-    return found
+    return found, wrong
 
 
 def codes(folder: ModelFolder) -> list[str]:
@@ -66,12 +64,12 @@ def codes(folder: ModelFolder) -> list[str]:
     return [name for name, head in head_files.listed(folder).items() if head.gives == "code"]
 
 
-def features(table: HeadTable) -> int:
-    """The width of a `dense` table. Raises CallError where it says none."""
+def dense_faults(table: HeadTable) -> list[str]:
+    """What is wrong with a `dense` table, which says a width and nothing else."""
     given = table.settings.get("features")
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1 or len(table.settings) > 1:
-        raise CallError(f"[[head]] {table.name}: a dense head has features = N, 1 or more, and found {table.settings}")
-    return given
+    if type(given) is int and given >= 1 and len(table.settings) == 1:
+        return []
+    return [f"[[head]] {table.name}: a dense head has features = N, 1 or more, and found {table.settings}"]
 
 
 def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
@@ -96,6 +94,11 @@ def _classification(table: HeadTable, folder: ModelFolder) -> Head:
 def lacking_labels(recipe: Recipe) -> list[str]:
     """The names of the heads for classes whose labels are the data's to say."""
     return [table.name for table in recipe.heads if table.type == "classification" and not table.settings.get("labels")]
+
+
+def _is_open(head: Head) -> bool:
+    """Whether a head is for classes whose labels the data has yet to say."""
+    return isinstance(head, Classification) and not head.labels
 
 
 def as_numbered(
@@ -126,22 +129,28 @@ def as_numbered(
 
 
 def with_labels(recipe: Recipe, rows: Mapping[str, Rows]) -> Recipe:
-    """The recipe, whose classification heads have the labels of the data that trains them where none are given."""
+    """The recipe, whose classification heads have the labels of the data that trains them where none are given.
+
+    Raises CallError for those whose data has none, and those that no objective names.
+    """
     given = {
         name: rows[each.data].labels
         for each in recipe.objectives
         for name in each.names
         if each.data in rows and rows[each.data].labels
     }
-    return replace(
-        recipe,
-        heads=tuple(
-            replace(table, settings=table.settings | {"labels": given[table.name]})
-            if table.name in lacking_labels(recipe) and table.name in given
-            else table
-            for table in recipe.heads
-        ),
+    lacking = lacking_labels(recipe)
+    if wrong := [
+        f"[[head]] {name}: labels are missing; give them, or an objective on it whose data has them"
+        for name in lacking
+        if name not in given
+    ]:
+        raise faults("The recipe is wrong:", wrong)
+    tables = (
+        replace(each, settings=each.settings | {"labels": given[each.name]}) if each.name in lacking else each
+        for each in recipe.heads
     )
+    return replace(recipe, heads=tuple(tables))
 
 
 def _lexical(table: HeadTable, folder: ModelFolder) -> Head:
@@ -194,7 +203,7 @@ def _made(table: HeadTable, folder: ModelFolder) -> Head:
             f"{where}: unknown key {unknown[0]!r}{nearest(unknown[0], keys)}; known: {', '.join(keys) or 'none'}"
         )
     head = make(table, folder)
-    if wrong := head.faults():
+    if not _is_open(head) and (wrong := head.faults()):
         raise CallError(f"{where}: {'; '.join(wrong)}")
     return head
 

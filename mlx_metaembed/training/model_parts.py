@@ -9,6 +9,7 @@ from mlx_metaembed import adapters
 from mlx_metaembed import heads as head_files
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.adapters import Adapter
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder, dense_files
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, DenseModule
@@ -119,30 +120,54 @@ def post_trunk(recipe: Recipe, source: ModelFolder) -> PostTrunk:
     they are. Raises CallError where the source's files do not fit, where what was trained would be replaced, or where
     only heads would train and there are none.
     """
+    behind, wrong = described(recipe, source)
+    if wrong:
+        raise faults("The recipe is wrong:", wrong)
+    return behind
+
+
+def described(recipe: Recipe, source: ModelFolder) -> tuple[PostTrunk, list[str]]:
+    """What post_trunk gives, as far as it is right, and the faults of the recipe in it.
+
+    Raises CallError where the source's files do not fit.
+    """
     given, recipe = recipe, long_form(recipe, head_tables.codes(source))
     named = {name for each in recipe.objectives for name in each.names}
     named |= {table.name for table in recipe.heads}
     listed = head_files.every(source)[0] if named & ELSEWHERE else head_files.listed(source)
     shapes, folder = dense_files.shapes(source.path, source.dense), source
     added = next((table for table in recipe.heads if table.type == "dense"), None)
-    features = head_tables.features(added) if added else None
+    wrong = head_tables.dense_faults(added) if added else []
+    features = added.settings["features"] if added and not wrong else None
     if features and not (source.dense and features == source.dimensions):
         module = DenseModule(f"{2 + len(source.dense)}_Dense", source.dimensions, features, bias=False)
         folder = replace(source, dense=(*source.dense, module))
         shapes |= {f"{module.path}.{name}": shape for name, shape in dense_files.dense_shapes(module).items()}
         if any(not head.on_tokens for head in listed.values()):
-            raise CallError(
+            wrong.append(
                 f"{source.path} has heads for {source.dimensions} features; dense = {features} would change them"
             )
-    heads = head_tables.heads(recipe, folder, listed)
+    heads, of_heads = head_tables.heads(recipe, folder, listed)
+    wrong += of_heads
     full = {f"dense.{name}": shape for name, shape in shapes.items()}
     full |= {f"heads.{name}.{own}": shape for name, head in heads.items() for own, shape in head.shapes().items()}
-    if recipe.train == "heads" and not full:
-        raise CallError(
-            "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
-        )
-    _require_used(given, folder, heads)
-    return PostTrunk(source, folder, heads, full)
+    if not wrong:
+        if recipe.train == "heads" and not full:
+            wrong.append(
+                "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
+            )
+        wrong += _unused(given, folder, heads)
+    return PostTrunk(source, folder, heads, full), wrong
+
+
+def with_labels(recipe: Recipe, behind: PostTrunk, rows: Mapping[str, Rows]) -> tuple[Recipe, PostTrunk]:
+    """The recipe and what stands behind the trunk, whose heads for classes have the labels of the data where it gives
+    none. Raises CallError where the data has none, or other ones than a head that goes on."""
+    long = long_form(recipe, head_tables.codes(behind.source))
+    if not head_tables.lacking_labels(long):
+        return recipe, behind
+    recipe = replace(recipe, heads=head_tables.with_labels(long, rows).heads, dense=None, fsq="")
+    return recipe, post_trunk(recipe, behind.source)
 
 
 def _own_heads(source: ModelFolder, heads: Mapping[str, Head]) -> tuple[dict[str, Head], dict[str, np.ndarray]]:
@@ -163,18 +188,16 @@ def _adds_dense(recipe: Recipe) -> bool:
     return recipe.dense is not None or any(table.type == "dense" for table in recipe.heads)
 
 
-def _require_used(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> None:
-    """Raise CallError for settings of heads where there are none; `recipe` is as it was given."""
+def _unused(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> list[str]:
+    """What is wrong with settings of heads where there are none; `recipe` is as it was given."""
     missing = {"fsq_weight": not heads and "a code head (fsq)"}
     if len(at_head_rate(recipe, folder)) == 1:
         missing["head_learning_rate"] = not heads and "heads and an added Dense module (fsq, dense)"
-    wrong = [
+    return [
         f"{name} = {getattr(recipe, name):g} belongs to {what}, and the run has none"
         for name, what in missing.items()
         if what and getattr(recipe, name) != recipes.default(name)
     ]
-    if wrong:
-        raise faults("The recipe is wrong:", wrong)
 
 
 def _require_plain(recipe: Recipe, folder: ModelFolder) -> None:

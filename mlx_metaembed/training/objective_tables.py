@@ -7,33 +7,53 @@ from dataclasses import MISSING, fields
 
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import faults, nearest
+from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.recipe.tables import ObjectiveTable
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
+from mlx_metaembed.training import head_tables, model_parts
 from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.objective import TEACHER, TEXT, Objective
 from mlx_metaembed.training.rows import BY_ROLE, takes_any_text
 
 
-def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LOSSES) -> tuple[Objective, ...]:
-    """The objectives of a recipe in its long form, of the losses that are `known`.
+def read(
+    recipe: Recipe, source: ModelFolder, known: Mapping[str, type] = LOSSES
+) -> tuple[PostTrunk, tuple[Objective, ...]]:
+    """What stands behind the trunk in a run of a recipe from `source`, and its objectives, of the losses `known`.
 
-    Raises CallError with every fault of its tables.
+    Raises CallError with every fault of its tables, and where the source's files do not fit.
     """
+    behind, wrong = model_parts.described(recipe, source)
+    found, more = _objectives(long_form(recipe, head_tables.codes(source)), behind, known)
+    if wrong := [*wrong, *more]:
+        raise faults("The recipe is wrong:", wrong)
+    return behind, found
+
+
+def _objectives(
+    recipe: Recipe, behind: PostTrunk, known: Mapping[str, type]
+) -> tuple[tuple[Objective, ...], list[str]]:
+    """The objectives of a recipe in its long form, and the faults of its tables; a head that has one is not asked."""
     wrong, found = [], []
+    wide = not any(head_tables.dense_faults(table) for table in recipe.heads if table.type == DENSE)
+    made = {*behind.heads, *([DENSE] if wide else [])}
     names = [table.called for table in recipe.objectives]
     sources = [table.name for table in recipe.sources]
     wrong += [f"two {kind} are called {name!r}; names must differ" for kind, name in _twice(recipe, names)]
     for table, name in zip(recipe.objectives, names, strict=True):
         own = [f"objective {name!r}: {line}" for line in _faults(table, sources, known)]
         own += [f"objective {name!r}: {line}" for line in _taught(table, recipe, known.get(table.loss))]
+        if table.loss in known and all(head in made for head in table.names):
+            wrong += [f"objective {name!r}: {line}" for line in _unfit(table, known[table.loss], behind)]
         wrong += own
         if not own:
             loss = known[table.loss](**table.settings)
-            wrong += [f"objective {name!r}: {line}" for line in (*loss.faults(), *_unfit(table, loss, behind))]
+            wrong += [f"objective {name!r}: {line}" for line in loss.faults()]
             widths = (table.matryoshka, table.matryoshka_weights)
             teachers = teachers_of(table, recipe, loss)
             found.append(Objective(name, table.data, table.head, loss, table.weight, *widths, teachers, table.texts))
@@ -41,10 +61,7 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
         wrong.append("the weights of all objectives are 0: nothing would train")
     unused = [name for name in sources if name not in {table.data for table in recipe.objectives}]
     wrong += [f"data {name!r}: no objective trains on it; add one, or leave it out" for name in unused]
-    wrong += _idle(recipe, known)
-    if wrong:
-        raise faults("The recipe is wrong:", wrong)
-    return tuple(found)
+    return tuple(found), [*wrong, *_idle(recipe, known)]
 
 
 def losses(recipe: Recipe) -> list[Objective]:
@@ -163,7 +180,7 @@ def _belongs(key: str, own: Mapping[str, object]) -> str:
     return f"is not known{nearest(key, own)}; known: {', '.join(own)}"
 
 
-def _unfit(table: ObjectiveTable, loss: object, behind: PostTrunk) -> Iterator[str]:
+def _unfit(table: ObjectiveTable, loss: type, behind: PostTrunk) -> Iterator[str]:
     """Why a loss can't score what the heads give, and widths that they do not have."""
     names = table.names
     given = [what(name, behind)[0] for name in names]

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import defaults, sampling
+from mlx_metaembed.recipe.long_form import long_form
+from mlx_metaembed.training import defaults, head_tables, sampling
 from mlx_metaembed.training import rows as run_rows
 from mlx_metaembed.training.plan import Job, Plan, Target, fitting, measured
 from mlx_metaembed.training.read_recipe import ReadRecipe
@@ -13,7 +14,7 @@ from mlx_metaembed.training.read_recipe import ReadRecipe
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """How a run goes: on which engine, in which arithmetic, within which plan; `recipe` has nothing left open."""
+    """How a run goes: on which engine, in which arithmetic, within which plan; `recipe` is tables, whole."""
 
     recipe: Recipe
     engine: Engine
@@ -52,7 +53,7 @@ def plan_run(read: ReadRecipe, note: Callable[[str], None]) -> PlannedRun:
     note(f"plan: {planned.words()}")
     if warning := planned.job.target.memory_warning(recipe.memory_bytes):
         note(warning)
-    return PlannedRun(recipe, engine, dtype, planned, count)
+    return PlannedRun(long_form(recipe, head_tables.codes(read.source)), engine, dtype, planned, count)
 
 
 def steps(recipe: Recipe, sizes: Sequence[int]) -> int:

@@ -24,7 +24,6 @@ from mlx_metaembed.training import (
 from mlx_metaembed.training import rows as run_rows
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.evaluation import Evaluation
-from mlx_metaembed.training.given import NOTHING, Given
 from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.objective import Objective
 
@@ -62,32 +61,22 @@ def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
         )
     tokenizer = Tokenizer(source, recipe.max_seq_length)
     model_parts.trained(recipe, source)
-    recipe = with_labels(recipe, source, given)
     long = long_form(recipe, head_tables.codes(source))
-    behind = model_parts.post_trunk(recipe, source)
-    objectives = objective_tables.objectives(long, behind, given.known_losses())
+    behind, objectives = objective_tables.read(recipe, source, given.known_losses())
+    rows = run_rows.read(long, objectives, call.note, given.rows)
+    recipe, behind = model_parts.with_labels(recipe, behind, rows)
     folder = behind.folder
     if recipe.max_seq_length:
         # What a model was trained with is what its folder declares.
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
-    rows = head_tables.as_numbered(run_rows.read(long, objectives, call.note, given.rows), objectives, behind.heads)
+    rows = head_tables.as_numbered(rows, objectives, behind.heads)
     widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
     rows = teachers.attached(rows, recipe, objectives, widths, call.note)
     trackers.require(recipe)
-    measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, call.note)
+    measured_on = evaluation.read(long, list(rows.values()), folder, behind.heads, tokenizer, call.note)
     if start:
         best.require_same(start, measured_on)
     return ReadRecipe(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
-
-
-def with_labels(recipe: Recipe, source: ModelFolder, given: Given = NOTHING) -> Recipe:
-    """The recipe, whose heads for classes have the labels of the data where it gives none."""
-    long = long_form(recipe, head_tables.codes(source))
-    if not head_tables.lacking_labels(long):
-        return recipe
-    rows = run_rows.read(long, objective_tables.losses(long), lambda said: None, given.rows)
-    heads = head_tables.with_labels(long, rows).heads
-    return replace(recipe, heads=heads, dense=None, fsq="")
 
 
 def _checked(recipe: Recipe, call: Call) -> Recipe:

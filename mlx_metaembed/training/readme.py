@@ -8,6 +8,8 @@ from mlx_metaembed.cards.products import product
 from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.recipe import Recipe, as_toml
+from mlx_metaembed.recipe.long_form import code_levels, named_widths
+from mlx_metaembed.recipe.short_form import own_heads, short_form
 from mlx_metaembed.recipe.tables import TABLES, written
 from mlx_metaembed.training.evaluation import PREFIX
 from mlx_metaembed.training.metrics import ends
@@ -32,7 +34,8 @@ def readme(
     metrics: list[dict],
     engine: str = "",
 ) -> str:
-    """The text. `folder` is what the run gives, `source` where its licence stands: the base or an earlier checkpoint.
+    """The text. `folder` is what the run gives, `source` where its licence stands: the base or an earlier checkpoint;
+    `recipe` is as tables.
 
     `base` is an adapter's own base as its files name it, None for a whole model; `rows` those of the data.
     """
@@ -44,7 +47,8 @@ def readme(
         f"{called}, fine-tuned on {recipe.data_name} ({size}) with mlx-metaembed. It maps texts to {WHAT[folder.head]}."
     )
     body = [said, usage(folder, name, base=base), "## Training", _table(recipe, called, size, metrics, engine)]
-    body += [f"```toml\n{_settings(recipe)}\n```", "## The vectors"]
+    short = short_form(recipe, own_heads(recipe))
+    body += [f"```toml\n{_settings(short)}\n```", "## The vectors"]
     return card.card(folder, title=name, body="\n\n".join(body), base=hub, carried=card.inherited(source.trunk_path))
 
 
@@ -61,10 +65,10 @@ def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: 
     rows: dict[str, object] = {"Base model": called, "Data": f"{recipe.data_name}, {size}"}
     rows["Trained"] = WAYS[recipe.train].format(lora_rank=recipe.lora_rank, lora_alpha=recipe.lora_alpha)
     rows["Loss"] = ", ".join(map(product, recipe.losses))
-    if recipe.matryoshka:
-        rows["Widths"] = ", ".join(map(str, recipe.matryoshka))
-    if recipe.fsq:
-        rows["Code head"] = f"`codes`, FSQ {recipe.fsq}"
+    if widths := named_widths(recipe):
+        rows["Widths"] = ", ".join(map(str, widths))
+    if codes := code_levels(recipe):
+        rows["Code head"] = "; ".join(f"`{name}`, FSQ {levels}" for name, levels in codes.items())
     if metrics:
         last = metrics[-1]
         rows["Steps"] = f"{last['step']:,} of {last['steps']:,}"

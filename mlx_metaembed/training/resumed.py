@@ -7,6 +7,8 @@ from pathlib import Path
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
+from mlx_metaembed.recipe.short_form import own_heads, short_form
+from mlx_metaembed.recipe.tables import TABLES
 from mlx_metaembed.training import checkpoint, claim, defaults, head_tables
 from mlx_metaembed.training.plan.choices import CHANGED
 
@@ -44,7 +46,17 @@ def settings(recipe: Recipe, out: Path) -> Recipe:
             f"--resume continues the run as it was begun; {', '.join(wrong)} would change it. "
             f"May change: {', '.join(sorted(_free(before) - {'out'}))}"
         )
-    return recipe
+    return replace(before, **{name: getattr(recipe, name) for name in _free(before)})
+
+
+def _with_labels(recipe: Recipe, before: Recipe) -> Recipe:
+    """The recipe, whose heads for classes have the labels that the run had found in its data where it gives none."""
+    tables, lacking = long_form(recipe).heads, head_tables.lacking_labels(long_form(recipe))
+    if not lacking:
+        return recipe
+    begun = {table.name: table for table in before.heads}
+    heads = tuple(begun.get(table.name, table) if table.name in lacking else table for table in tables)
+    return replace(recipe, heads=heads, dense=None, fsq="")
 
 
 def _with_labels(recipe: Recipe, before: Recipe) -> Recipe:
@@ -63,10 +75,21 @@ def _free(before: Recipe) -> set[str]:
     return FREE_ON_RESUME - ({"chunk_tokens", "memory"} if before.dropout else set())
 
 
-def _changed(recipe: Recipe, before: Recipe) -> list[str]:
-    """The settings that would change a run, and are not those that it was begun with."""
-    names = [field.name for field in fields(Recipe) if field.name not in _free(before)]
-    return [name for name in names if getattr(recipe, name) != getattr(before, name)]
+def _changed(recipe: Recipe, before: Recipe) -> dict[str, tuple[object, object]]:
+    """The settings that would change a run, and are not those that it was begun with: both values by name.
+
+    The same as tables and in the short form is no change.
+    """
+    own = own_heads(long_form(before))
+    now, then = (long_form(each, own) for each in (recipe, before))
+    if any(getattr(now, name) != getattr(then, name) for name, _ in TABLES.values()):
+        # People know the short form's words where they wrote those.
+        now, then = (short_form(each, own) for each in (now, then))
+    tables = {name: f"[[{kind}]]" for kind, (name, _) in TABLES.items()}
+    pairs = {field.name: (getattr(now, field.name), getattr(then, field.name)) for field in fields(Recipe)}
+    return {
+        tables.get(name, name): pair for name, pair in pairs.items() if name not in _free(before) and pair[0] != pair[1]
+    }
 
 
 def start(out: Path, note: Callable[[str], None]) -> Path | None:
@@ -78,7 +101,7 @@ def start(out: Path, note: Callable[[str], None]) -> Path | None:
     if newest:
         asked, trained = Recipe(**claim.settings(out)), Recipe(**claim.settings(newest))
         if wrong := _changed(asked, trained):
-            shown = ", ".join(f"{name} = {getattr(asked, name)!r} ({getattr(trained, name)!r} there)" for name in wrong)
+            shown = ", ".join(f"{name} = {now!r} ({then!r} there)" for name, (now, then) in wrong.items())
             changed = f"{out / claim.SETTINGS} was changed since {newest.name} was written: {shown}."
             raise CallError(changed + claim.kept_settings(out))
     return newest

@@ -236,6 +236,14 @@ WRONG = {
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
         "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
     ),
+    "labels of nothing": (
+        PAIRS + head("classification") + on(),
+        "[[head]] other: labels are missing; give them, or an objective on it whose data has them",
+    ),
+    "labels beside another fault": (
+        CLASSES.replace("labelled.jsonl", "none.jsonl") + "weight = -1\n" + head("classification", name="kinds"),
+        "objective 'kinds': weight = -1, expected 0 or more",
+    ),
     "labels in two orders": (
         CLASSES
         + '[[objective]]\ndata = "rows"\nhead = "more"\nloss = "cross_entropy"\n'
@@ -379,6 +387,20 @@ def test_all_faults_of_a_kind_come_at_once(work: Path, monkeypatch: pytest.Monke
     assert re.findall(r"- (\w+) is the short form of what the tables (\S+) say", found) == [
         ("no_header", "[[data]]"),
         ("fsq", "[[head]]"),
+    ]
+    # Of what a wrong head would give nothing is said.
+    mixed = PAIRS + head("lexicl") + head("lexical", name="words") + head("dense", 'features = "64"\n', "dense")
+    mixed += on("info_nec") + on(more='name = "wide"\nmatryoshka = [64]\n') + on(more='name = "a"\nhead = "other"\n')
+    mixed += on("triplet", 'head = "lost"\nmargin = "1"\n') + on("distillation", 'head = "words"\n')
+    found = refused(work, monkeypatch, mixed)
+    assert [line[:41] for line in found.split("\n  - ")[1:]] == [
+        "[[head]] dense: a dense head has features",
+        "[[head]] other: type 'lexicl' is not know",
+        "objective 'lost': there is no head 'lost'",
+        "objective 'dense': loss 'info_nec' is not",
+        "objective 'lost': margin = '1', expected ",
+        "objective 'words': distillation takes vec",
+        "objective 'words': distillation takes tea",
     ]
     both = TAUGHT + teacher("nan.npy") + teacher("none.npy").replace("large", "small")
     assert refused(work, monkeypatch, both).count("\n  - ") == 2

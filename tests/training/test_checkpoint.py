@@ -151,7 +151,7 @@ def test_without_a_whole_checkpoint_nothing_is_offered(stopped: tuple[Recipe, di
             "learning_rate = 0.002 (0.001",
         ),
         (lambda text: text[:40] + "=", "is not TOML"),
-        (lambda text: text + "sead = 1\n", "did you mean 'seed'"),
+        (lambda text: "sead = 1\n" + text, "did you mean 'seed'"),
         (lambda text: text.replace("batch_size = 8", 'batch_size = "8"'), "batch_size"),
     ],
 )
