@@ -16,6 +16,7 @@ from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.training import (
+    batch_samplers,
     best,
     checkpoint,
     claim,
@@ -57,6 +58,7 @@ class Read:
     folder: ModelFolder
     objectives: tuple[Objective, ...]
     rows: dict[str, Rows]
+    samplers: dict[str, str]
     evaluation: Evaluation | None
 
     @property
@@ -119,11 +121,12 @@ def _read(recipe: Recipe, given: Given, resume: bool, lock: Lock, note: Callable
     rows = head_tables.as_numbered(run_rows.read(long, objectives, note, given.rows), objectives, behind.heads)
     widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
     rows = teachers.attached(rows, recipe, objectives, widths, note)
+    samplers = batch_samplers.chosen(recipe, objectives, rows)
     trackers.require(recipe)
     measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, note)
     if start:
         best.require_same(start, measured_on)
-    return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
+    return Read(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, samplers, measured_on)
 
 
 def with_labels(recipe: Recipe, source: ModelFolder, given: Given = NOTHING) -> Recipe:
@@ -260,7 +263,8 @@ def _loaded(
         at_head_rate=model_parts.at_head_rate(recipe, read.folder),
         plan=planned.plan,
         sources=tuple(
-            Source(name, rows, rows.tokens(store.lengths), weights[name]) for name, rows in numbered.rows.items()
+            Source(name, rows, rows.tokens(store.lengths), weights[name], read.samplers[name])
+            for name, rows in numbered.rows.items()
         ),
         store=store,
         vectors=vectors,
