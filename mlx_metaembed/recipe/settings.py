@@ -118,6 +118,12 @@ class Recipe:
     steps_per_report: int = setting(1, "Steps between rows of metrics.jsonl.")
     report_to: tuple[str, ...] = setting((), "Also log to tensorboard, wandb (Weights & Biases), or both.")
     max_characters: int = setting(100_000, "A text this long is an error, since the model reads its start only.")
+    batch_sampler: str = setting(
+        "auto",
+        "Which rows share a batch: any of like length, none with a text of another (no_duplicates), or several of each "
+        "label (group_by_label). auto: by label where a loss compares texts by their labels, else by length.",
+        ("auto", "batch_sampler", "no_duplicates", "group_by_label"),
+    )
     multi_dataset_batch_sampler: str = setting(
         "proportional",
         "Which data set a batch is from, where there are several: every row once, one batch of each in turn, or drawn "

@@ -11,6 +11,7 @@ from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.training import (
+    batch_samplers,
     best,
     claim,
     evaluation,
@@ -41,6 +42,7 @@ class ReadRecipe:
     folder: ModelFolder
     objectives: tuple[Objective, ...]
     rows: dict[str, Rows]
+    samplers: dict[str, str]
     evaluation: Evaluation | None
 
     @property
@@ -72,11 +74,12 @@ def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
     rows = head_tables.as_numbered(rows, objectives, behind.heads)
     widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
     rows = teachers.attached(rows, recipe, objectives, widths, call.note)
+    samplers = batch_samplers.chosen(recipe, objectives, rows)
     trackers.require(recipe)
     measured_on = evaluation.read(long, list(rows.values()), folder, behind.heads, tokenizer, call.note)
     if start:
         best.require_same(start, measured_on)
-    return ReadRecipe(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, measured_on)
+    return ReadRecipe(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, samplers, measured_on)
 
 
 def _checked(recipe: Recipe, call: Call) -> Recipe:

@@ -10,7 +10,7 @@ from itertools import count
 
 import numpy as np
 
-from mlx_metaembed.training import batches
+from mlx_metaembed.training import batch_samplers, batches
 from mlx_metaembed.training.batches import TokenizedRows
 
 SAMPLERS = ("proportional", "round_robin", "weighted")
@@ -20,12 +20,16 @@ ORDER = 2**32
 
 @dataclass(frozen=True)
 class Source:
-    """A data set of a run, tokenised; `tokens` int64 [R] are those of each row's texts together."""
+    """A data set of a run, tokenised; `tokens` int64 [R] are those of each row's texts together.
+
+    `sampler` says which rows share a batch (see batch_samplers.py).
+    """
 
     name: str
     rows: TokenizedRows
     tokens: np.ndarray
     weight: float = 1.0
+    sampler: str = batch_samplers.PLAIN
 
 
 def steps_per_epoch(sizes: Sequence[int], batch_size: int, sampler: str) -> int:
@@ -64,4 +68,4 @@ def _stream(source: Source, batch_size: int, seed: int, number: int, at: int) ->
     for again in count():
         # A run of one set has the order that it had before there were several.
         key = (seed, number) if not (at or again) else (seed, number, at, again)
-        yield from batches.epoch(source.tokens, batch_size, seed=key)
+        yield from batch_samplers.sampled(source.sampler, source.rows, source.tokens, batch_size, seed=key)
