@@ -1,5 +1,6 @@
 """`metaembed compare`: several models on the same data: quality, speed and bytes."""
 
+import os
 from pathlib import Path
 
 import click
@@ -60,8 +61,8 @@ def command(
     from mlx_metaembed.evaluate import comparison
     from mlx_metaembed.files import disk
 
-    if out is not None and out.exists() and not out.is_dir():
-        raise CallError(f"--out {out} is a file; expected the name of a folder")
+    if out is not None:
+        _require_folder(out)
     settings = {"task": task, "ks": ks, "seed": seed, "ignore_identical_ids": ignore_identical_ids}
     settings |= {"columns": columns, "no_header": no_header, "max_characters": max_characters}
     comparison.require_comparable(models, max_seq_length)
@@ -81,6 +82,15 @@ def command(
         with disk.replacing_file(out / RESULTS) as partial:
             disk.write_json(partial, result)
     answer(result, as_json, _lines(rows, {data: each.figures for data, each in tasks.items()}, draws))
+
+
+def _require_folder(out: Path) -> None:
+    """Raise CallError where no folder can be at `out`, or it can't be written into: before anything is measured."""
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise CallError(f"--out {out}: {there} is a file; expected the name of a folder")
+    if not os.access(there, os.W_OK):
+        raise CallError(f"--out {out}: {there} can't be written into; choose another folder")
 
 
 def _read(files: tuple[str, ...], settings: dict) -> dict:
@@ -106,10 +116,12 @@ def _read(files: tuple[str, ...], settings: dict) -> dict:
 def _lines(rows: list[dict], figures: dict[str, tuple[str, ...]], draws: int) -> list[str]:
     """The table: a line a figure and model, data after data; speed and bytes stand beside the first figure."""
     lines: list[dict] = []
+    short = [Path(data).name for data in figures]
     for data, names in figures.items():
         for figure in names:
             for row in (row for row in rows if row["data"] == data):
-                line = {"data": Path(data).name, "figure": figure, "model": row["name"], "value": _ranged(row, figure)}
+                shown = Path(data).name if short.count(Path(data).name) == 1 else data
+                line = {"data": shown, "figure": figure, "model": row["name"], "value": _ranged(row, figure)}
                 line["difference"] = _ranged(row, f"{figure}_difference", sign="+")
                 lines.append(line | (_cost(row) if figure == names[0] else {}))
     said = f"[95 % intervals of {draws:,} draws]; difference: to {rows[0]['name']}, on the same rows" if draws else ""

@@ -51,11 +51,13 @@ def test_a_row_per_model_and_data_with_the_difference_to_the_first(engine_name, 
     assert second["ndcg@10_difference"] == second["ndcg@10"] - first["ndcg@10"]
 
 
-def test_a_copy_does_not_differ(tiny, pairs, tmp_path):
+def test_the_difference_is_to_the_first_and_a_copy_has_none(tiny, other, pairs, tmp_path):
     copy = shutil.copytree(tiny, tmp_path / "copy")
-    _, second = compare([str(tiny), str(copy)], {"pairs": read(pairs)}, engine="mlx", draws=20)
+    models = [str(tiny), str(other), str(copy)]
+    _, second, third = compare(models, {"pairs": read(pairs)}, engine="mlx", draws=20)
+    assert second["mrr@10_difference"] != 0
     ends = ("difference", "difference_low", "difference_high", "p")
-    assert [second[f"mrr@10_{end}"] for end in ends] == [0.0, 0.0, 0.0, 1.0]
+    assert [third[f"mrr@10_{end}"] for end in ends] == [0.0, 0.0, 0.0, 1.0]
 
 
 def test_without_draws_there_are_no_intervals(tiny, other, pairs):
