@@ -17,6 +17,7 @@ VERBS = {
     "train": "Fine-tune a model on pairs or triplets, from a recipe or from options.",
     "embed": "Texts in, vectors out.",
     "eval": "Measure a model on data: search, similarity, classes, clusters; at several widths and as codes.",
+    "compare": "Several models on the same data: quality with intervals, latency, throughput, bytes.",
     "export": "Write a model for other tools: sentence-transformers, or quantized for MLX.",
     "index": "Build a search index over a corpus.",
     "search": "Ask an index.",

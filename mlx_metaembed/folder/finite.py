@@ -7,7 +7,8 @@ import numpy as np
 
 from mlx_metaembed.errors import JobError
 from mlx_metaembed.files import safetensors
-from mlx_metaembed.folder import SIDE, ModelFolder
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.weight_files import weight_files
 
 
 def require(found: np.ndarray, folder: ModelFolder, dtype: str) -> np.ndarray:
@@ -15,7 +16,7 @@ def require(found: np.ndarray, folder: ModelFolder, dtype: str) -> np.ndarray:
     if np.isfinite(found).all():
         return found
     heading = f"{folder.path} gives vectors that are not finite (NaN or infinity)."
-    wrong = list(not_finite(_files(folder)))
+    wrong = list(not_finite(weight_files(folder)))
     if wrong:
         listed = "\n".join(f"  - {line}" for line in wrong[:20])
         more = f"\n  - and {len(wrong) - 20} more" if len(wrong) > 20 else ""
@@ -33,11 +34,3 @@ def not_finite(paths: Iterable[Path]) -> Iterator[str]:
                 array = safetensors.read_tensor(tensor)
                 if count := array.size - np.count_nonzero(np.isfinite(array)):
                     yield f"{name}: {count:,} of {array.size:,} numbers are NaN or infinite"
-
-
-def _files(folder: ModelFolder) -> list[Path]:
-    """Where a model's weights lie: the trunk's, an adapter's, the Dense modules', the heads'."""
-    others = [folder.path / module.path / "model.safetensors" for module in folder.dense_modules]
-    others.append(folder.path / SIDE / "heads.safetensors")
-    others += [*folder.adapter.glob("adapter*.safetensors")] if folder.adapter else []
-    return [*folder.weights(), *(path for path in others if path.is_file())]
