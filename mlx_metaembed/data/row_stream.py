@@ -15,7 +15,8 @@ from mlx_metaembed.data.records import Take
 from mlx_metaembed.data.rows import Retrieval
 from mlx_metaembed.errors import CallError
 
-NAMES = frozenset({name for shape in (*shapes.SHAPES, shapes.TEXTS) for name in shape.texts})
+TARGETS = {"label", "gold_label", "score"}
+NAMES = frozenset(name for shape in (*shapes.SHAPES, shapes.TEXTS) for name in shape.texts if name not in TARGETS)
 """Columns that hold a row's texts; those of negatives go by more names."""
 AS_TEXT = ("csv", "sqlite")
 """Sources whose cells spell lists, and numbers in CSV, as text."""

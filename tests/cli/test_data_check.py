@@ -76,6 +76,13 @@ def test_texts_that_two_files_share(tmp_path, capsys):
     assert status == 0 and "query: of 3 texts 1 stand in" in out
 
 
+def test_labels_are_no_texts(tmp_path, capsys):
+    found = checked(
+        capsys, written(tmp_path / "a.jsonl", [{"text": "one", "label": "a"}, {"text": "two", "label": "a"}])
+    )
+    assert list(found["columns"]) == ["text"]
+
+
 def test_scripts_are_shares_of_letters(tmp_path, capsys):
     found = checked(capsys, written(tmp_path / "a.jsonl", [{"text": "abcde 1"}, {"text": "абвгд 2"}]))
     assert found["scripts"] == {"latin": 0.5, "cyrillic": 0.5}

@@ -52,12 +52,17 @@ def command(
     leaks = Leaks()
     with Progress(None, "rows") as bar:
 
-        def held(where: str, texts: dict) -> None:
+        def counted() -> None:
             bar.update(1)
+            if bar.done % 10_000 == 0:
+                bar.say(f"{bar.done:,} rows")
+
+        def held(where: str, texts: dict) -> None:
+            counted()
             leaks.held(where, texts)
 
         def shown(where: str, texts: dict) -> None:
-            bar.update(1)
+            counted()
             if other:
                 leaks.shown(where, texts)
 
