@@ -31,13 +31,17 @@ def count(
     """
     columns: dict[str, Column] = {}
     rows: set[int] = set()
-    sample, names, total, repeated = Sample(), (), 0, 0
+    targets: dict[int, int] = {}
+    sample, names, total, repeated, contradicted = Sample(), (), 0, 0, 0
 
     def take(where: str, row: dict[str, object]) -> None:
-        nonlocal names, total, repeated
+        nonlocal names, total, repeated, contradicted
         names, total = names or tuple(row), total + 1
         found = row_stream.texts_of(row)
-        rows.add(key("\x1f".join(f"{name}\x1e{text}" for name, texts in found.items() for text in texts)))
+        own = key("\x1f".join(f"{name}\x1e{text}" for name, texts in found.items() for text in texts))
+        target = key("\x1f".join(f"{name}\x1e{row[name]}" for name in sorted(row_stream.TARGETS & row.keys())))
+        rows.add(own ^ target)
+        contradicted += targets.setdefault(own, target) != target
         alone = [text.strip() for name, texts in found.items() if name in row_stream.NAMES for text in texts]
         repeated += len(set(alone)) < len(alone)
         for name, texts in found.items():
@@ -52,6 +56,7 @@ def count(
         "file": str(source),
         "rows": total,
         "duplicate_rows": total - len(rows),
+        "same_texts_other_target": contradicted,
         "rows_with_a_text_twice": repeated,
         "columns": {name: column.result(total) for name, column in columns.items()},
         "scripts": sample.scripts(),

@@ -25,7 +25,7 @@ class Column:
         self.seen: set[int] = set()
         self.rows = self.texts = self.empty = self.short = 0
         self._lengths, self._limit = lengths, limit
-        self._found, self._waiting = array("L"), []
+        self._found, self._waiting = array("I"), []
 
     def add(self, texts: Sequence[str]) -> None:
         """Count a row's texts."""

@@ -96,8 +96,9 @@ def _lines(found: dict, result: dict) -> list[str]:
         if found[key]
     ]
     return [
-        f"{found['file']}: {found['rows']:,} rows, {found['duplicate_rows']:,} of them again, "
-        f"{found['rows_with_a_text_twice']:,} with a text twice. Lengths are {result['unit']}{limit}.",
+        f"{found['file']}: {found['rows']:,} rows; {found['duplicate_rows']:,} stand there before, "
+        f"{found['same_texts_other_target']:,} have the texts of one before and another label or score, "
+        f"{found['rows_with_a_text_twice']:,} have one text twice. Lengths are {result['unit']}{limit}.",
         *table([{"column": name} | counts for name, counts in found["columns"].items()], SHOWN),
         *shares,
     ]
