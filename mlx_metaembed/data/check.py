@@ -38,8 +38,8 @@ def count(
         nonlocal names, total, repeated, contradicted
         names, total = names or tuple(row), total + 1
         found = row_stream.texts_of(row)
-        own = key("\x1f".join(f"{name}\x1e{text}" for name, texts in found.items() for text in texts))
-        target = key("\x1f".join(f"{name}\x1e{row[name]}" for name in sorted(row_stream.TARGETS & row.keys())))
+        own = key("\0\0".join(f"{name}\0{text}" for name, texts in found.items() for text in texts))
+        target = key("\0\0".join(f"{name}\0{row[name]}" for name in sorted(row_stream.TARGETS & row.keys())))
         rows.add(own ^ target)
         contradicted += targets.setdefault(own, target) != target
         alone = [text.strip() for name, texts in found.items() if name in row_stream.NAMES for text in texts]

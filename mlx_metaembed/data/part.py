@@ -80,12 +80,12 @@ def part(
     def take(where: str, row: dict[str, object]) -> None:
         nonlocal names, names_by
         names = names or tuple(row)
-        found = {key(text): text for each in row_stream.texts_of(row).values() for text in each if text.strip()}
-        texts.update(dict.fromkeys(row_stream.texts_of(row)))
-        keys = set(found)
+        found = row_stream.texts_of(row)
+        texts.update(dict.fromkeys(found))
+        keys = {key(text) for each in found.values() for text in each if text.strip()}
         if by and row.get(by) is not None:
             names_by = True
-            keys.add(key(f"\x1f{by}\x1e{row[by]}"))
+            keys.add(key(f"\0{row[by]}"))
         groups.add(keys)
         told()
 

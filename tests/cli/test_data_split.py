@@ -58,6 +58,12 @@ def test_no_group_is_in_both_parts(tmp_path, capsys, parts, seed):
     assert not train & held and len(held) == 2
 
 
+def test_a_group_is_no_text(tmp_path, capsys, parts):
+    rows = [{"text": "1", "room": "0"}, {"text": "0", "room": "2"}, {"text": "room 2", "room": "3"}]
+    _, out, _ = call(capsys, "data", "split", written(tmp_path / "a.jsonl", rows), *parts, "--by", "room", "--json")
+    assert json.loads(out)["groups"] == 3
+
+
 def test_a_csv_file_is_parted_too(tmp_path, capsys, parts):
     (tmp_path / "a.csv").write_text("sentence1,sentence2,score\n" + "".join(f"a {at},b {at},{at}\n" for at in range(6)))
     assert call(capsys, "data", "split", tmp_path / "a.csv", *parts, "--share", 0.5)[0] == 0

@@ -38,6 +38,7 @@ def command(
     `languages`.
     """
     from mlx_metaembed.data.check import Leaks, count
+    from mlx_metaembed.files.installation import command as command_of
 
     if max_seq_length and not model:
         raise CallError("--max-seq-length belongs to --model: without one lengths are characters")
@@ -73,7 +74,7 @@ def command(
     for each in filter(None, (first, second)):
         notes(each["notes"])
     if first["languages"] is None:
-        note("Data: languages are told where py3langid is installed: pip install 'mlx-metaembed[languages]'")
+        note(f"Data: languages are told where py3langid is installed: {command_of('languages')}")
     lines = [*_lines(first, result), *(["", *_lines(second, result)] if second else [])]
     for name, found in (result["leaks"] or {}).items():
         lines.append(
