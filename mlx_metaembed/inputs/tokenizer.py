@@ -78,6 +78,17 @@ class Tokenizer:
             )
         return [self.ended(ids) for ids in found]
 
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text before it is cut, special tokens included, padding left out. Raises as a call does."""
+        require_texts(texts)
+        cut = self._fast.truncation
+        self._fast.no_truncation()
+        try:
+            with tokenizer_files.guarded(f"The tokenizer {self._path} fails"):
+                return [sum(encoding.attention_mask) for encoding in self._fast.encode_batch_fast(list(texts))]
+        finally:
+            self._fast.enable_truncation(**cut)
+
     def ended(self, ids: list[int]) -> list[int]:
         """The ids up to the first that ends a text, in a model that pools there; else all."""
         if self._end is None:
