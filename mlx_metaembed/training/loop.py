@@ -19,6 +19,7 @@ from mlx_metaembed.inputs import chunks
 from mlx_metaembed.training import batches, checkpoint, failures, metrics, sampling
 from mlx_metaembed.training import by_width as by_widths
 from mlx_metaembed.training.batches import Batch
+from mlx_metaembed.training.breakdown import Breakdown, data_sets, loss_ends
 from mlx_metaembed.training.callbacks import Callbacks, Result
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.evaluator import Evaluator
@@ -40,6 +41,7 @@ class Loop:
         self.parts, self.watch, self.recipe = parts, watch, parts.recipe
         self.position, self.saved = parts.position, parts.start
         self.real, self.padded, self.shapes = 0, 0, set()
+        self.breakdown = Breakdown(parts)
         # What the process held before is not the run's.
         self.before, self.peak = parts.footprint, 0
 
@@ -49,7 +51,7 @@ class Loop:
         before = metrics.begin(parts.out, parts.start)
         began = time.perf_counter() - (before[-1]["elapsed_s"] if before else 0.0)
         group_size = recipe.grad_accumulation_steps
-        stream = islice(self._batches(), self.position.step * group_size, None)
+        stream = self.breakdown.onward(self._batches(), self.position.step * group_size, before, group_size)
         row: dict = before[-1] if before else {"loss": None}
         self.evaluator = evaluator = Evaluator(parts, self.watch, before)
         if base := self._guarded(0, evaluator.base):
@@ -65,6 +67,7 @@ class Loop:
             measured = evaluator.take(row)
             if measured or step % recipe.steps_per_report == 0 or step == parts.steps:
                 metrics.append(log, row)
+                self.breakdown.reported()
             self.watch.step(row)
             self._keep_within_budget()
             stopped = self.watch.stopped()
@@ -78,7 +81,8 @@ class Loop:
         if self.chosen is None:
             self._save()
             self.chosen = self.saved
-        first, last = metrics.ends(metrics.read(log)) or (row["loss"], row["loss"])
+        rows = metrics.read(log)
+        first, last = loss_ends(rows) or (row["loss"], row["loss"])
         return Result(
             out=str(parts.out),
             rows=parts.rows,
@@ -96,6 +100,7 @@ class Loop:
             device=parts.engine.device,
             dtype=parts.dtype,
             stopped_early=self.position.step < parts.steps,
+            data_sets=data_sets(rows),
             **evaluator.result(),
         )
 
@@ -127,7 +132,7 @@ class Loop:
     def _step(self, step: int, group: Sequence[Callable[[], Batch]]) -> dict:
         """One update from a group of batches, and its row of metrics."""
         parts, recipe, scale = self.parts, self.recipe, self.position.scale
-        at, tokens, losses, by_width, by_objective = time.perf_counter(), 0, [], {}, {}
+        at, tokens, losses, by_width = time.perf_counter(), 0, [], {}
         optimizer = Optimizer(recipe, step=step, steps=parts.steps, heads=parts.at_head_rate)
         for number, (source, make) in enumerate(group):
             batch = make()
@@ -139,8 +144,7 @@ class Loop:
             seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
             value, each = self._gradient(source, batch, padded, seen, seed=(recipe.seed, step, number))
             losses.append(value / scale.factor)
-            if len(parts.objectives) > 1:
-                by_objective |= {f"loss/{name}": loss for name, loss in each.items()}
+            self.breakdown.add(source, batch, losses[-1], each)
             for outputs in shown:
                 by_width = by_widths.losses(parts.objectives_of(source), parts.engine, batch, outputs)
         loss = sum(losses) / len(losses)
@@ -159,7 +163,7 @@ class Loop:
             "epoch": round(step * recipe.grad_accumulation_steps / self._batches_an_epoch, 4),
             "loss": loss,
             **by_width,
-            **by_objective,
+            **self.breakdown.row(),
             "learning_rate": optimizer.learning_rate,
             "grad_norm": norm if finite else None,
             "tokens_per_second": tokens / (time.perf_counter() - at),
