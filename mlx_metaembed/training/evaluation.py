@@ -13,7 +13,7 @@ import numpy as np
 
 from mlx_metaembed import data
 from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Rows, Scored
-from mlx_metaembed.engine import Engine
+from mlx_metaembed.engine import DENSE, Engine
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.evaluate import model as evaluate
 from mlx_metaembed.evaluate import sts
@@ -23,8 +23,8 @@ from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training.engine_model import Advance, EngineModel
 
-PREFIX = "eval/"
-"""What the names of measures begin with in metrics.jsonl."""
+PREFIX, BY_WIDTH = "eval/", "eval@"
+"""What the names of measures begin with in metrics.jsonl: eval/ndcg@10, and eval@96/ndcg@10 at each width and code."""
 TIMES = 10
 """Evaluations in a run that does not say how many."""
 SHOWN, LONGEST = 3, 60
@@ -42,6 +42,8 @@ class Evaluation:
     code: str | None
     """The code head that is measured, where nothing but code heads trains."""
     key: str
+    widths: tuple[int, ...] = ()
+    """Those that train, whose metric is measured too."""
 
     @property
     def texts(self) -> int:
@@ -62,15 +64,20 @@ class Evaluation:
         return self.model.stores
 
     def measure(self, engine: Engine, chunk_tokens: int, progress: Advance) -> dict[str, float]:
-        """`{"eval/ndcg@10": ...}` of the model that the engine holds now, `metric` first.
+        """`{"eval/ndcg@10": ...}` of the model that the engine holds now, `metric` first; of several widths and code
+        heads also `{"eval@96/ndcg@10": ...}`, the metric of each.
 
         Raises FloatingPointError where its vectors are not finite.
         """
         self.model.engine, self.model.chunk_tokens = engine, chunk_tokens
-        codes = (self.code,) if self.code else ()
-        line = evaluate.measure_model(self.model, self.rows, (self.width,), codes, progress)[-1]
+        widths = dict.fromkeys((self.width,) if self.code else (self.width, *self.widths))
+        codes = [name for name, head in self.model.heads.items() if head.gives == "code"]
+        lines = evaluate.measure_model(self.model, self.rows, tuple(widths), codes, progress)
+        found = {line["name"]: line for line in lines if not self.code or line["name"] in codes}
+        line = found[self.code or str(self.width)]
         names = dict.fromkeys([self.metric, *evaluate.measures(self.rows)])
-        return {PREFIX + name: line[name] for name in names}
+        by_width = {f"{BY_WIDTH}{name}/{self.metric}": each[self.metric] for name, each in found.items()}
+        return {PREFIX + name: line[name] for name in names} | (by_width if len(by_width) > 1 else {})
 
 
 def every(recipe: Recipe, steps: int) -> int:
@@ -119,7 +126,14 @@ def read(
         width=recipe.matryoshka[0] if recipe.matryoshka else folder.output_dimensions,
         code=next((name for name, head in heads.items() if head.gives == "code"), None) if codes_alone else None,
         key=_key(rows),
+        widths=_widths(recipe),
     )
+
+
+def _widths(recipe: Recipe) -> tuple[int, ...]:
+    """The widths of the vectors that train, in the recipe's short form or in its tables."""
+    tables = [table.matryoshka for table in recipe.objectives if DENSE in table.names]
+    return tuple(dict.fromkeys([*recipe.matryoshka, *(width for widths in tables for width in widths)]))
 
 
 def _require_measurable(rows: Kinds, source: str) -> None:
