@@ -68,7 +68,7 @@ def options(contestant: Contestant, work: Path, seed: int | None) -> dict:
         own["rows"] = work / "train.jsonl"
     if "encode_speed" in contestant.module:
         own["vectors"] = vectors(contestant.label, work)
-    if "quality" in contestant.module:
+    if "quality" in contestant.module or "heads" in contestant.module:
         own |= {"held_out": work / "held_out.jsonl", "seed": seed}
     return own
 

@@ -19,15 +19,15 @@ def command(module: str, options: Mapping[str, object]) -> list[str]:
     return words
 
 
-def measure(module: str, options: Mapping[str, object], threads: int | None = None) -> dict:
-    """The JSON object that the program prints last; `threads` limits every library of it.
+def measure(module: str, options: Mapping[str, object], threads: int | None = None, at: Path = ROOT) -> dict:
+    """The JSON object that the program prints last, run in the folder `at`; `threads` limits every library of it.
 
     Raises RuntimeError with the program's last words where it failed.
     """
     words = command(module, options)
     limits = dict.fromkeys(THREADS, str(threads)) if threads else {}
     done = subprocess.run(
-        words, cwd=ROOT, env=os.environ | limits, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        words, cwd=at, env=os.environ | limits, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:

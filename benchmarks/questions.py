@@ -69,6 +69,13 @@ def _loss_memory(engine: str, batch: int) -> Pair:
     return Pair(tiled, plain, ("peak_bytes",), rounds=1, same=("loss", "grad_norm"))
 
 
+def _heads(kind: str) -> Pair:
+    """A head that is trained here and there; dropout is theirs alone, as both come."""
+    ours = Contestant(f"metaembed torch {kind}", f"benchmarks.heads.{OURS}", {"kind": kind})
+    theirs = Contestant(f"{REFERENCE} {kind}", f"benchmarks.heads.{PEERS}", {"kind": kind})
+    return Pair(ours, theirs, ("ndcg@10", "tokens_per_second"), rounds=2, seeds=True)
+
+
 SPEED = ("tokens_per_second",)
 QUESTIONS: dict[str, tuple[Pair, ...]] = {
     "train_speed": (
@@ -96,4 +103,5 @@ QUESTIONS: dict[str, tuple[Pair, ...]] = {
             seeds=True,
         ),
     ),
+    "heads": (_heads("sparse"), _heads("multi_vector")),
 }

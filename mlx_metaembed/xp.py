@@ -6,7 +6,7 @@ array but by `constant`, changes none in place, and never branches on a value.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -53,6 +53,28 @@ def with_gradients(value: Array, at: Sequence[Array], gradients: Sequence[Array]
     for x, gradient in zip(at, gradients, strict=True):
         value = value + xp.sum(stop_gradient(gradient) * (x - stop_gradient(x)))
     return value
+
+
+def with_rows(x: Array, rows: slice, values: Array) -> Array:
+    """`x` with other rows at a slice, in its own memory where the engine can; the old `x` must not be used again."""
+    x[rows] = values
+    return x
+
+
+def with_pull_back(function: Callable[..., Array], pull_back: Callable[..., Sequence[Array]], *given: Array) -> Array:
+    """`function(*given)`, two arrays or more, with a gradient that is written out.
+
+    `pull_back(at, *given)` gives the gradients at all of them for `at`, that at the value. Neither is derived, so that
+    an engine keeps nothing of them but the arguments.
+    """
+    xp = namespace(given[0])
+    if words := getattr(xp, "with_pull_back", None):
+        return words(function, pull_back, *given)
+    if made := getattr(xp, "custom_function", None):
+        whole = made(function)
+        whole.vjp(lambda primals, at, value: tuple(pull_back(at, *primals)))
+        return whole(*given)
+    return function(*given)
 
 
 def relu(x: Array) -> Array:

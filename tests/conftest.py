@@ -30,6 +30,8 @@ ENGINES = ("mlx", "torch")
 NAMED = [name for name in os.environ.get("METAEMBED_TEST_ENGINES", "").split(",") if name]
 PEER = importlib.util.find_spec("sentence_transformers") is not None
 PEFT = importlib.util.find_spec("peft") is not None
+LIBRARIES = {"scikit_learn": importlib.util.find_spec("sklearn") is not None}
+"""Referees of figures, by the name of their fixture."""
 TRACKERS = {
     name: getattr(importlib.util.find_spec(name), "origin", None) is not None for name in ("tensorboard", "wandb")
 }
@@ -84,7 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("peft_library", ["peft"] if PEFT else [])
     if "peft_in_transformers" in metafunc.fixturenames:
         metafunc.parametrize("peft_in_transformers", ["peft"] if PEER and transformers_takes_peft() else [])
-    for name, there in TRACKERS.items():
+    for name, there in (TRACKERS | LIBRARIES).items():
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, [name] if there else [])
     if "exporter" in metafunc.fixturenames:

@@ -26,7 +26,7 @@ FLOORS = (
     ("losses",),
     ("recipe", "engine"),
     ("on_mlx", "on_torch", "embedder"),
-    ("search", "convert"),
+    ("search", "convert", "mining"),
     ("evaluate", "export", "training"),
     ("report",),
     ("cli",),

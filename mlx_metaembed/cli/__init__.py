@@ -11,10 +11,12 @@ from mlx_metaembed.errors import MetaembedError, nearest
 
 VERBS = {
     "convert": "Bring a foreign checkpoint in: a hub id, a folder or a file; out comes a model folder.",
+    "data": "Rows out of what people have: conversations.",
     "plan": "Say what a run would hold in memory and how long a step takes, or what would fit instead.",
+    "mine": "Find hard negatives for pairs, as columns that train reads.",
     "train": "Fine-tune a model on pairs or triplets, from a recipe or from options.",
     "embed": "Texts in, vectors out.",
-    "eval": "Measure retrieval, similarity or classification, at several widths and as codes.",
+    "eval": "Measure a model on data: search, similarity, classes, clusters; at several widths and as codes.",
     "export": "Write a model for other tools: sentence-transformers, or quantized for MLX.",
     "index": "Build a search index over a corpus.",
     "search": "Ask an index.",
@@ -24,26 +26,32 @@ VERBS = {
 
 
 class Verbs(click.Group):
-    """Loads `cli/<verb>.py` on first use; its command is the module's `command`."""
+    """Loads `cli/<verb>.py` on first use; its command is the module's `command`. A verb may be a group of its own."""
+
+    def __init__(self, *args: object, verbs: dict[str, str] = VERBS, package: str = __name__, **settings: object):
+        super().__init__(*args, **settings)
+        self._verbs, self._package = verbs, package
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(VERBS)
+        return list(self._verbs)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in VERBS:
+        if name not in self._verbs:
             return None
-        return importlib.import_module(f"mlx_metaembed.cli.{name}").command
+        return importlib.import_module(f"{self._package}.{name}").command
 
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            context.fail(f"There is no verb {args[0]!r}{nearest(args[0], VERBS) or '.'} Verbs: {', '.join(VERBS)}")
+        known = self._verbs
+        if args and args[0] not in known and not args[0].startswith("-"):
+            context.fail(f"There is no verb {args[0]!r}{nearest(args[0], known) or '.'} Verbs: {', '.join(known)}")
         name, command, rest = super().resolve_command(context, args)
-        _require_once(click.Context(command, info_name=name, parent=context), rest)
+        if not isinstance(command, click.Group):
+            _require_once(click.Context(command, info_name=name, parent=context), rest)
         return name, command, rest
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl(list(self._verbs.items()))
 
 
 def _require_once(context: click.Context, args: list[str]) -> None:

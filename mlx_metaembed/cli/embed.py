@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 )
 @click.option("--image", "as_images", is_flag=True, help="TEXT, and the lines of --input, are files of images.")
 @click.option(
-    "--output", help="Write F.npy (a matrix), F.npz (for heads on tokens) or F.jsonl (a row a text) instead of stdout."
+    "--output",
+    help="Write F.npy (a matrix, and F.npy.json, which says of which texts), F.npz (for heads on tokens) or F.jsonl "
+    "(a row a text) instead of stdout.",
 )
 @click.option("--dims", type=int, help="Cut the vectors to so many features.")
 @click.option("--normalize", is_flag=True, help="Make the length of every vector 1, after any cut.")
@@ -82,6 +85,8 @@ def command(
         raise CallError(f"--output {output}: expected a name that ends in .npy, .npz or .jsonl")
     if output and not Path(output).parent.is_dir():
         raise CallError(f"--output {output}: there is no folder {Path(output).parent}")
+    if output and Path(output).is_dir():
+        raise CallError(f"--output {output} is a folder; expected the name of a file")
     from mlx_metaembed.embedder import load
     from mlx_metaembed.heads.choices import DENSE
 
@@ -111,7 +116,8 @@ def command(
     kind = "image" if as_images else "text"
     rows = [{kind: each} | row for each, row in zip(found, made.rows, strict=True)]
     if output:
-        _write(Path(output), suffix, made.arrays, rows)
+        said = lambda: _made(embedder, head, made.arrays, prompt, f"{kind}s")  # noqa: E731
+        _write(Path(output), suffix, made.arrays, rows, found, said)
     result = {"model": model, f"{kind}s": len(found), "dimensions": made.dimensions, "output": output}
     if as_json:
         answer(result | ({} if output else {"rows": rows}), True, [])
@@ -214,15 +220,40 @@ def _lines(source: str) -> list[str]:
         raise CallError(f"{source} is not UTF-8 text (byte {error.start})") from None
 
 
-def _write(path: Path, suffix: str, arrays: object, rows: list[dict]) -> None:
-    """Write the file whole or not at all. Raises JobError where the disk is full."""
+def _made(embedder: "Embedder", head: str, vectors: "np.ndarray", prompt: str | None, of: str) -> dict:
+    """What a key says of how vectors were made."""
     import numpy as np
 
+    from mlx_metaembed.heads import choices
+    from mlx_metaembed.search import fingerprint
+
+    lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
+    return {
+        "of": of,
+        "model": embedder.name,
+        "fingerprint": fingerprint.of(embedder.folder),
+        "head": head,
+        "prompt": choices.prompt(embedder.folder, prompt)[0] if of == "texts" else "",
+        "width": vectors.shape[1],
+        "normalized": bool((abs(lengths - 1) < 1e-3).all()),
+    }
+
+
+def _write(
+    path: Path, suffix: str, arrays: object, rows: list[dict], texts: list[str], made: Callable[[], dict]
+) -> None:
+    """Write the file whole or not at all, a matrix with its key beside it. Raises JobError where the disk is full."""
+    import numpy as np
+
+    from mlx_metaembed.data import vector_key
     from mlx_metaembed.files import disk, npy
 
     with disk.replacing_file(path) as partial:
         if suffix == ".npy":
-            npy.save(partial, arrays)
+            # The key is renamed first: a matrix of these vectors never stands without it.
+            with disk.replacing_file(vector_key.path_of(path)) as key:
+                npy.save(partial, arrays)
+                vector_key.write(key, partial, texts, made())
             return
         with partial.open("wb") as file:
             if suffix == ".npz":

@@ -47,3 +47,36 @@ def widths(text: str | None, option: str = "--dims") -> tuple[int, ...] | None:
     if not all(part.isdigit() and int(part) for part in parts):
         raise CallError(f"{option} {text!r}: expected whole numbers of 1 or more, like 384,96")
     return tuple(int(part) for part in parts)
+
+
+def task_options(command: Callable) -> Callable:
+    """What rows are measured as, where ranked lists are cut, and what is drawn."""
+    options = (
+        click.option("--task", metavar="NAME", help="What the data is for. Default: as its columns say."),
+        click.option(
+            "--k",
+            "ks",
+            default="10",
+            show_default=True,
+            callback=lambda _context, _option, value: tuple(dict.fromkeys(widths(value, "--k"))),
+            help="Where ranked lists are cut, like 1,10,100.",
+        ),
+        click.option(
+            "--ignore-identical-ids/--keep-identical-ids",
+            default=True,
+            show_default=True,
+            help="Leave a text of the corpus out of the ranking of the query that has its id, as BEIR does.",
+        ),
+        click.option(
+            "--bootstrap",
+            "draws",
+            type=click.IntRange(0),
+            default=1_000,
+            show_default=True,
+            help="Draws from which 95 % intervals are taken; 0 for none.",
+        ),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -5,7 +5,7 @@ names. Nothing after the equals sign leaves a column out on purpose: `score=`.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from mlx_metaembed.data.shapes import ROLES, is_candidates, is_negative
@@ -41,9 +41,10 @@ class Columns:
         return self.chosen.get(name) or name
 
 
-def parse(text: str) -> Columns:
+def parse(text: str, known: Collection[str] = ROLES) -> Columns:
     """The map that `anchor=title,positive=source` spells; a name with a comma in it stands in double quotes.
 
+    `known` are the names that may be filled; where they are those of rows, negatives and their scores may too.
     Raises CallError with all that is wrong: no equals sign, a name that the kit does not know, one given twice.
     """
     try:
@@ -58,8 +59,8 @@ def parse(text: str) -> Columns:
             wrong.append(f"{part!r}: expected NAME=COLUMN, like {EXAMPLE}")
         elif name in chosen:
             wrong.append(f"{name!r} is given twice: {chosen[name]!r} and {source!r}")
-        elif source and name not in ROLES and not is_negative(name) and not is_candidates(name):
-            wrong.append(f"there is no column {name!r} to fill{nearest(name, ROLES)}; known: {', '.join(ROLES)}")
+        elif source and name not in known and not (known is ROLES and (is_negative(name) or is_candidates(name))):
+            wrong.append(f"there is no column {name!r} to fill{nearest(name, known)}; known: {', '.join(known)}")
         else:
             chosen[name] = source
     if wrong:

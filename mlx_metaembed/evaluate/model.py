@@ -1,7 +1,4 @@
-"""A model measured on rows of data: each text encoded once at full width, then a line per width and per code.
-
-The kind of the rows decides the measures: retrieval (pairs too), similarity of scored pairs, classification.
-"""
+"""A model measured on rows of data: each text encoded once at full width, then a line per width and per code."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -9,25 +6,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlx_metaembed.codes.packing import bytes_per_vector
-from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Scored
+from mlx_metaembed.data.rows import Kinds
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate import classification, retrieval, similarity_kept, sts
+from mlx_metaembed.evaluate import bootstrap, similarity_kept
 from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_head
-from mlx_metaembed.search.exact import score_blocks
+from mlx_metaembed.evaluate.judgement import Judgement
+from mlx_metaembed.evaluate.task import Task
+from mlx_metaembed.evaluate.tasks import of
 
 if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
 
-K = 10
-MEASURES = {
-    "retrieval": (f"ndcg@{K}", f"recall@{K}", f"mrr@{K}"),
-    "sts": ("spearman", "pearson"),
-    "classification": ("accuracy", "macro_f1"),
-}
-"""What each task is measured by."""
 Progress = Callable[[int], object]
 Sides = tuple[np.ndarray, np.ndarray]
-"""Vectors of the queries and of what is stored; of scored pairs the two sentences; of labelled texts twice the same."""
+"""Vectors of what asks and of what is stored; of scored pairs the two sentences; of labelled texts twice the same."""
 
 
 def _silent(count: int) -> None:
@@ -36,33 +28,51 @@ def _silent(count: int) -> None:
 
 def measure_model(
     embedder: "Embedder",
-    rows: Kinds,
+    rows: Kinds | Task,
     dims: Sequence[int] | None = None,
     codes: Sequence[str] = (),
     progress: Progress = _silent,
     sides: Sides | None = None,
+    *,
+    figures: Sequence[str] = (),
+    draws: int = 0,
 ) -> list[dict]:
     """One dict per width (`"384"`), code and width (`"int8@384"`) and code head (its name).
 
-    Each has name, dimensions, bytes_per_vector and the task's measures; retrieval adds what is kept of the full-width
-    float32 vectors: kept_spearman, kept_r10, kept_ndcg. `dims` None is the full width; `progress` hears of each step
-    how many of the `texts_to_encode` are done; `sides` are what `encode` gave before. Raises CallError before anything
-    is encoded where a width or code is not there.
+    Each has name, dimensions, bytes_per_vector and the task's figures, at least those in `figures` where some are
+    named; with `draws` each figure's interval beside it. Retrieval adds what is kept of the full-width float32
+    vectors: kept_spearman, kept_r10, kept_ndcg. `dims` None is the full width; `progress` hears of each step how many
+    of the `texts_to_encode` are done; `sides` are what `encode` gave before. Raises CallError before anything is
+    encoded where a width or code is not there.
     """
     widths = tuple(dims or (embedder.dimensions,))
     check_request(embedder, widths, codes)
-    rows = rows.retrieval() if isinstance(rows, Pairs) else rows
-    sides = encode(embedder, rows, progress=progress) if sides is None else sides
-    # Vectors that the folder leaves at their own length are cut as they are: their length is part of the score.
-    settings = {"similarity": embedder.folder.similarity_fn_name, "renormalize": embedder.compares_by_cosine}
-    measure = _measure(rows, at_width(*sides, embedder.dimensions, **settings))
+    task = of(rows)
+    sides = encode(embedder, task, progress=progress) if sides is None else sides
+    wanted = figures or task.figures
+    full = full_width(embedder, sides)
+    whole = task.judge(full, wanted)
     lines = []
-    for width in widths:
-        plain = at_width(*sides, width, **settings)
-        lines.append(measure(plain))
-        lines += [measure(as_code(name, plain)) for name in codes if name in CODES]
-    lines += [measure(coded) for coded in _heads(embedder, sides, codes)]
+    for coded in _each(embedder, sides, widths, codes):
+        found = whole if coded.name == full.name else task.judge(coded, wanted)
+        line = {"name": coded.name, "dimensions": coded.dimensions, "bytes_per_vector": coded.bytes_per_vector}
+        line |= with_intervals(found, draws, task.seed) if draws else found.figures(None)
+        lines.append(line | _kept(task, (full, whole), (coded, found)))
     return lines
+
+
+def full_width(embedder: "Embedder", sides: Sides) -> Coded:
+    """The float vectors of both sides as the model compares them."""
+    return at_width(*sides, embedder.dimensions, **_compared(embedder))
+
+
+def with_intervals(found: Judgement, draws: int = bootstrap.DRAWS, seed: int = 0) -> dict[str, float]:
+    """The figures of a judgement, each with its interval behind it."""
+    ends = bootstrap.intervals(found, draws=draws, seed=seed)
+    line: dict[str, float] = {}
+    for name, value in found.figures(None).items():
+        line |= {name: value} | {key: ends[key] for key in (f"{name}_low", f"{name}_high") if key in ends}
+    return line
 
 
 def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[str]) -> None:
@@ -73,104 +83,66 @@ def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[s
     check_codes(codes, [name for name, head in embedder.heads.items() if head.gives == "code"])
 
 
-def task(rows: Kinds) -> str:
-    """`"retrieval"`, `"sts"` or `"classification"`."""
-    return {Scored: "sts", Labelled: "classification"}.get(type(rows), "retrieval")
+def task(rows: Kinds | Task) -> str:
+    """The name of what rows are for: `"retrieval"`, `"sts"`, ..."""
+    return of(rows).name
 
 
-def measures(rows: Kinds) -> tuple[str, ...]:
-    """The names of what rows are measured by, the one that people report first; more is better."""
-    return MEASURES[task(rows)]
-
-
-def counts(rows: Kinds) -> dict[str, int]:
+def counts(rows: Kinds | Task) -> dict[str, int]:
     """How much the rows hold, in the task's own words."""
-    if isinstance(rows, Scored):
-        return {"pairs": len(rows.scores)}
-    if isinstance(rows, Labelled):
-        return {"texts": len(rows.texts), "labels": len(set(rows.labels))}
-    found = rows.retrieval() if isinstance(rows, Pairs) else rows
-    return {"queries": len(found.queries), "corpus": len(found.corpus)}
+    return of(rows).counts
 
 
-def notes(rows: Kinds) -> list[str]:
-    """What the reader of the rows had to say, and which texts no ranking has."""
-    said = list(rows.notes)
-    if isinstance(rows, Retrieval) and rows.itself:
-        said.append(
-            f"{len(rows.itself):,} queries have the same id as a text of the corpus; that text is left out of their "
-            "rankings, as BEIR does with identical ids"
-        )
-    return said
-
-
-def texts_to_encode(rows: Kinds) -> int:
+def texts_to_encode(rows: Kinds | Task) -> int:
     """How many texts `measure_model` encodes: each distinct one once."""
     return sum(map(len, texts_by_prompt(rows).values()))
 
 
-def texts_by_prompt(rows: Kinds) -> dict[str | None, list[str]]:
+def texts_by_prompt(rows: Kinds | Task) -> dict[str | None, list[str]]:
     """The distinct texts of rows in the order in which they are encoded, by the name of their prompt."""
-    found = rows.retrieval() if isinstance(rows, Pairs) else rows
-    if isinstance(found, Retrieval):
-        sides: dict[str | None, list[str]] = {"query": found.queries, "document": found.corpus}
-    else:
-        sides = {None: found.texts if isinstance(found, Labelled) else [*found.sentence1, *found.sentence2]}
-    return {prompt: list(dict.fromkeys(texts)) for prompt, texts in sides.items()}
+    found: dict[str | None, dict[str, None]] = {}
+    for texts, prompt in of(rows).sides:
+        found.setdefault(prompt, {}).update(dict.fromkeys(texts))
+    return {prompt: list(texts) for prompt, texts in found.items()}
 
 
-def encode(embedder: "Embedder", rows: Kinds, *, progress: Progress = _silent) -> Sides:
+def encode(embedder: "Embedder", rows: Kinds | Task, *, progress: Progress = _silent) -> Sides:
     """Both sides of the rows as the model's vectors at their own length, each distinct text encoded once."""
-
-    def vectors(texts: Sequence[str], prompt: str | None = None) -> np.ndarray:
-        distinct = list(dict.fromkeys(texts))
-        place = {text: at for at, text in enumerate(distinct)}
-        width = embedder.folder.dimensions
-        found = embedder.encode(distinct, prompt_name=prompt, truncate_dim=width, progress=progress)
-        return found[[place[text] for text in texts]]
-
-    if isinstance(rows, Retrieval):
-        return vectors(rows.queries, "query"), vectors(rows.corpus, "document")
-    if isinstance(rows, Labelled):
-        found = vectors(rows.texts)
-        return found, found
-    both = vectors([*rows.sentence1, *rows.sentence2])
-    return both[: len(rows.sentence1)], both[len(rows.sentence1) :]
+    found, places = {}, {}
+    for prompt, texts in texts_by_prompt(rows).items():
+        settings = {"prompt_name": prompt, "truncate_dim": embedder.folder.dimensions}
+        found[prompt] = embedder.encode(texts, **settings, progress=progress)
+        places[prompt] = {text: at for at, text in enumerate(texts)}
+    first, second = (found[prompt][[places[prompt][text] for text in texts]] for texts, prompt in of(rows).sides)
+    return first, second
 
 
-def _heads(embedder: "Embedder", sides: Sides, codes: Sequence[str]) -> Iterator[Coded]:
+def _each(embedder: "Embedder", sides: Sides, widths: Sequence[int], codes: Sequence[str]) -> Iterator[Coded]:
+    """The sides at each width, each width as each code, and what each code head makes of them."""
+    for width in widths:
+        plain = at_width(*sides, width, **_compared(embedder))
+        yield plain
+        yield from (as_code(name, plain) for name in codes if name in CODES)
     for name in codes:
         if name not in CODES:
             coded = [embedder.apply(name, vectors) for vectors in sides]
             yield of_head(name, *coded, bytes_per_vector(embedder.heads[name].levels))
 
 
-def _measure(rows: Kinds, full: Coded) -> Callable[[Coded], dict]:
-    """The function from a `Coded` to its line; for retrieval it holds the full-width result to compare with."""
-    if isinstance(rows, Scored):
-        return lambda coded: _facts(coded) | sts.measure(coded.queries, coded.stored, rows.scores)
-    if isinstance(rows, Labelled):
-        return lambda coded: _facts(coded) | classification.measure(coded.queries, coded.stored, rows.labels, K)
-
-    def of(coded: Coded) -> tuple[np.ndarray, dict[str, float]]:
-        blocks = score_blocks(coded.queries, coded.stored, similarity=coded.similarity)
-        ranked = retrieval.ranked_without(blocks, rows.itself, K)
-        return ranked, retrieval.measure_ranked(ranked, rows.relevant, K)
-
-    nearest, best = of(full)
-    sides = (full.queries, full.stored)
-
-    def line(coded: Coded) -> dict:
-        ranked, found = (nearest, best) if coded.name == full.name else of(coded)
-        kept = {
-            "kept_spearman": similarity_kept.cosine_spearman(sides, (coded.queries, coded.stored)),
-            "kept_r10": similarity_kept.neighbours_kept(nearest, ranked),
-            "kept_ndcg": similarity_kept.ndcg_ratio(best[f"ndcg@{K}"], found[f"ndcg@{K}"]),
-        }
-        return _facts(coded) | found | kept
-
-    return line
+def _compared(embedder: "Embedder") -> dict:
+    """How vectors are compared. Those that the folder leaves at their own length keep it: it is part of the score."""
+    return {"similarity": embedder.folder.similarity_fn_name, "renormalize": embedder.compares_by_cosine}
 
 
-def _facts(coded: Coded) -> dict:
-    return {"name": coded.name, "dimensions": coded.dimensions, "bytes_per_vector": coded.bytes_per_vector}
+def _kept(task: Task, full: tuple[Coded, Judgement], coded: tuple[Coded, Judgement]) -> dict:
+    """What is left of the full-width vectors, where a task ranks a corpus."""
+    (before, whole), (after, found) = full, coded
+    if whole.ranked is None:
+        return {}
+    sides = ((before.queries, before.stored), (after.queries, after.stored))
+    ndcg = (each.figures(None)[task.main] for each in (whole, found))
+    return {
+        "kept_spearman": similarity_kept.cosine_spearman(*sides),
+        "kept_r10": similarity_kept.neighbours_kept(whole.ranked, found.ranked),
+        "kept_ndcg": similarity_kept.ndcg_ratio(*ndcg),
+    }

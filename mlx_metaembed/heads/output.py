@@ -3,11 +3,14 @@
 n texts, L tokens a text, D features, V words.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
-from mlx_metaembed.xp import Array, constant, namespace, normalize
+from mlx_metaembed.xp import Array, constant, namespace, normalize, stop_gradient
 
 GIVES = ("vector", "code", "sparse", "tokens", "scores")
 
@@ -27,9 +30,49 @@ class Output:
     mask: np.ndarray | None = None
     mean: bool = False
 
+    def __len__(self) -> int:
+        """Texts."""
+        return self.values.shape[0]
 
-def take(output: Output, rows: np.ndarray) -> Output:
+    @property
+    def array(self) -> Array:
+        """One of the output's arrays, which tells the engine."""
+        return self.values
+
+
+@dataclass(frozen=True)
+class WordOutput:
+    """A sparse output by word as training has it: the dot products of the batch's texts with one another.
+
+    `products` [n, n] are of all texts, and this output's are those of the numbers `rows` int32 [m]. The weights
+    themselves are computed where a loss asks for `values` [m, V], and held then.
+    """
+
+    products: Array
+    rows: np.ndarray
+    weigh: Callable[[], Array]
+    gives: ClassVar[str] = "sparse"
+    ids: ClassVar[None] = None
+    mask: ClassVar[None] = None
+    mean: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def array(self) -> Array:
+        return self.products
+
+    @cached_property
+    def values(self) -> Array:
+        weights = self.weigh()
+        return namespace(weights).take(weights, constant(self.rows, weights), axis=0)
+
+
+def take(output: Output | WordOutput, rows: np.ndarray) -> Output | WordOutput:
     """The output of some texts, by their numbers int32 [m], in that order; a number may come twice."""
+    if isinstance(output, WordOutput):
+        return replace(output, rows=output.rows[rows])
     values = namespace(output.values).take(output.values, constant(rows, output.values), axis=0)
     ids, mask = (None if x is None else x[rows] for x in (output.ids, output.mask))
     return replace(output, values=values, ids=ids, mask=mask)
@@ -40,15 +83,8 @@ def cut(output: Output, width: int) -> Output:
     return replace(output, values=normalize(output.values[..., :width]))
 
 
-def used_words(output: Output) -> Array:
-    """Which words weigh more than 0 in any text, bool [V], of a sparse output by word."""
-    return namespace(output.values).max(output.values, axis=0) > 0
-
-
-def keep_words(output: Output, words: np.ndarray) -> Output:
-    """A sparse output by word with the columns of `words` int32 [W] alone.
-
-    Where those are all that weigh more than 0 in a batch, every score and gradient of it stays as it was.
-    """
-    kept = namespace(output.values).take(output.values, constant(words, output.values), axis=1)
-    return replace(output, values=kept)
+def detached(output: Output | WordOutput) -> Output | WordOutput:
+    """The output without its history."""
+    if isinstance(output, WordOutput):
+        return replace(output, products=stop_gradient(output.products), weigh=lambda: stop_gradient(output.weigh()))
+    return replace(output, values=stop_gradient(output.values))

@@ -1,9 +1,9 @@
 """SPLADE: the masked-language-model head on every token, pooled to one weight a word of the vocabulary.
 
-arXiv:2109.10086; log1p_relu is OpenSearch's, arXiv:2504.14839. B texts, L tokens, D features, V words.
+arXiv:2109.10086; log1p_relu is OpenSearch's, arXiv:2504.14839. B texts, L tokens, D features, V words, W of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,6 +15,9 @@ from mlx_metaembed.xp import Array, layer_norm, masked, namespace, relu
 
 WORDS_AT_ONCE = 4096
 """Columns of the logits [B, L, V] that are held together."""
+OF_HIDDEN = ("dense.", "norm.")
+"""What the names of the weights begin with that come before the decoder."""
+PullBack = Callable[[Array], tuple[Array, Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,55 @@ class Splade:
 
     def __call__(self, weights: Mapping[str, Array], states: Array, ids: Array, mask: Array) -> Array:
         """States [B, L, D] and mask bool [B, L] to weights float32 [B, V], none below 0; `ids` do not matter."""
+        return self.by_word(weights, self.hidden(weights, states), mask)
+
+    def hidden(self, weights: Mapping[str, Array], states: Array) -> Array:
+        """States [B, L, D] as the decoder takes them, float32, of the weights of OF_HIDDEN alone."""
         xp = namespace(states)
         x = xp.matmul(xp.astype(states, xp.float32), weights["dense.weight"].T)
         x = ACTIVATIONS[self.hidden_act](x + weights["dense.bias"] if "dense" in self.biases else x)
-        x = layer_norm(x, weights["norm.weight"], weights.get("norm.bias"), self.layer_norm_eps)
-        blocks = [
-            self._pooled(weights, x, mask[:, :, None], slice(first, min(first + WORDS_AT_ONCE, self.vocabulary)))
-            for first in range(0, self.vocabulary, WORDS_AT_ONCE)
-        ]
-        return xp.concatenate(blocks, axis=1)
+        return layer_norm(x, weights["norm.weight"], weights.get("norm.bias"), self.layer_norm_eps)
+
+    def by_word(self, weights: Mapping[str, Array], x: Array, mask: Array) -> Array:
+        """What `hidden` gave [B, L, D] to the weights of all words [B, V]."""
+        blocks = [self.weigh(*self.decoder(weights, words), x, mask)[0] for words in self.blocks(WORDS_AT_ONCE)]
+        return namespace(x).concatenate(blocks, axis=1)
+
+    def blocks(self, width: int) -> list[slice]:
+        """All words, `width` at a time."""
+        return [slice(first, min(first + width, self.vocabulary)) for first in range(0, self.vocabulary, width)]
+
+    def decoder(self, weights: Mapping[str, Array], words: slice) -> tuple[Array, Array | None]:
+        """The decoder of some words [W, D] float32, and its bias [W] where it has one."""
+        xp = namespace(weights["decoder.weight"])
+        bias = weights["decoder.bias"][words] if "decoder" in self.biases else None
+        return xp.astype(weights["decoder.weight"][words], xp.float32), bias
+
+    def weigh(self, decoder: Array, bias: Array | None, x: Array, mask: Array) -> tuple[Array, PullBack]:
+        """The weights [B, W] of a decoder's words, and the gradient at them to those at x, decoder and bias.
+
+        Tokens with the largest logit of a word share its gradient evenly.
+        """
+        xp = namespace(x)
+        logits = xp.matmul(x, decoder.T)
+        logits = masked(logits if bias is None else logits + bias, mask[:, :, None])
+        # Both activations rise, so the largest logit gives the largest weight.
+        largest = self.pooling_strategy == "max"
+        pooled = xp.max(logits, axis=1) if largest else logits
+        weights = self._activated(pooled) if largest else xp.sum(self._activated(pooled), axis=1)
+
+        def back(at: Array) -> tuple[Array, Array, Array]:
+            if largest:
+                found = logits == pooled[:, None, :]
+                share = at * self._slope(pooled) / xp.sum(xp.astype(found, xp.float32), axis=1)
+                at_logits = xp.where(found, share[:, None, :], 0.0)
+            else:
+                at_logits = at[:, None, :] * self._slope(logits)
+            at_logits = at_logits.reshape(-1, at_logits.shape[-1])
+            at_x, at_decoder = xp.matmul(at_logits, decoder), xp.matmul(at_logits.T, x.reshape(-1, x.shape[-1]))
+            return at_x.reshape(x.shape), at_decoder, xp.sum(at_logits, axis=0)
+
+        return weights, back
 
     def output(self, values: Array, ids: np.ndarray, mask: np.ndarray) -> Output:
         """What the call gave [B, V], as losses take it: by word."""
@@ -59,18 +102,14 @@ class Splade:
         """What the call gave [B, V], as each text's ids and weights."""
         return [(np.flatnonzero(row), row[np.flatnonzero(row)]) for row in output]
 
-    def _pooled(self, weights: Mapping[str, Array], x: Array, mask: Array, words: slice) -> Array:
-        """The weights of some words, [B, W]."""
-        xp = namespace(x)
-        logits = xp.matmul(x, xp.astype(weights["decoder.weight"][words], xp.float32).T)
-        if "decoder" in self.biases:
-            logits = logits + weights["decoder.bias"][words]
-        if self.pooling_strategy == "max":
-            # Both activations rise, so the largest logit gives the largest weight.
-            return self._activated(xp.max(masked(logits, mask), axis=1))
-        return xp.sum(self._activated(masked(logits, mask)), axis=1)
-
     def _activated(self, logits: Array) -> Array:
         xp = namespace(logits)
         once = xp.log1p(relu(logits))
         return xp.log1p(once) if self.activation_function == "log1p_relu" else once
+
+    def _slope(self, logits: Array) -> Array:
+        """That of the activation; 0 where nothing is above 0."""
+        xp = namespace(logits)
+        above = relu(logits)
+        slope = xp.where(logits > 0, 1 / (1 + above), 0.0)
+        return slope / (1 + xp.log1p(above)) if self.activation_function == "log1p_relu" else slope

@@ -1,80 +1,49 @@
-"""InfoNCE over a batch, at one width or several: cosines through `tiles`, each row's own positive by itself."""
+"""Contrastive loss: pairs with the label 1 near each other, those with 0 apart by a margin."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy as np
+from mlx_metaembed.losses.distances import DISTANCES
+from mlx_metaembed.losses.pairs import pair_distances
+from mlx_metaembed.losses.row_faults import binary_faults
+from mlx_metaembed.losses.sample import Sample, Sizes
+from mlx_metaembed.losses.settings import not_above_zero, setting, unknown
+from mlx_metaembed.losses.widths import at_widths
+from mlx_metaembed.xp import Array, namespace, relu
 
-from mlx_metaembed.losses.tiles import cross_entropy, prefix_scale
-from mlx_metaembed.xp import Array, constant, namespace, normalize, stop_gradient
 
+def contrastive(distances: Array, labels: Array, *, margin: float = 0.5) -> Array:
+    """The mean of (label * d^2 + (1 - label) * relu(margin - d)^2) / 2, distances and labels (1 or 0) [B].
 
-def info_nce(
-    anchors: Array,
-    positives: Array,
-    negatives: Array | None,
-    mask: Array,
-    *,
-    temperature: float = 0.05,
-    symmetric: bool = False,
-    false_negative_margin: float | None = None,
-    false_negative_ratio: float | None = None,
-    widths: Sequence[int] = (),
-    weights: Sequence[float] = (),
-) -> Array:
-    """Cross entropy of each anchor's own positive among all candidates, by cosine / temperature.
-
-    Known as InfoNCE (arXiv:1807.03748, section 2.3) and multiple negatives ranking loss (arXiv:1705.00652, section 4).
-    `symmetric` averages it with the cross entropy of each positive's own anchor among all anchors. A candidate whose
-    cosine exceeds the positive's by more than `false_negative_margin`, or is over `false_negative_ratio` of it, is
-    taken for a false negative and left out (arXiv:2407.15831, section 3.3; arXiv:2506.05176, section 2).
-    With `widths` it is the sum of the losses of the first `widths[k]` features, normalised, times `weights[k]` (1 where
-    none are given): Matryoshka representation learning, arXiv:2205.13147, section 3.
+    Hadsell, Chopra and LeCun 2006 (doi:10.1109/CVPR.2006.100), section 2.1; sentence-transformers' ContrastiveLoss.
     """
-    xp = namespace(anchors)
-    widths = widths or [anchors.shape[-1]]
-    weighed = dict.fromkeys(sorted(widths), 0.0)
-    for width, weight in zip(widths, weights or [1.0] * len(widths), strict=True):
-        weighed[width] += weight
-    widths, weights = list(weighed), list(weighed.values())
-    anchors, positives = normalize(anchors[..., : widths[-1]]), normalize(positives[..., : widths[-1]])
-    candidates = positives
-    if negatives is not None:
-        negatives = negatives.reshape(-1, negatives.shape[-1])[..., : widths[-1]]
-        candidates = xp.concatenate([positives, normalize(negatives)], axis=0)
-    own = [_cosines_of_pairs(anchors, positives, width) / temperature for width in widths]
-    margin = None if false_negative_margin is None else false_negative_margin / temperature
-    most = [most_allowed(each, margin, false_negative_ratio) for each in own]
-
-    def forward(part: slice, k: int, scores: Array) -> Array:
-        return _counted(mask[part], part, scores, None if most[k] is None else most[k][part, None])
-
-    def back(part: slice, k: int, scores: Array) -> Array:
-        return _counted(mask[:, part].T, part, scores, None if most[k] is None else most[k][None, :])
-
-    loss = cross_entropy(anchors, candidates, own, forward, widths, weights, temperature)
-    if not symmetric:
-        return loss
-    return (loss + cross_entropy(positives, anchors, own, back, widths, weights, temperature)) / 2
+    xp = namespace(distances)
+    apart = relu(margin - distances)
+    return xp.mean(labels * distances * distances + (1 - labels) * apart * apart) / 2
 
 
-def _cosines_of_pairs(x: Array, y: Array, width: int) -> Array:
-    """The cosines [B] at a width of rows [B, D] that are of length 1."""
-    found = namespace(x).sum(x[:, :width] * y[:, :width], axis=-1)
-    return found if width == x.shape[-1] else found * prefix_scale(x, width) * prefix_scale(y, width)
+@dataclass(frozen=True)
+class Contrastive:
+    """contrastive of sentence1 and sentence2, whose score is 1 or 0."""
 
+    kind: ClassVar[str] = "contrastive"
+    roles: ClassVar[tuple[str, ...]] = ("sentence1", "sentence2")
+    optional: ClassVar[tuple[str, ...]] = ()
+    targets: ClassVar[tuple[str, ...]] = ("score",)
+    accepts: ClassVar[tuple[str, ...]] = ("vector", "code")
+    several: ClassVar[bool] = False
+    row_faults: ClassVar = staticmethod(binary_faults)
+    distance: str = setting("cosine", "Distance of vectors.", tuple(DISTANCES))
+    margin: float = setting(0.5, "How far apart pairs with the label 0 are to be, in units of the distance.")
 
-def most_allowed(own: Array, margin: float | None, ratio: float | None) -> Array | None:
-    """The largest score that a negative of each row may have, from its own positive's [B]."""
-    own = stop_gradient(own)
-    if margin is None:
-        return None if ratio is None else own * ratio
-    return own + margin if ratio is None else namespace(own).minimum(own + margin, own * ratio)
+    def faults(self) -> list[str]:
+        return unknown(self, "distance") + not_above_zero(self, "margin")
 
+    def held_bytes(self, sizes: Sizes) -> int:
+        return sizes.of_pairs()
 
-def _counted(mask: Array, part: slice, scores: Array, most: Array | None) -> Array:
-    """The mask of a part of the rows without the candidates that look like positives; a row's own positive stays."""
-    if most is None:
-        return mask
-    numbers = np.arange(scores.shape[1], dtype=np.int32)
-    is_own = constant(numbers[part, None], scores) == constant(numbers[None, :], scores)
-    return mask & ((scores <= most) | is_own)
+    def __call__(self, sample: Sample) -> Array:
+        def value(sample: Sample) -> Array:
+            return contrastive(pair_distances(sample, self.distance), sample.targets["score"], margin=self.margin)
+
+        return at_widths(value, sample)

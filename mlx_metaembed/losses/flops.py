@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from mlx_metaembed.heads.output import WordOutput
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.scorers import matrices
-from mlx_metaembed.xp import Array, namespace
+from mlx_metaembed.xp import Array, constant, namespace
 
 
 def flops(weights: Array) -> Array:
@@ -33,5 +36,16 @@ class Flops:
         return 8 * (sizes.rows + sizes.candidates) * sizes.words
 
     def __call__(self, sample: Sample) -> Array:
-        given = matrices(list(sample.outputs.values()))
+        outputs = list(sample.outputs.values())
+        if isinstance(outputs[0], WordOutput):
+            return _of_products(outputs[0].products, np.concatenate([each.rows for each in outputs]))
+        given = matrices(outputs)
         return flops(namespace(given[0]).concatenate(given, axis=0))
+
+
+def _of_products(products: Array, rows: np.ndarray) -> Array:
+    """The mean of the dot products [n, n] of all texts `rows` with one another: flops, summed over the words first."""
+    shares = np.bincount(rows, minlength=products.shape[0]) / len(rows)
+    shares = constant(shares[:, None].astype(np.float32), products)
+    xp = namespace(products)
+    return xp.sum(shares * xp.matmul(products, shares))

@@ -1,40 +1,60 @@
-"""Cross entropy of in-batch candidates for any scorer, and its gradient at a tile's scores. T rows, C candidates."""
+"""Cross entropy of in-batch candidates for any scorers, and its gradient at a tile's scores. T rows, C candidates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_metaembed.losses.contrastive import most_allowed
 from mlx_metaembed.losses.scorers import Scorer
 from mlx_metaembed.losses.tiled import over_tiles
 from mlx_metaembed.xp import Array, constant, masked, namespace
 
 
-def in_batch(
-    scorer: Scorer,
-    own: Array,
-    mask: Array,
-    temperature: float,
-    margin: float | None,
-    ratio: float | None,
-    *,
-    back: bool,
-) -> Array:
-    """InfoNCE of a scorer's rows among its columns, where row i's own column is i and always counts.
+@dataclass(frozen=True)
+class Candidates:
+    """Texts that rows are scored with; which count, bool [R, C], and which are positives, where some are.
 
-    `own` [R] are the scores of each anchor with its own positive. With `back` the rows are positives and the columns
-    anchors, as `turned` makes them of the scores; `mask` stays [anchors, candidates].
+    A candidate whose score is above `most` [R, 1] or [1, C] is left out, if it is no positive. `harder` [R, C] times
+    its score is added to its logit.
     """
-    most = most_allowed(own, margin, ratio)
 
-    def on_scores(part: slice, scores: list[Array]) -> tuple[Array, list[Array]]:
-        counted, is_own = candidates(part, scores[0], mask[:, part].T if back else mask[part])
-        if most is not None:
-            counted = (counted & (scores[0] <= (most[None, :] if back else most[part, None]))) | is_own
-        target = namespace(own).astype(is_own, namespace(own).float32)
-        value, at = soft_cross_entropy(masked(scores[0] / temperature, counted), target)
-        rows = scorer.rows.shape[0]
-        return value / rows, [at / (temperature * rows)]
+    scorer: Scorer
+    counted: Array
+    positives: Array | None = None
+    most: Array | None = None
+    harder: Array | None = None
 
-    return over_tiles([scorer], on_scores)
+    def logits(self, part: slice, scores: Array, temperature: float) -> tuple[Array, Array]:
+        """The logits [T, C] of a tile's rows, and 1 for each positive among them."""
+        xp, counted = namespace(scores), self.counted[part]
+        if self.most is not None:
+            counted = counted & (scores <= (self.most[part] if self.most.shape[0] > 1 else self.most))
+        target = xp.zeros_like(scores)
+        if self.positives is not None:
+            counted = counted | self.positives[part]
+            target = xp.astype(self.positives[part], xp.float32)
+        logits = scores / temperature
+        if self.harder is not None:
+            logits = logits + self.harder[part] * scores
+        return masked(logits, counted), target
+
+
+def in_batch(groups: Sequence[Candidates], temperature: float) -> Array:
+    """The cross entropy of each row's positives, equal among each other, among the candidates of all groups together.
+
+    It is averaged over the rows, each of which has a positive in one of the groups.
+    """
+    rows = groups[0].scorer.rows.shape[0]
+
+    def on_scores(part: slice, found: list[Array]) -> tuple[Array, list[Array]]:
+        both = [each.logits(part, scores, temperature) for each, scores in zip(groups, found, strict=True)]
+        xp = namespace(found[0])
+        logits, target = (xp.concatenate(each, axis=1) for each in zip(*both, strict=True))
+        value, at = soft_cross_entropy(logits, target / xp.sum(target, axis=1, keepdims=True))
+        at, ends = at / (temperature * rows), np.cumsum([scores.shape[1] for scores in found])
+        return value / rows, [at[:, end - x.shape[1] : end] for x, end in zip(found, map(int, ends), strict=True)]
+
+    return over_tiles([each.scorer for each in groups], on_scores)
 
 
 def candidates(part: slice, scores: Array, mask: Array) -> tuple[Array, Array]:

@@ -1,15 +1,14 @@
 """InfoNCE of any head: each anchor's own positive among all candidates of the batch."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from mlx_metaembed.losses import contrastive
-from mlx_metaembed.losses.in_batch import in_batch
-from mlx_metaembed.losses.maxsim import block_bytes, token_bytes
+from mlx_metaembed.losses.directions import DIRECTIONS, HARDNESS
+from mlx_metaembed.losses.held import tiles_bytes
+from mlx_metaembed.losses.info_nce_of_scores import info_nce_of_scores
+from mlx_metaembed.losses.info_nce_of_vectors import info_nce
 from mlx_metaembed.losses.sample import Sample, Sizes
-from mlx_metaembed.losses.scorers import own_scores, scorer, turned
 from mlx_metaembed.losses.settings import below_zero, not_above_zero, not_finite, setting, similarity, unknown
-from mlx_metaembed.losses.tiles import held_bytes
 from mlx_metaembed.losses.widths import at_widths
 from mlx_metaembed.xp import Array
 
@@ -26,39 +25,35 @@ class InfoNce:
     several: ClassVar[bool] = False
     temperature: float = setting(0.05, "Scores are divided by it.")
     symmetric: bool = setting(False, "Also from positive to anchor.")
+    directions: tuple[str, ...] = setting(("query_to_doc",), "Candidates in one denominator.", DIRECTIONS)
+    same_anchor: str = setting("left_out", "Other rows' positives of the same anchor.", ("left_out", "positives"))
+    hardness_strength: float = setting(0.0, "Times a negative's score, added to its logit: hard ones count more.")
+    hardness_mode: str = setting("all_negatives", "Which negatives hardness_strength is for.", HARDNESS)
     false_negative_margin: float | None = setting(None, "Leave out candidates that beat the positive by more.")
     false_negative_ratio: float | None = setting(None, "Leave out candidates over this share of the positive's score.")
     similarity: str = similarity()
 
     def faults(self) -> list[str]:
         found = not_above_zero(self, "temperature") + not_finite(self, "false_negative_margin")
-        return found + below_zero(self, "false_negative_ratio") + unknown(self, "similarity")
+        found += below_zero(self, "false_negative_ratio", "hardness_strength")
+        found += unknown(self, "similarity", "same_anchor", "hardness_mode", "directions")
+        if "query_to_doc" not in self.directions or (self.symmetric and len(self.directions) > 1):
+            found.append(f"directions = {list(self.directions)}: expected query_to_doc among them, and no symmetric")
+        return found
 
     def held_bytes(self, sizes: Sizes) -> int:
-        tokens = token_bytes(sizes) + block_bytes(sizes) if sizes.tokens > 1 else 0
-        wide = 0 if tokens else sizes.words or sizes.features
-        return held_bytes(sizes.rows, sizes.candidates, wide, sizes.widths) + tokens
+        return tiles_bytes(sizes, len(self.directions))
 
     def __call__(self, sample: Sample) -> Array:
-        dense = sample.outputs["anchor"].gives in ("vector", "code") and self.similarity == "cosine"
-        return self._of_cosines(sample) if dense else at_widths(self._of_scores, sample)
+        if sample.outputs["anchor"].gives not in ("vector", "code") or not self._is_of_cosines:
+            return at_widths(lambda sample: info_nce_of_scores(sample, **asdict(self)), sample)
+        names = ("temperature", "symmetric", "false_negative_margin", "false_negative_ratio")
+        given = [sample.outputs[role].values for role in self.roles]
+        options = {name: getattr(self, name) for name in names} | {"widths": sample.widths, "weights": sample.weights}
+        return info_nce(*given, sample.shaped_negatives(), sample.candidates(), **options)
 
-    def _of_cosines(self, sample: Sample) -> Array:
-        options = {name: getattr(self, name) for name in ("temperature", "symmetric")}
-        options |= {name: getattr(self, name) for name in ("false_negative_margin", "false_negative_ratio")}
-        anchors, positives = (sample.outputs[role].values for role in ("anchor", "positive"))
-        sizes = {"widths": sample.widths, "weights": sample.weights}
-        given = (anchors, positives, sample.shaped_negatives(), sample.candidates())
-        return contrastive.info_nce(*given, **options, **sizes)
-
-    def _of_scores(self, sample: Sample) -> Array:
-        anchors, positives = sample.outputs["anchor"], sample.outputs["positive"]
-        columns = [sample.outputs[role] for role in ("positive", "negative") if role in sample.outputs]
-        own = own_scores(anchors, positives, self.similarity)[:, 0]
-        mask, both = sample.candidates(), []
-        for back in (False, True)[: 1 + self.symmetric]:
-            given = scorer(anchors, columns[:1] if back else columns, self.similarity)
-            settings = (self.temperature, self.false_negative_margin, self.false_negative_ratio)
-            seen = mask[:, : mask.shape[0]] if back else mask
-            both.append(in_batch(turned(given) if back else given, own, seen, *settings, back=back))
-        return (both[0] + both[1]) / 2 if self.symmetric else both[0]
+    @property
+    def _is_of_cosines(self) -> bool:
+        """Whether one product serves all widths."""
+        plain = self.same_anchor == "left_out" and not self.hardness_strength
+        return plain and len(self.directions) == 1 and self.similarity == "cosine"

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlx_metaembed.heads.output import Output
 from mlx_metaembed.losses.sample import Sizes
-from mlx_metaembed.xp import Array, after, constant, masked, namespace, stop_gradient
+from mlx_metaembed.xp import Array, after, constant, masked, namespace
 
 MOST_PRODUCTS = 1 << 20
 """Products of two tokens that are held together, 4 MiB, and some copies of them."""
@@ -92,20 +92,6 @@ def token_bytes(sizes: Sizes) -> int:
     return 14 * (sizes.rows + sizes.candidates) * sizes.of_tokens
 
 
-def own_maxsim(rows: Output, columns: Output) -> Array:
-    """Each of R rows against its own N columns, which stand together in R * N: scores [R, N].
-
-    The products of a text's tokens with those of its own candidates are held, and none with another row's.
-    """
-    xp = namespace(rows.values)
-    queries, mask = rows.values[:, None], rows.mask[:, None, :, None]
-    documents = columns.values.reshape(queries.shape[0], -1, *columns.values.shape[1:])
-    document_mask = columns.mask.reshape(queries.shape[0], -1, 1, columns.mask.shape[1])
-    products = xp.matmul(stop_gradient(queries), xp.swapaxes(stop_gradient(documents), 2, 3))
-    best = xp.matmul(_best(products, mask, document_mask, rows.mean), documents)
-    return xp.sum(xp.sum(queries * best, axis=-1), axis=-1)
-
-
 def _scored(
     queries: Array, mask: np.ndarray, documents: Array, document_mask: np.ndarray, mean: bool
 ) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
@@ -115,7 +101,7 @@ def _scored(
     shape = (queries.shape[0], queries.shape[1], documents.shape[0], documents.shape[1])
     products = xp.matmul(rows, columns.T).reshape(shape)
     # A token's best stands in the last axis, as of queries [Q, L, 1, 1] and documents [1, 1, P, M].
-    best = _best(products, mask[:, :, None, None], document_mask[None, None], mean, length_axis=1)
+    best = best_tokens(products, mask[:, :, None, None], document_mask[None, None], mean, length_axis=1)
 
     def back(at: Array) -> tuple[Array, Array]:
         at_products = (best * at[:, None, :, None]).reshape(rows.shape[0], columns.shape[0])
@@ -125,7 +111,7 @@ def _scored(
     return xp.sum(xp.sum(best * products, axis=3), axis=1), back
 
 
-def _best(products: Array, mask: np.ndarray, document_mask: np.ndarray, mean: bool, length_axis: int = 2) -> Array:
+def best_tokens(products: Array, mask: np.ndarray, document_mask: np.ndarray, mean: bool, *, length_axis: int) -> Array:
     """How much each product counts in a score: 1 where it is its query token's best, shared by equal ones, else 0."""
     xp = namespace(products)
     # The masks meet on the engine and without the documents' tokens: all of them together are as many as the products.

@@ -2,12 +2,21 @@
 
 from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.losses.scorers import own_scores
-from mlx_metaembed.xp import Array, namespace
+from mlx_metaembed.xp import EPSILON, Array, namespace
 
 
 def pair_scores(sample: Sample, similarity: str) -> Array:
     """The scores [B] of sentence1 with sentence2."""
     return own_scores(sample.outputs["sentence1"], sample.outputs["sentence2"], similarity)[:, 0]
+
+
+def pair_distances(sample: Sample, distance: str) -> Array:
+    """The distances [B] of sentence1 and sentence2, which are vectors."""
+    one, other = (sample.outputs[role].values for role in ("sentence1", "sentence2"))
+    if distance == "cosine":
+        return 1 - pair_scores(sample, distance)
+    xp, difference = namespace(one), one - other
+    return xp.sqrt(xp.sum(difference * difference, axis=-1) + EPSILON)
 
 
 def list_scores(sample: Sample, similarity: str) -> tuple[Array, Array]:

@@ -34,12 +34,15 @@ class Sample:
 
     def candidates(self) -> Array:
         """Which candidates count, bool [B, B + B * N]: those of the mask, all where there is none, and a row's own."""
-        anchors = self.outputs["anchor"].values
-        rows, negatives = anchors.shape[0], self.outputs.get("negative")
-        columns = rows + (negatives.values.shape[0] if negatives else 0)
+        anchors = self.outputs["anchor"]
+        rows, columns = len(anchors), len(anchors) + len(self.outputs.get("negative", ()))
         if self.mask is None:
-            return constant(np.ones((rows, columns), bool), anchors)
-        return self.mask | constant(np.eye(rows, columns, dtype=bool), anchors)
+            return constant(np.ones((rows, columns), bool), anchors.array)
+        return self.mask | constant(np.eye(rows, columns, dtype=bool), anchors.array)
+
+    def documents(self) -> list[Output]:
+        """The outputs of the positives, and of the negatives where there are any."""
+        return [self.outputs[role] for role in ("positive", "negative") if role in self.outputs]
 
     def own_negatives(self) -> Array:
         """Which of each row's own negatives count, bool [B, N]."""

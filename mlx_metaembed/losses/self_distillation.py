@@ -1,18 +1,16 @@
 """BGE-M3's self-distillation: dense, sparse and token scores learn from their sum. arXiv:2402.03216, section 3.3."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from mlx_metaembed.heads.output import cut
-from mlx_metaembed.losses.in_batch import candidates, soft_cross_entropy
 from mlx_metaembed.losses.maxsim import block_bytes, token_bytes
 from mlx_metaembed.losses.sample import Outputs, Sample, Sizes
 from mlx_metaembed.losses.scorers import Scorer, scorer
 from mlx_metaembed.losses.settings import below_zero, not_above_zero, setting
-from mlx_metaembed.losses.tiled import over_tiles
+from mlx_metaembed.losses.summed_scores import from_their_sum
 from mlx_metaembed.losses.tiles import held_bytes
-from mlx_metaembed.xp import Array, masked, namespace
+from mlx_metaembed.xp import Array
 
 
 @dataclass(frozen=True)
@@ -50,32 +48,7 @@ class SelfDistillation:
         weights = list(sample.weights or [1.0] * len(widths)) if widths else [1.0]
         cuts = [{role: cut(x, width) for role, x in by["vector"].items()} for width in widths] or [by["vector"]]
         given = [_scorer(outputs) for outputs in (by["vector"], by["sparse"], by["tokens"], *cuts)]
-        return self._of(given, weights, sample.candidates())
-
-    def _of(self, given: Sequence[Scorer], weights: Sequence[float], mask: Array) -> Array:
-        rows = given[0].rows.shape[0]
-        # The first, the dense score at the full width, is a term of the sum alone.
-        terms = [0.0, self.sparse_loss_weight, 1.0, *weights]
-        in_sum = [1.0, self.sparse_score_weight, 1.0, *(0.0 for _ in weights)]
-
-        def on_scores(part: slice, found: list[Array]) -> tuple[Array, list[Array]]:
-            counted, is_own = candidates(part, found[0], mask[part])
-            xp = namespace(is_own)
-            own = xp.astype(is_own, xp.float32)
-            scores = [masked(x / self.temperature, counted) for x in found]
-            summed = found[0] + self.sparse_score_weight * found[1] + found[2]
-            value, at_sum = soft_cross_entropy(masked(summed / self.temperature, counted), own)
-            # at_sum is softmax - own, so that the teacher's distribution is their sum.
-            teacher, value, gradients = at_sum + own, value / 8, []
-            for x, weight, share in zip(scores, terms, in_sum, strict=True):
-                hard, at_hard = soft_cross_entropy(x, own)
-                soft, at_soft = soft_cross_entropy(x, teacher)
-                value = value + weight * (hard / 8 + soft / 6)
-                at = weight * (at_hard / 8 + at_soft / 6) + share * at_sum / 8
-                gradients.append(at / (self.temperature * rows))
-            return value / rows, gradients
-
-        return over_tiles(given, on_scores)
+        return from_their_sum(given, weights, sample.candidates(), **asdict(self))
 
 
 def _scorer(outputs: Outputs) -> Scorer:

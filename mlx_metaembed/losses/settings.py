@@ -22,12 +22,13 @@ def similarity() -> Any:
 
 
 def unknown(loss: Any, *names: str) -> list[str]:
-    """A fault for each named field whose value is none of its choices."""
+    """A fault for each named field whose value, or one of whose values, is none of its choices."""
     found = []
     for name in names:
         value, choices = getattr(loss, name), loss.__dataclass_fields__[name].metadata["choices"]
-        if value not in choices:
-            found.append(f"{name} = {value!r}: expected one of {', '.join(choices)}{nearest(str(value), choices)}")
+        for each in value if isinstance(value, tuple) else (value,):
+            if each not in choices:
+                found.append(f"{name} = {each!r}: expected one of {', '.join(choices)}{nearest(str(each), choices)}")
     return found
 
 

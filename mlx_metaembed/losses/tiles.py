@@ -49,6 +49,12 @@ def prefix_scale(x: Array, width: int) -> Array:
     return 1 / xp.sqrt(xp.sum(x[:, :width] * x[:, :width], axis=-1) + EPSILON)
 
 
+def cosines_of_pairs(x: Array, y: Array, width: int) -> Array:
+    """The cosines [B] at a width of rows [B, D] that are of length 1."""
+    found = namespace(x).sum(x[:, :width] * y[:, :width], axis=-1)
+    return found if width == x.shape[-1] else found * prefix_scale(x, width) * prefix_scale(y, width)
+
+
 def held_bytes(rows: int, candidates: int, features: int, widths: int) -> int:
     """Bytes that `info_nce` holds at most with its gradient, its arguments aside: B rows, C candidates, K widths.
 

@@ -19,13 +19,13 @@ from mlx_metaembed.adapters import Adapter  # noqa: E402
 from mlx_metaembed.engine import DENSE, Outputs, Rule, Total  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
 from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under  # noqa: E402
-from mlx_metaembed.heads import Head  # noqa: E402
+from mlx_metaembed.heads import Head, passed  # noqa: E402
 from mlx_metaembed.inputs.chunks import Chunk  # noqa: E402
 from mlx_metaembed.layers.pooling import finish  # noqa: E402
 from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
 from mlx_metaembed.on_mlx import layers, limits, lora  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
-from mlx_metaembed.on_mlx.passes import Passes, compiles  # noqa: E402
+from mlx_metaembed.on_mlx.passes import WHOLE, Passes, compiles  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
 
 
@@ -96,9 +96,7 @@ class MlxEngine:
             if train and name not in frozen and mx.issubdtype(array.dtype, mx.floating)
         }
         if trunk and train:
-            tied = {TRUNK + head.tied for head in self._heads.values() if getattr(head, "tied", "")}
-            # A head whose decoder is the word table reads all of it.
-            self._words = WordTable.of(module, self._masters.keys() - tied)
+            self._words = WordTable.of(module, self._masters)
         self._sums: dict[str, mx.array] = {}
         self._state: dict[str, list[mx.array]] = {}
         self._rules: dict[Callable, Callable] = {}
@@ -121,7 +119,8 @@ class MlxEngine:
         return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
 
     def grads(self, total: Total, outputs: Sequence[Outputs]) -> tuple[float, dict[str, float], list[Outputs]]:
-        trained, frozen = self._after_trunk()
+        # Of heads on tokens only decoders come after the pass.
+        trained, frozen = self._after_trunk([name for name in outputs[0] if name.endswith(passed.HIDDEN)])
 
         def loss_of(outputs: list[Outputs], trained: dict) -> tuple[mx.array, dict[str, mx.array]]:
             return total(outputs, trained | frozen)
@@ -158,7 +157,8 @@ class MlxEngine:
 
         found = mx.value_and_grad(loss_of, argnums=(0, 1, 2))(given[0][0], rows, behind)
         (value, losses), (at_trunk, at_rows, at_heads) = found
-        at_trunk |= at_heads
+        # A decoder may be a tensor of the trunk's.
+        at_trunk |= {name: at_trunk[name] + at if name in at_trunk else at for name, at in at_heads.items()}
         self._add(at_trunk)
         for (_, _, ids, *_), own in zip(given, at_rows, strict=True):
             if self._words:
@@ -215,29 +215,36 @@ class MlxEngine:
         """A chunk's arguments: what trains of the trunk, its modules and the heads of the pass, what is frozen of them,
         ids, mask, pooled, tasks."""
         ids, mask, pooled = mx.array(chunk.ids), mx.array(chunk.mask), mx.array(chunk.pooled)
-        within = tuple(f"heads.{name}." for name in heads)
+        within = passed.prefixes(heads)
         used = {
             name: array
             for name, array in self._parameters.items()
             if not name.startswith("heads.") or name.startswith(within)
         }
         trained = {name: array for name, array in used.items() if name in self._masters}
+        frozen = {name: array for name, array in used.items() if name not in trained}
         if self._words:
-            trained[self._words.name] = self._words.gathered(trained[self._words.name], ids)
+            table = trained[self._words.name]
+            trained[self._words.name] = self._words.gathered(table, ids)
+            if self._words.name in passed.decoders(heads, self._heads):
+                frozen[WHOLE + self._words.name] = table
         tasks = [] if chunk.tasks is None else [mx.array(chunk.tasks)]
-        return trained, {name: array for name, array in used.items() if name not in trained}, ids, mask, pooled, *tasks
+        return trained, frozen, ids, mask, pooled, *tasks
 
     def _after_trunk(self, within: Collection[str] = ()) -> tuple[dict[str, mx.array], dict[str, mx.array]]:
         """What trains and what is frozen behind the outputs that a total is given: heads that are not `within` the
-        pass, and without a trunk Dense modules too.
+        pass, decoders that are tensors of the trunk, and without a trunk Dense modules too.
         """
         behind = "heads." if self._with_trunk else ""
-        inside = tuple(f"heads.{name}." for name in within)
+        inside = passed.prefixes(within)
         found = {
             name: array
             for name, array in self._parameters.items()
             if name.startswith(behind) and not (inside and name.startswith(inside))
         }
+        for name in passed.decoders(within, self._heads, after=True):
+            plain = trunks.plain(self._parameters, self._folder, name.removeprefix(TRUNK))
+            found |= plain or {name: self._parameters[name]}
         trained = {name: array for name, array in found.items() if name in self._masters}
         return trained, {name: array for name, array in found.items() if name not in trained}
 
@@ -261,6 +268,9 @@ class MlxEngine:
         while gradients:
             name, gradient = gradients.popitem()
             gradient = gradient.astype(mx.float32)
+            if self._words and name == self._words.name:
+                self._words.add_whole(gradient)
+                continue
             self._sums[name] = self._sums[name] + gradient if name in self._sums else gradient
             if self._checkpointing:
                 mx.eval(self._sums[name])

@@ -14,12 +14,14 @@ from mlx.utils import tree_map, tree_unflatten
 
 from mlx_metaembed.engine import DENSE, Outputs
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.parameters import TRUNK, dense_weights, token_head_weights, under
-from mlx_metaembed.heads import Head
+from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
+from mlx_metaembed.heads import Head, passed
 from mlx_metaembed.layers.pooling import vector
 from mlx_metaembed.on_mlx import trunk as trunks
 
 NOTHING = mx.array(0.0)
+WHOLE = "whole."
+"""What the name begins with of a word table that a pass takes beside the rows of its tokens."""
 
 
 def compiles(device: str) -> bool:
@@ -92,10 +94,19 @@ class Passes:
                 weights = dense_weights(self._folder, parameters)
                 found[name] = vector(states, pooled, self._folder, weights, mask)
             else:
-                plain = trunks.plain(parameters, self._folder, getattr(self._heads[name], "tied", ""))
-                weights = token_head_weights(name, self._heads[name], parameters | plain)
-                found[name] = self._heads[name](weights, states, ids, mask)
+                plain = {
+                    full: array
+                    for decoder in passed.decoders([name], self._heads)
+                    for full, array in self._plain(parameters, decoder).items()
+                }
+                found[name] = passed.given(name, self._heads, parameters | plain, states, ids, mask)
         return found
+
+    def _plain(self, parameters: dict, name: str) -> dict[str, mx.array]:
+        """One of the trunk's matrices where a pass has it in another form: quantized, or as a chunk's rows."""
+        if WHOLE + name in parameters:
+            return {name: parameters[WHOLE + name]}
+        return trunks.plain(parameters, self._folder, name.removeprefix(TRUNK))
 
     def release(self) -> None:
         """Take the arrays of the last pass out of the trunk's module, which would keep them beside the new ones."""

@@ -54,6 +54,11 @@ class WordTable:
         if sum(len(each) for each, _ in self._pending) * PENDING_SHARE > self._shape[0]:
             self._flush()
 
+    def add_whole(self, gradient: mx.array) -> None:
+        """Add the gradient of the table where all of it was read, as a decoder reads it, float32."""
+        self._sum = gradient if self._sum is None else self._sum + gradient
+        mx.eval(self._sum)
+
     def taken(self) -> Mapping[str, mx.array]:
         """The sum by the weight's name, float32, and a fresh start; nothing where no chunk was added."""
         self._flush()

@@ -11,8 +11,8 @@ import torch
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import DENSE, Outputs, Rule, Total, footprint
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.parameters import TRUNK, dense_weights, token_head_weights, under
-from mlx_metaembed.heads import Head
+from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
+from mlx_metaembed.heads import Head, passed
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish, vector
 from mlx_metaembed.on_torch import encoder, lora, towers, words  # noqa: F401  (words announces torch's namespace)
@@ -216,8 +216,7 @@ class TorchEngine:
                 weights = dense_weights(self._folder, self._parameters)
                 found[name] = vector(states, pooled, self._folder, weights, mask)
             else:
-                weights = token_head_weights(name, self._heads[name], self._parameters)
-                found[name] = self._heads[name](weights, states, ids, mask)
+                found[name] = passed.given(name, self._heads, self._parameters, states, ids, mask)
         return found
 
     def _states(self, chunk: Chunk, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

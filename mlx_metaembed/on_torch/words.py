@@ -64,3 +64,21 @@ def stop_gradient(x):
 def constant(values, like):
     # A copy: what shared NumPy's memory would change with it, and with whatever else shares it.
     return torch.asarray(values, device=like.device).clone()
+
+
+class _Written(torch.autograd.Function):
+    """A function whose gradient is given with it."""
+
+    @staticmethod
+    def forward(ctx, function, pull_back, *given):
+        ctx.pull_back = pull_back
+        ctx.save_for_backward(*given)
+        return function(*given)
+
+    @staticmethod
+    def backward(ctx, at):
+        return None, None, *ctx.pull_back(at, *ctx.saved_tensors)
+
+
+def with_pull_back(function, pull_back, *given):
+    return _Written.apply(function, pull_back, *given)

@@ -77,7 +77,7 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         value = getattr(recipe, name)
         if value is not None and value < 1:
             yield f"{name} = {value}: expected 1 or more"
-    if recipe.batch_size == 1 and recipe.loss == "info_nce":
+    if recipe.batch_size == 1 and "info_nce" in recipe.losses:
         yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
     for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
         value = getattr(recipe, name)

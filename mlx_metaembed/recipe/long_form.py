@@ -4,6 +4,7 @@ vectors and one for each code head."""
 from collections.abc import Iterable
 from dataclasses import fields, replace
 
+from mlx_metaembed.heads import HEADS
 from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe.settings import Recipe, default
@@ -20,6 +21,8 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
     sources, heads, objectives = recipe.sources, recipe.heads, recipe.objectives
     if not sources and recipe.data:
         sources = (DataTable(DATA, recipe.data, columns=recipe.columns, no_header=recipe.no_header),)
+    if len(sources) == 1 and not sources[0].name:
+        sources = (replace(sources[0], name=DATA),)
     if not heads:
         heads = (
             *([HeadTable(DENSE, "dense", {"features": recipe.dense})] if recipe.dense else []),
@@ -29,8 +32,26 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
     if not objectives:
         data = sources[0].name if sources else DATA
         objectives = _objectives(recipe, data, [*code_heads, *(each.name for each in heads)])
+    only = sources[0].name if len(sources) == 1 else ""
+    objectives = tuple(
+        replace(each, data=each.data or only, head=_head(each, heads) if each.head is None else each.head)
+        for each in objectives
+    )
     short = {name: default(name) for names in SHORT_FORM.values() for name in names}
     return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives)
+
+
+def _head(table: ObjectiveTable, heads: Iterable[HeadTable]) -> str | tuple[str, ...]:
+    """The head of an objective that names none: the vectors where its loss takes them, else the only head of each kind
+    that it takes; of a loss that takes several together, all of these."""
+    loss = LOSSES.get(table.loss)
+    if loss is None or not (loss.several or "vector" not in loss.accepts):
+        return DENSE
+    given = [(DENSE, "vector"), *((each.name, HEADS[each.type].gives) for each in heads if each.type in HEADS)]
+    found = tuple(name for kind in loss.accepts for name, gives in given if gives == kind)
+    if loss.several:
+        return found if len(found) == len(loss.accepts) else DENSE
+    return found[0] if len(found) == 1 else DENSE
 
 
 def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[ObjectiveTable, ...]:

@@ -39,7 +39,7 @@ class Recipe:
     eval_columns: str = setting("", "What eval_data calls its columns, as in columns.")
     eval_steps: int | None = setting(None, "Steps between evaluations. Default: a tenth of the run.")
     metric: str = setting(
-        "", "What the best checkpoint is best by. Default: ndcg@10, or by the data spearman or accuracy."
+        "", "What the best checkpoint is best by: a figure of `metaembed eval`. Default: the first of the data's task."
     )
     early_stopping: int | None = setting(
         None, "End the run after so many evaluations without improvement. Default: never."

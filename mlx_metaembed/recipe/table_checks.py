@@ -19,7 +19,7 @@ ROLES = ("anchor", "positive", "negative", "sentence1", "sentence2", "text")
 def invalid(recipe: "Recipe") -> Iterator[str]:
     """Every fault of the tables, one sentence each."""
     for number, table in enumerate(recipe.sources, start=1):
-        yield from _data(table, f"[[data]] {table.name or number}")
+        yield from _data(table, f"[[data]] {table.name or number}", alone=len(recipe.sources) == 1)
     if recipe.sources and all(table.weight == 0 for table in recipe.sources):
         yield "the weights of all data sets are 0: there would be nothing to train on"
     for number, table in enumerate(recipe.heads, start=1):
@@ -27,15 +27,17 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
     if sum(table.type == DENSE for table in recipe.heads) > 1:
         yield "two [[head]] tables have the type dense; the model has vectors of one width"
     for number, table in enumerate(recipe.objectives, start=1):
-        if not table.head or not all([table.head] if isinstance(table.head, str) else table.head):
+        if table.head is not None and not (
+            table.head and all([table.head] if isinstance(table.head, str) else table.head)
+        ):
             yield f"[[objective]] {table.name or number}: head = {table.head!r} names no head"
     for number, table in enumerate(recipe.teachers, start=1):
         where = f"[[teacher]] {table.name or number}"
         yield from (f"{where}: {key} is missing" for key in ("name", "path") if not getattr(table, key))
 
 
-def _data(table: DataTable, where: str) -> Iterator[str]:
-    if not table.name:
+def _data(table: DataTable, where: str, *, alone: bool) -> Iterator[str]:
+    if not table.name and not alone:
         yield f"{where}: name is missing; objectives say by it which data they train on"
     if not 0 <= table.weight < math.inf:
         yield f"{where}: weight = {table.weight:g}, expected 0 or more"

@@ -34,21 +34,33 @@ class HeadTable:
 
 @dataclass(frozen=True)
 class ObjectiveTable:
-    """A loss on what a head gives for the rows of a data set."""
+    """A loss on what a head gives for the rows of a data set.
+
+    Left out, `data` is the only set there is, and `head` what long_form says. `teacher` names those whose vectors a
+    loss takes, left out all of the data set's; `texts` the role of the rows whose texts it takes, where it takes single
+    ones.
+    """
 
     name: str = ""
     data: str = ""
-    head: str | tuple[str, ...] = "dense"
+    head: str | tuple[str, ...] | None = None
     loss: str = ""
     weight: float = 1.0
     matryoshka: tuple[int, ...] = ()
     matryoshka_weights: tuple[float, ...] = ()
     settings: dict = field(default_factory=dict)
+    teacher: str | tuple[str, ...] = ()
+    texts: str = "text"
 
     @property
     def names(self) -> tuple[str, ...]:
         """The heads that it scores."""
-        return (self.head,) if isinstance(self.head, str) else self.head
+        return (self.head,) if isinstance(self.head, str) else self.head or ()
+
+    @property
+    def asked_teachers(self) -> tuple[str, ...]:
+        """The teachers that it names."""
+        return (self.teacher,) if isinstance(self.teacher, str) else self.teacher
 
     @property
     def called(self) -> str:
@@ -58,10 +70,17 @@ class ObjectiveTable:
 
 @dataclass(frozen=True)
 class TeacherTable:
-    """Vectors of the run's texts by another model."""
+    """Vectors by another model: a row each of the texts of a data set, in their order, or of the file `texts`, whose
+    `columns` may be named as those of data are.
+
+    `data` is the one data set that it teaches, left out those of the objectives that take it.
+    """
 
     name: str = ""
     path: str = ""
+    data: str = ""
+    texts: str = ""
+    columns: str = ""
 
 
 Table = DataTable | HeadTable | ObjectiveTable | TeacherTable

@@ -117,7 +117,7 @@ class Index:
 
     def search(self, vectors: np.ndarray, k: int = 10) -> list[list[Hit]]:
         """The k best rows for each query [Q, D], best first, equal scores by row. Raises CallError for other widths."""
-        rows, scores = zip(*(self._one(query, k) for query in self._checked(vectors, k)), strict=True)
+        rows, scores = zip(*(self.nearest(query, k) for query in self._checked(vectors, k)), strict=True)
         found = []
         for line, values in zip(rows, scores, strict=True):
             texts = self.corpus[line]
@@ -150,7 +150,7 @@ class Index:
 
     def require_same(self, text_vector: np.ndarray) -> None:
         """Raise CallError where the model's vector [D] of `probe()` is no longer the one that stands in the index."""
-        here = self._restored([self.corpus.shortest()])
+        here = self.vectors([self.corpus.shortest()])
         now = text_vector[None]
         if self.about.dtype == "b1":
             now = binary.signs(binary.pack(now), self.about.dims)
@@ -165,8 +165,13 @@ class Index:
         """A short text of the corpus, for `require_same`."""
         return self.corpus[[self.corpus.shortest()]][0].text
 
-    def _one(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows [k] and scores [k] for one query [D]."""
+    def vectors(self, rows: Sequence[int]) -> np.ndarray:
+        """What the index holds of some rows, float32 [n, D]; of i8 and b1 at length 1."""
+        found = np.stack(self._graph.get(np.asarray(rows, np.uint64)))
+        return scalars.restored(found, self.about.dtype, self.about.dims)
+
+    def nearest(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows int64 [k] and scores float32 [k] for one query [D], best first, equal scores by row."""
         about = self.about
         count = min(max(k, CANDIDATES) if about.dtype == "b1" else k, about.count)
         asked = scalars.stored(query[None], about.dtype)
@@ -174,15 +179,11 @@ class Index:
         matches = self._graph.search(asked, count, exact=about.exact, dtype=_input(about.dtype))
         rows = matches.keys.astype(np.int64)
         if about.dtype == "b1":
-            scores = (self._restored(rows) @ unit(query[None])[0]).astype(np.float32)
+            scores = (self.vectors(rows) @ unit(query[None])[0]).astype(np.float32)
         else:
             scores = scalars.scores(matches.distances, about.metric)
         order = np.lexsort((rows, -scores))[:k]
         return rows[order], scores[order]
-
-    def _restored(self, rows: Sequence[int]) -> np.ndarray:
-        found = np.stack(self._graph.get(np.asarray(rows, np.uint64)))
-        return scalars.restored(found, self.about.dtype, self.about.dims)
 
     def _checked(self, vectors: np.ndarray, k: int) -> np.ndarray:
         vectors = np.asarray(vectors, np.float32)

@@ -14,6 +14,8 @@ from mlx_metaembed.inputs.token_store import Store
 WINDOW = 4
 """Batches inside which rows are sorted by length."""
 NEGATIVE, SCORES, ALL = "negative", "negative_score", "all"
+ANCHOR = "anchor_number"
+"""The target int32 [B] that is equal for rows whose anchors are one text."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def _assembled(
         none = np.zeros((len(chosen), 0), np.int64)
         pairs = (numbers["anchor"], numbers["positive"], numbers.get(NEGATIVE, none))
         mask = candidates_mask(*(rows.plain(each) for each in pairs))
+        targets[ANCHOR] = np.unique(rows.plain(numbers["anchor"]), return_inverse=True)[1].astype(np.int32)
     return Batch(tuple(pieces), used, found | {ALL: places}, targets, mask)
 
 

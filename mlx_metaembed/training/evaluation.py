@@ -8,15 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from mlx_metaembed import data
-from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Retrieval, Rows, Scored
+from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE, Engine
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.evaluate import model as evaluate
-from mlx_metaembed.evaluate import sts
+from mlx_metaembed.evaluate.read import read as read_task
+from mlx_metaembed.evaluate.task import K, Task
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.tokenizer import Tokenizer
@@ -35,7 +34,7 @@ SHOWN, LONGEST = 3, 60
 class Evaluation:
     """Rows with the model that is measured on them. `metric` is what the best step is best by; `key` is the rows'."""
 
-    rows: Kinds
+    task: Task
     model: EngineModel
     metric: str
     width: int
@@ -48,7 +47,7 @@ class Evaluation:
     @property
     def texts(self) -> int:
         """How many texts one evaluation encodes."""
-        return evaluate.texts_to_encode(self.rows)
+        return evaluate.texts_to_encode(self.task)
 
     def begin(self, out: Path, advance: Advance, note: Callable[[str], None]) -> None:
         """Tokenise the rows' texts into the run's folder."""
@@ -72,11 +71,12 @@ class Evaluation:
         self.model.engine, self.model.chunk_tokens = engine, chunk_tokens
         widths = dict.fromkeys((self.width,) if self.code else (self.width, *self.widths))
         codes = [name for name, head in self.model.heads.items() if head.gives == "code"]
-        lines = evaluate.measure_model(self.model, self.rows, tuple(widths), codes, progress)
+        names = list(dict.fromkeys([self.metric, *self.task.beside(self.metric)]))
+        settings = {"progress": progress, "figures": names}
+        lines = evaluate.measure_model(self.model, self.task, tuple(widths), codes, **settings)
         found = {line["name"]: line for line in lines if not self.code or line["name"] in codes}
-        line = found[self.code or str(self.width)]
-        names = dict.fromkeys([self.metric, *evaluate.measures(self.rows)])
         by_width = {f"{BY_WIDTH}{name}/{self.metric}": each[self.metric] for name, each in found.items()}
+        line = found[self.code or str(self.width)]
         return {PREFIX + name: line[name] for name in names} | (by_width if len(by_width) > 1 else {})
 
 
@@ -100,32 +100,29 @@ def read(
     """
     if not recipe.eval_data:
         return None
-    rows = data.read(recipe.eval_data, columns=recipe.eval_columns, max_characters=recipe.max_characters)
-    for said in evaluate.notes(rows):
+    task = _task(recipe)
+    for said in task.notes:
         note(f"Evaluation: {said}")
-    known = evaluate.measures(rows)
-    metric = recipe.metric or known[0]
+    known = task.figures
+    metric = recipe.metric or task.main
     if metric not in known:
         given = sorted(known, key=lambda name: -SequenceMatcher(None, metric, name).ratio())
         raise CallError(
             f"metric = {metric!r}{nearest(metric, known) or '.'} {recipe.eval_data} is for "
-            f"{evaluate.task(rows)} and gives {', '.join(given)}"
+            f"{task.name} and gives {', '.join(given)}"
         )
-    # A corpus that is searched is the same for training and for the test; of pairs each side was held out.
-    corpus = rows.corpus if isinstance(rows, Retrieval) else ()
-    rows = rows.retrieval() if isinstance(rows, Pairs) else rows
-    _require_measurable(rows, recipe.eval_data)
-    texts = evaluate.texts_by_prompt(rows)
-    _require_apart(recipe, training, {text for each in texts.values() for text in each}.difference(corpus), note)
+    texts = evaluate.texts_by_prompt(task)
+    own = {text for each in texts.values() for text in each}.difference(task.shared)
+    _require_apart(recipe, training, own, note)
     # The vectors of a trunk that is frozen whole do not change where no Dense module stands behind it.
     codes_alone = recipe.train == "heads" and not folder.dense
     return Evaluation(
-        rows,
+        task,
         EngineModel.of(folder, heads, tokenizer, texts),
         metric,
         width=recipe.matryoshka[0] if recipe.matryoshka else folder.output_dimensions,
         code=next((name for name, head in heads.items() if head.gives == "code"), None) if codes_alone else None,
-        key=_key(rows),
+        key=_key(task.rows),
         widths=_widths(recipe),
     )
 
@@ -136,20 +133,16 @@ def _widths(recipe: Recipe) -> tuple[int, ...]:
     return tuple(dict.fromkeys([*recipe.matryoshka, *(width for widths in tables for width in widths)]))
 
 
-def _require_measurable(rows: Kinds, source: str) -> None:
-    """Raise CallError for rows that no model can be measured on."""
-    try:
-        if isinstance(rows, Scored):
-            nothing = np.zeros((len(rows), 1), np.float32)
-            sts.measure(nothing, nothing, rows.scores)
-        elif isinstance(rows, Labelled) and len(set(rows.labels)) < 2:
-            raise CallError("classification needs at least 2 different labels; found 1")
-        elif isinstance(rows, Retrieval) and not any(
-            grade > 0 for grades in rows.relevant for grade in grades.values()
-        ):
-            raise CallError("no query has a relevant row; look at the judgements (qrels)")
-    except CallError as error:
-        raise CallError(f"{source} can't be an eval_data: {error}") from None
+def _task(recipe: Recipe) -> Task:
+    """The rows, for the task that has the metric; its cut, as in recall@100, is where lists are cut."""
+    cut = recipe.metric.partition("@")[2]
+    return read_task(
+        recipe.eval_data,
+        figure=recipe.metric or None,
+        ks=(int(cut),) if cut.isascii() and cut.isdigit() and int(cut) else (K,),
+        columns=recipe.eval_columns,
+        max_characters=recipe.max_characters,
+    )
 
 
 def _require_apart(recipe: Recipe, training: Sequence[Rows], measured: set[str], note: Callable[[str], None]) -> None:
@@ -169,7 +162,7 @@ def _require_apart(recipe: Recipe, training: Sequence[Rows], measured: set[str],
     note(f"Evaluation: {said}")
 
 
-def _key(rows: Kinds) -> str:
+def _key(rows: Any) -> str:
     """16 hex digits for all that rows hold."""
     digest = hashlib.sha256()
     for each in fields(rows):

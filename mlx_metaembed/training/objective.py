@@ -4,16 +4,18 @@ One pass of the trunk serves them all. n rows of all chunks, B rows of the batch
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
 from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.parameters import dense_weights, head_weights
+from mlx_metaembed.folder.parameters import dense_weights, head_weights, token_head_weights
 from mlx_metaembed.heads import Head
-from mlx_metaembed.heads.output import Output, take
+from mlx_metaembed.heads.output import Output, WordOutput, detached, take
+from mlx_metaembed.heads.passed import in_training
+from mlx_metaembed.heads.word_products import word_products
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish
 from mlx_metaembed.losses import Loss
@@ -21,11 +23,17 @@ from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.training.batches import ALL, Batch
 from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
+TEXT, TEACHER = "text", "teacher."
+"""The role of single texts, and what the names of teachers' targets begin with."""
+
 
 @dataclass(frozen=True)
 class Objective:
     """A loss on a head's output for the batches of one data set, and its share of the sum; `widths` are trained
-    together, each with its weight."""
+    together, each with its weight.
+
+    `teachers` are those whose vectors it takes; `texts` is the role of the rows that a loss on single texts takes.
+    """
 
     name: str
     data: str
@@ -34,18 +42,36 @@ class Objective:
     weight: float = 1.0
     widths: tuple[int, ...] = ()
     width_weights: tuple[float, ...] = ()
+    teachers: tuple[str, ...] = ()
+    texts: str = TEXT
 
     @property
     def names(self) -> tuple[str, ...]:
         """The heads that it scores: one, or several of a loss that takes them together."""
         return (self.head,) if isinstance(self.head, str) else self.head
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The texts of a row that it needs."""
+        return tuple(self.texts if role == TEXT else role for role in self.loss.roles)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that it needs, and its teachers' vectors as `teacher_target` names them."""
+        own = (name for name in self.loss.targets if not name.startswith(TEACHER))
+        return (*own, *(teacher_target(name, self.texts) for name in self.teachers))
+
+
+def teacher_target(teacher: str, role: str) -> str:
+    """The name among a data set's targets of a teacher's vectors of the texts of a role."""
+    return f"{TEACHER}{role}.{teacher}"
+
 
 def passed(objectives: Collection[Objective], heads: Mapping[str, Head]) -> list[str]:
-    """What a pass of the trunk must give for some objectives: the vectors, and heads that read token states."""
+    """What a pass of the trunk must give for some objectives: the vectors, and what is made of token states."""
     names = {name for objective in objectives for name in objective.names}
     states = [name for name in sorted(names - {DENSE}) if heads[name].on_tokens]
-    return [*([DENSE] if names - set(states) else []), *states]
+    return [*([DENSE] if names - set(states) else []), *(in_training(name, heads[name]) for name in states)]
 
 
 def total(
@@ -68,7 +94,7 @@ def total(
     def summed(outputs: Sequence[Outputs], parameters: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
         found = by_head(objectives, heads, batch, outputs, parameters, pooled)
         if seen:
-            seen({name: replace(output, values=stop_gradient(output.values)) for name, output in found.items()})
+            seen({name: detached(output) for name, output in found.items()})
         value, losses = None, {}
         for objective in objectives:
             loss = objective.loss(given[objective.name](found))
@@ -87,18 +113,24 @@ def samples(
     targets = {name: engine.array(values) for name, values in batch.targets.items()}
 
     def made(objective: Objective, found: Mapping[str, Output]) -> Sample:
-        one, *others = [_by_role(objective.loss, found[name], batch) for name in objective.names]
-        return Sample(one, mask, targets, objective.widths, objective.width_weights, others)
+        one, *others = [_by_role(objective, found[name], batch) for name in objective.names]
+        own = {name: values for name, values in targets.items() if not name.startswith(TEACHER)}
+        for teacher in objective.teachers:
+            own[f"{TEACHER}{teacher}"] = targets[teacher_target(teacher, objective.texts)]
+        return Sample(one, mask, own, objective.widths, objective.width_weights, others)
 
     return {objective.name: partial(made, objective) for objective in objectives}
 
 
-def _by_role(loss: Loss, output: Output, batch: Batch) -> dict[str, Output]:
-    """A head's output for the texts of each role that a loss takes; of one that takes none, of all distinct texts."""
-    roles = [role for role in (*loss.roles, *loss.optional) if role in batch.places]
-    if not roles:
-        return {"text": take(output, batch.places[ALL])}
-    return {role: take(output, batch.places[role].reshape(-1)) for role in roles}
+def _by_role(objective: Objective, output: Output, batch: Batch) -> dict[str, Output]:
+    """A head's output for the texts of each role that a loss takes, by the loss's own name of it; for a loss that takes
+    none, of all distinct texts."""
+    loss = objective.loss
+    wanted = dict(zip((*loss.roles, *loss.optional), (*objective.roles, *loss.optional), strict=True))
+    places = {own: batch.places[role] for own, role in wanted.items() if role in batch.places}
+    if not places:
+        return {TEXT: take(output, batch.places[ALL])}
+    return {own: take(output, each.reshape(-1)) for own, each in places.items()}
 
 
 def joined(head: Head, values: Sequence[Array], chunks: Sequence[Chunk]) -> Output:
@@ -111,6 +143,19 @@ def joined(head: Head, values: Sequence[Array], chunks: Sequence[Chunk]) -> Outp
         for arrays in ([chunk.ids for chunk in chunks], [chunk.mask for chunk in chunks])
     )
     return head.output(xp.concatenate(padded, axis=0), ids, mask)
+
+
+def by_word(head: Head, weights: Mapping[str, Array], hidden: Sequence[Array], chunks: Sequence[Chunk]) -> WordOutput:
+    """A masked-language-model head's output for all the chunks' rows, of what stands before its decoder."""
+    masks = [chunk.mask for chunk in chunks]
+
+    def weigh() -> Array:
+        xp = namespace(hidden[0])
+        blocks = [head.by_word(weights, x, constant(mask, x)) for x, mask in zip(hidden, masks, strict=True)]
+        return xp.concatenate(blocks, axis=0)
+
+    rows = np.arange(sum(map(len, masks)), dtype=np.int32)
+    return WordOutput(word_products(head, weights, hidden, masks), rows, cache(weigh))
 
 
 def _padded(values: Array, longest: int) -> Array:
@@ -140,7 +185,10 @@ def by_head(
         found[DENSE] = Output("vector", vectors)
     for name in {name: None for objective in objectives for name in objective.names if name != DENSE}:
         head = heads[name]
-        if head.on_tokens:
+        if (whole := in_training(name, head)) != name:
+            own = token_head_weights(name, head, parameters)
+            found[name] = by_word(head, own, [each[whole] for each in outputs], batch.chunks)
+        elif head.on_tokens:
             found[name] = joined(head, [each[name] for each in outputs], batch.chunks)
         else:
             found[name] = Output(head.gives, head(weights[name], found[DENSE].values))

@@ -7,14 +7,15 @@ from dataclasses import MISSING, fields
 
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import faults, nearest
-from mlx_metaembed.heads import Head
+from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import ObjectiveTable
-from mlx_metaembed.recipe.values import fits, type_name
+from mlx_metaembed.recipe.values import as_toml, fits, type_name
 from mlx_metaembed.training.model_parts import PostTrunk
-from mlx_metaembed.training.objective import Objective
+from mlx_metaembed.training.objective import TEACHER, TEXT, Objective
+from mlx_metaembed.training.rows import BY_ROLE, takes_any_text
 
 
 def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LOSSES) -> tuple[Objective, ...]:
@@ -28,16 +29,19 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
     wrong += [f"two {kind} are called {name!r}; names must differ" for kind, name in _twice(recipe, names)]
     for table, name in zip(recipe.objectives, names, strict=True):
         own = [f"objective {name!r}: {line}" for line in _faults(table, sources, known)]
+        own += [f"objective {name!r}: {line}" for line in _taught(table, recipe, known.get(table.loss))]
         wrong += own
         if not own:
             loss = known[table.loss](**table.settings)
             wrong += [f"objective {name!r}: {line}" for line in (*loss.faults(), *_unfit(table, loss, behind))]
             widths = (table.matryoshka, table.matryoshka_weights)
-            found.append(Objective(name, table.data, table.head, loss, table.weight, *widths))
+            teachers = teachers_of(table, recipe, loss)
+            found.append(Objective(name, table.data, table.head, loss, table.weight, *widths, teachers, table.texts))
     if recipe.objectives and all(table.weight == 0 for table in recipe.objectives):
         wrong.append("the weights of all objectives are 0: nothing would train")
     unused = [name for name in sources if name not in {table.data for table in recipe.objectives}]
     wrong += [f"data {name!r}: no objective trains on it; add one, or leave it out" for name in unused]
+    wrong += _idle(recipe, known)
     if wrong:
         raise faults("The recipe is wrong:", wrong)
     return tuple(found)
@@ -46,7 +50,10 @@ def objectives(recipe: Recipe, behind: PostTrunk, known: Mapping[str, type] = LO
 def losses(recipe: Recipe) -> list[Objective]:
     """The objectives of a recipe in its long form whose losses are known, unchecked, with their default settings."""
     return [
-        Objective(*(table.called, table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka))
+        Objective(
+            *(table.called, table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka),
+            texts=table.texts,
+        )
         for table in recipe.objectives
         if table.loss in LOSSES
     ]
@@ -65,7 +72,9 @@ def _twice(recipe: Recipe, objectives: list[str]) -> Iterator[tuple[str, str]]:
 
 def _faults(table: ObjectiveTable, sources: list[str], losses: Mapping[str, type]) -> Iterator[str]:
     """What is wrong with a table before its loss is made."""
-    if table.data not in sources:
+    if not table.data and len(sources) > 1:
+        yield f"data is missing; it names one of {', '.join(sources)}"
+    elif table.data not in sources:
         yield f"there is no data {table.data!r}{nearest(table.data, sources)}; there are {', '.join(sources) or 'none'}"
     if not 0 <= table.weight < math.inf:
         yield f"weight = {table.weight:g}, expected 0 or more"
@@ -86,6 +95,64 @@ def _faults(table: ObjectiveTable, sources: list[str], losses: Mapping[str, type
         yield f"matryoshka_weights has {len(table.matryoshka_weights)} numbers, and matryoshka {len(table.matryoshka)}"
     if any(not weight >= 0 for weight in table.matryoshka_weights):
         yield f"matryoshka_weights = {list(table.matryoshka_weights)}, expected numbers of 0 or more"
+
+
+def takes_teachers(loss: type | object) -> bool:
+    """Whether a loss takes teachers' vectors."""
+    return any(name.startswith(TEACHER) for name in loss.targets)
+
+
+def teachers_of(table: ObjectiveTable, recipe: Recipe, loss: type | object) -> tuple[str, ...]:
+    """The teachers whose vectors an objective takes: those that it names, else all of its data set's."""
+    if not takes_teachers(loss):
+        return ()
+    return table.asked_teachers or tuple(
+        each.name for each in recipe.teachers if each.data in ("", table.data) and each.name
+    )
+
+
+def _taught(table: ObjectiveTable, recipe: Recipe, loss: type | None) -> Iterator[str]:
+    """What is wrong with the teachers, and with the role of the texts, that a table names."""
+    if loss is None:
+        return
+    takers = [name for name, each in LOSSES.items() if takes_teachers(each)]
+    named, sets = table.asked_teachers, {each.name: each.data for each in recipe.teachers}
+    if named and not takes_teachers(loss):
+        yield f"teacher = {as_toml(table.teacher)} belongs to the loss {' or '.join(takers)}"
+    elif takes_teachers(loss) and not teachers_of(table, recipe, loss):
+        of = f" for data {table.data!r}" if recipe.teachers else " with a name and a path"
+        yield f"{table.loss} takes teachers' vectors, and the recipe has no [[teacher]]{of}"
+    else:
+        for name in named:
+            if name not in sets:
+                there = ", ".join(sets) or "none"
+                yield f"there is no teacher {name!r}{nearest(name, sets)}; there are {there}"
+            elif sets[name] not in ("", table.data):
+                yield f"the teacher {name!r} is of data {sets[name]!r}, and the objective trains on {table.data!r}"
+    if table.texts != TEXT and not takes_any_text(loss):
+        roles = ", ".join((*loss.roles, *loss.optional))
+        yield f"texts = {table.texts!r} belongs to losses on single texts, and {table.loss} takes {roles}"
+    elif table.texts not in BY_ROLE:
+        yield f"texts = {table.texts!r}{nearest(table.texts, BY_ROLE)}; expected one of {', '.join(BY_ROLE)}"
+
+
+def _idle(recipe: Recipe, known: Mapping[str, type]) -> Iterator[str]:
+    """The teachers that no objective takes, and those of data sets that are not there."""
+    sources = [table.name for table in recipe.sources]
+    taken = {
+        name
+        for table in recipe.objectives
+        if table.loss in known
+        for name in teachers_of(table, recipe, known[table.loss])
+    }
+    for each in recipe.teachers:
+        if each.data and each.data not in sources:
+            missing = f"there is no data {each.data!r}{nearest(each.data, sources)}"
+            yield f"teacher {each.name!r}: {missing}; there are {', '.join(sources) or 'none'}"
+        elif each.name not in taken:
+            takers = " or ".join(name for name, loss in LOSSES.items() if takes_teachers(loss))
+            more = f"add one with the loss {takers}, or leave it out"
+            yield f"teacher {each.name!r}: no objective takes its vectors; {more}"
 
 
 def _belongs(key: str, own: Mapping[str, object]) -> str:
@@ -124,4 +191,4 @@ def what(name: str, behind: PostTrunk) -> tuple[str, int]:
     if name == DENSE:
         return "vector", behind.folder.dimensions
     head: Head = behind.heads[name]
-    return head.gives, getattr(head, "out_features", 0)
+    return head.gives, len(head.levels) if isinstance(head, Fsq) else getattr(head, "out_features", 0)

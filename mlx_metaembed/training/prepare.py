@@ -117,7 +117,8 @@ def _read(recipe: Recipe, given: Given, resume: bool, lock: Lock, note: Callable
         # What a model was trained with is what its folder declares.
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
     rows = head_tables.as_numbered(run_rows.read(long, objectives, note, given.rows), objectives, behind.heads)
-    rows = teachers.attached(rows, recipe.teachers, objectives, folder.dimensions)
+    widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
+    rows = teachers.attached(rows, recipe, objectives, widths, note)
     trackers.require(recipe)
     measured_on = evaluation.read(recipe, list(rows.values()), folder, behind.heads, tokenizer, note)
     if start:

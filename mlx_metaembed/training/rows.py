@@ -1,15 +1,20 @@
 """The rows that a run trains on: those of each data set, as its objectives' losses take them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mlx_metaembed import data
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.heads import HEADS, Head
+from mlx_metaembed.losses import Loss
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable
-from mlx_metaembed.training.objective import Objective
+from mlx_metaembed.training.objective import TEACHER, TEXT, Objective
+
+BY_ROLE = (TEXT, "anchor", "positive", "sentence1", "sentence2")
+"""The roles whose texts a loss on single texts can take: those with one text a row."""
 
 
 def read(
@@ -31,7 +36,8 @@ def read(
             raise CallError(f"[[data]] {table.name}: path is missing")
         own = [each for each in objectives if each.data == table.name]
         if dicts is not None:
-            rows = data.rows_of(dicts, **asked(own, gives), max_characters=recipe.max_characters)
+            wanted = asked(own, gives)
+            rows = _only(data.rows_of(dicts, **wanted, max_characters=recipe.max_characters), wanted)
         else:
             rows = read_source(table, own, gives, recipe.max_characters)
         if unread := [role for role in table.prompts or {} if role not in rows.texts]:
@@ -40,17 +46,32 @@ def read(
             )
         if table.weight != 1 and recipe.multi_dataset_batch_sampler != "weighted":
             note(f'[[data]] {table.name}: its weight counts only with multi_dataset_batch_sampler = "weighted"')
-        for said in rows.notes:
-            note(f"Data{' ' + table.name if several else ''}: {said}")
+        where = f"Data{' ' + table.name if several else ''}"
+        if wrong := [line for each in own for line in _wrong(each, rows)]:
+            raise CallError(f"{where}: {'; '.join(dict.fromkeys(wrong))}")
+        said = [each.loss.row_note(rows.targets, rows.labels) for each in own if hasattr(each.loss, "row_note")]
+        for line in dict.fromkeys([*rows.notes, *filter(None, said)]):
+            note(f"{where}: {line}")
         found[table.name] = rows
     return found
 
 
+def _wrong(objective: Objective, rows: Rows) -> list[str]:
+    """What a loss finds wrong with the rows' targets, where it looks at them."""
+    faults = getattr(objective.loss, "row_faults", None)
+    return [f"{objective.loss.kind}: {line}" for line in faults(rows.targets, rows.labels)] if faults else []
+
+
 def read_source(table: DataTable, objectives: Sequence[Objective], gives: Mapping[str, str], most: int) -> Rows:
     """The rows of one data set, as the losses of its objectives take them; `gives` is what heads give, by name."""
-    return data.read_rows(
-        table.path, **asked(objectives, gives), columns=table.columns, no_header=table.no_header, max_characters=most
-    )
+    wanted, how = asked(objectives, gives), {"columns": table.columns, "no_header": table.no_header}
+    return _only(data.read_rows(table.path, **wanted, **how, max_characters=most), wanted)
+
+
+def _only(rows: Rows, wanted: Mapping[str, Collection[str]]) -> Rows:
+    """The rows with the texts that are asked for: others would go through the trunk for nothing."""
+    roles = {*wanted["roles"], *wanted["optional"]}
+    return replace(rows, texts={role: texts for role, texts in rows.texts.items() if role in roles})
 
 
 def asked(objectives: Sequence[Objective], gives: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -58,11 +79,10 @@ def asked(objectives: Sequence[Objective], gives: Mapping[str, str]) -> dict[str
 
     A role that one needs is needed. Where none needs any, as with flops alone, it is the texts.
     """
+    _require_apart(objectives, gives)
     required = dict.fromkeys(role for each in objectives for role in _roles(each, gives))
     optional = dict.fromkeys(role for each in objectives for role in each.loss.optional if role not in required)
-    targets = dict.fromkeys(
-        name for each in objectives for name in each.loss.targets if not name.startswith("teacher.")
-    )
+    targets = dict.fromkeys(name for each in objectives for name in each.loss.targets if not name.startswith(TEACHER))
     if not required and not targets:
         required, optional = {"text": None}, {}
     return {"roles": tuple(required), "optional": tuple(optional), "targets": tuple(targets)}
@@ -75,7 +95,27 @@ def _roles(objective: Objective, gives: Mapping[str, str]) -> Iterator[str]:
     heads = [objective.head] if isinstance(objective.head, str) else objective.head
     if not loss.roles and "score" in loss.targets and all(head in gives for head in heads):
         yield from ("text",) if gives[heads[0]] == "scores" else ("sentence1", "sentence2")
-    yield from loss.roles
+    yield from objective.roles
+
+
+def _require_apart(objectives: Sequence[Objective], gives: Mapping[str, str]) -> None:
+    """Raise CallError where a loss takes single texts beside one that takes several a row, and says not which."""
+    for each in objectives:
+        if TEXT not in each.roles:
+            continue
+        beside = dict.fromkeys(role for other in objectives for role in _roles(other, gives) if role != TEXT)
+        if beside and takes_any_text(each.loss):
+            which = " or ".join(f'"{role}"' for role in beside if role in BY_ROLE)
+            raise CallError(
+                f"objective {each.name!r} takes single texts, and the rows of data {each.data!r} have "
+                f"{', '.join(beside)} for another loss; say which of them it takes (texts = {which}), or give it a "
+                "data set of its own, which may have the same path"
+            )
+
+
+def takes_any_text(loss: Loss) -> bool:
+    """Whether a loss on single texts can take those of any role: it asks for no column beside them."""
+    return loss.roles == (TEXT,) and all(name.startswith(TEACHER) for name in loss.targets)
 
 
 def least_texts(objectives: Sequence[Objective], heads: Mapping[str, Head]) -> int:

@@ -16,6 +16,7 @@ from mlx_metaembed.training.batches import TokenizedRows
 
 Prompt = tuple[str, int | None]
 """The text before a text, and the number of its task's adapter (see folder/task_adapters.py)."""
+ROWS_AT_ONCE = 1 << 12
 SIDES = {"anchor": "query", "positive": "document", "negative": "document"}
 """The prompt of the folder's that a role has; others have the default one."""
 
@@ -77,7 +78,9 @@ def number(
     digest = hashlib.sha256(key.encode())
     for name, by_role in found.items():
         for array in (*by_role.values(), *sources[name].targets.values()):
-            digest.update(array.tobytes())
+            # Teachers' vectors may be larger than memory.
+            for first in range(0, len(array), ROWS_AT_ONCE):
+                digest.update(array[first : first + ROWS_AT_ONCE].tobytes())
     rows = {name: TokenizedRows(by_role, sources[name].targets, same) for name, by_role in found.items()}
     return TokenizedDataset(texts, spelled, adapters, rows, key, digest.hexdigest()[:16])
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from calls import refused, run
 
+from mlx_metaembed.data import vector_key
 from mlx_metaembed.files import installation, safetensors
 
 
@@ -101,6 +102,15 @@ def test_embed_takes_texts_files_and_stdin_alike(tiny: Path, tmp_path: Path):
     vectors = np.load(tmp_path / "v.npy")
     assert vectors.shape == (2, 8) and vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    key = vector_key.read(tmp_path / "v.npy")
+    assert key.difference(texts) == ""
+    said = {name: key.made[name] for name in ("of", "head", "prompt", "width", "normalized")}
+    assert said == {"of": "texts", "head": "dense", "prompt": "", "width": 8, "normalized": True}
+    assert key.made["model"] == str(tiny) and len(key.made["fingerprint"]["weights"]) == 16
+    run("embed", tiny, *texts, "--output", tmp_path / "plain.npy", "--dims", "8", "--engine", "mlx")
+    assert not vector_key.read(tmp_path / "plain.npy").made["normalized"]
+    (tmp_path / "folder.npy").mkdir()
+    assert "is a folder" in refused("embed", tiny, "a", "--output", tmp_path / "folder.npy")
     cut = json.loads(run("embed", tiny, texts[0], "--dims", "8", "--engine", "mlx").stdout)["embedding"]
     np.testing.assert_allclose(cut, rows[0]["embedding"][:8], rtol=1e-5)
     assert "model's vectors have 32 features" in refused("embed", tiny, "a", "--dims", "33", "--engine", "mlx")

@@ -59,7 +59,8 @@ def test_a_table_for_people(tiny, tmp_path, capsys):
     assert (status, lines[:2]) == (0, [f"{tiny}, sts: 3 pairs", ""]), err
     assert lines[2].split() == ["name", "dimensions", "bytes_per_vector", "spearman", "pearson"]
     assert lines[3].split()[:3] == ["32", "32", "128"]
-    assert len(lines) == 4
+    assert lines[5] == "95 % intervals, of 1,000 draws:" and lines[6].split() == ["name", "spearman", "pearson"]
+    assert len(lines) == 8
 
 
 def test_both_engines_measure_the_same(two_engines, tiny, pairs, capsys):
@@ -97,4 +98,4 @@ def test_the_rows_are_those_of_the_library(tiny, pairs, capsys):
     from mlx_metaembed.evaluate.model import measure_model
 
     rows = json.loads(call(capsys, "eval", tiny, "--data", pairs, "--engine", "mlx", "--json")[1])["rows"]
-    assert rows == measure_model(embedder.load(tiny, engine="mlx"), data.read(pairs))
+    assert rows == measure_model(embedder.load(tiny, engine="mlx"), data.read(pairs), draws=1000)

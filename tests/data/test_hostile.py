@@ -11,7 +11,7 @@ import pytest
 from calls import message
 
 from mlx_metaembed import data
-from mlx_metaembed.data import faults, lines
+from mlx_metaembed.data import faults, lines, sqlite_file
 from mlx_metaembed.data.readers import sqlite
 from mlx_metaembed.errors import CallError
 
@@ -91,8 +91,8 @@ ENDLESS = (
 def test_a_view_without_an_end_or_without_a_row_is_stopped(view, monkeypatch, tmp_path):
     monkeypatch.setattr(sqlite, "COMPUTED_ROWS", 500)
     monkeypatch.setattr(sqlite, "GROWTH", 0)
-    monkeypatch.setattr(sqlite, "STEPS", 1000)
-    monkeypatch.setattr(sqlite, "PATIENCE", 50)
+    monkeypatch.setattr(sqlite_file, "STEPS", 1000)
+    monkeypatch.setattr(sqlite_file, "PATIENCE", 50)
     assert "is a view and gives more than 500 rows, 0 times its file; if it has an end, make a table of it" in message(
         view(ENDLESS)
     )
@@ -101,7 +101,7 @@ def test_a_view_without_an_end_or_without_a_row_is_stopped(view, monkeypatch, tm
 
 
 def test_a_huge_value_a_view_of_itself_and_a_lock(view, monkeypatch, tmp_path):
-    monkeypatch.setattr(sqlite, "LONGEST", 10_000)
+    monkeypatch.setattr(sqlite_file, "LONGEST", 10_000)
     assert "string or blob too big" in message(view("SELECT hex(zeroblob(9000)) AS anchor, 'b' AS positive"))
     (tmp_path / "a.db").unlink()
     path = view("SELECT * FROM v")
@@ -109,7 +109,7 @@ def test_a_huge_value_a_view_of_itself_and_a_lock(view, monkeypatch, tmp_path):
     base = sqlite3.connect(tmp_path / "b.db")
     base.execute("CREATE TABLE t (text, label)")
     base.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.01)
     assert "another program holds a lock on it" in message(tmp_path / "b.db")
     base.close()
 

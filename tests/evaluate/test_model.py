@@ -62,7 +62,7 @@ TASK = Retrieval(
     query_ids=[str(row) for row in range(len(DOCUMENTS))],
     corpus_ids=[str(row) for row in range(len(DOCUMENTS) + len(WORDS))],
 )
-RETRIEVAL = ["ndcg@10", "recall@10", "mrr@10", "kept_spearman", "kept_r10", "kept_ndcg"]
+RETRIEVAL = ["ndcg@10", "recall@10", "mrr@10", "map@10", "precision@10", "kept_spearman", "kept_r10", "kept_ndcg"]
 
 
 def test_a_line_per_width_code_and_head_with_its_bytes():

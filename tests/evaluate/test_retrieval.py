@@ -38,15 +38,16 @@ def test_a_query_that_is_in_the_corpus_is_no_answer_to_itself():
 
 def test_a_grade_of_zero_or_less_is_not_relevant():
     found = retrieval.measure_ranked(np.array([[0, 1, 2]]), [{0: 0, 1: -1, 2: 1}])
-    assert found == {"ndcg@10": pytest.approx(1 / log2(4)), "recall@10": 1.0, "mrr@10": pytest.approx(1 / 3)}
+    assert found["ndcg@10"] == pytest.approx(1 / log2(4)) and found["recall@10"] == 1
+    assert found["mrr@10"] == found["map@10"] == pytest.approx(1 / 3) and found["precision@10"] == 1 / 10
 
 
 def test_only_the_first_k_count():
     ranked = np.array([[5, 6, 1]])
-    assert retrieval.measure_ranked(ranked, [{1: 1}], k=2) == {"ndcg@2": 0.0, "recall@2": 0.0, "mrr@2": 0.0}
+    assert retrieval.measure_ranked(ranked, [{1: 1}], k=2) == dict.fromkeys(retrieval.names([2]), 0.0)
     # Three relevant, k = 2: the ideal list has two of them, recall still counts three.
     found = retrieval.measure_ranked(np.array([[1, 2, 3]]), [{1: 1, 2: 1, 3: 1}], k=2)
-    assert found == {"ndcg@2": 1.0, "recall@2": pytest.approx(2 / 3), "mrr@2": 1.0}
+    assert found == pytest.approx({"ndcg@2": 1, "recall@2": 2 / 3, "mrr@2": 1, "map@2": 2 / 3, "precision@2": 1})
 
 
 def test_queries_are_averaged_and_those_without_a_relevant_row_left_out():
@@ -83,7 +84,8 @@ def test_a_perfect_search_scores_one_whatever_the_order_of_the_corpus():
     corpus = np.linalg.qr(random.normal(size=(30, 30)))[0].astype(np.float32)
     order = random.permutation(30)
     found = retrieval.measure(corpus[order], corpus, [{int(row): 2.5} for row in order])
-    assert found == {"ndcg@10": 1.0, "recall@10": 1.0, "mrr@10": 1.0}
+    assert found.pop("precision@10") == pytest.approx(1 / 10)
+    assert found == dict.fromkeys(("ndcg@10", "recall@10", "mrr@10", "map@10"), 1.0)
 
 
 def test_judgements_of_another_number_of_queries_are_refused():

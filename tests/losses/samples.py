@@ -48,9 +48,10 @@ def outputs(gives: str, values: dict, seed: int = 1) -> dict[str, Output]:
 
 def roles_of(kind: str, gives: str) -> tuple[str, ...]:
     """The roles that a test gives a loss."""
-    if kind in ("mse", "flops"):
-        return ("text",) if gives == "scores" or kind == "flops" else ("sentence1", "sentence2")
-    return (*LOSSES[kind].roles, *LOSSES[kind].optional)
+    if kind == "mse":
+        return ("text",) if gives == "scores" else ("sentence1", "sentence2")
+    # A loss that needs no role takes what there is.
+    return (*LOSSES[kind].roles, *LOSSES[kind].optional) if LOSSES[kind].roles else ("text",)
 
 
 def targets(kind: str, gives: str, like) -> dict:
@@ -58,14 +59,17 @@ def targets(kind: str, gives: str, like) -> dict:
     random = np.random.default_rng(3)
     found = {
         "score": random.random((ROWS, 3) if gives == "scores" else ROWS),
-        "label": np.array([0, 2, 1, -1, 0], np.int32),
+        "label": np.array([0, 2, 1, -1, 0] if gives == "scores" else [0, 1, 1, 0, 1], np.int32),
         "positive_score": random.standard_normal(ROWS),
         "negative_score": random.standard_normal((ROWS, NEGATIVES)),
         "teacher.one": random.standard_normal((ROWS, FEATURES)),
     }
     found = {name: x if x.dtype == np.int32 else x.astype(np.float32) for name, x in found.items()}
+    if hasattr(LOSSES[kind], "row_faults") and "score" in LOSSES[kind].targets:
+        found["score"] = np.round(found["score"])
     named = [name for name in found for wanted in LOSSES[kind].targets if name.startswith(wanted.strip("*"))]
-    return {name: constant(found[name], like) for name in named}
+    anchors = {"anchor_number": np.array([0, 1, 2, 1, 3], np.int32)} if "anchor" in LOSSES[kind].roles else {}
+    return {name: constant(x, like) for name, x in {**{name: found[name] for name in named}, **anchors}.items()}
 
 
 def holes() -> np.ndarray:

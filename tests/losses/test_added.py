@@ -74,6 +74,17 @@ def test_every_loss_keeps_to_the_protocol(kind: str):
                 "margin = -1.0: expected 0 or more",
             ],
         ),
+        (
+            "info_nce",
+            {"directions": ("query_to_docs",)},
+            [
+                "directions = 'query_to_docs': expected one of query_to_doc, query_to_query, doc_to_query, doc_to_doc; "
+                "did you mean 'query_to_doc'?",
+                "directions = ['query_to_docs']: expected query_to_doc among them, and no symmetric",
+            ],
+        ),
+        ("contrastive", {"margin": -1.0}, ["margin = -1.0: expected more than 0"]),
+        ("batch_hard_triplet", {"margin": -1.0}, ["margin = -1.0: expected 0 or more"]),
         ("cosent", {"scale": float("-inf")}, ["scale = -inf: expected a finite number"]),
         ("kl", {"teacher_temperature": 0.0}, ["teacher_temperature = 0.0: expected more than 0"]),
         ("distillation", {"how": "l2"}, ["how = 'l2': expected one of cosine, mse"]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from arrays import on, value_of
 
-from mlx_metaembed.heads.output import Output, cut, keep_words, take, used_words
+from mlx_metaembed.heads.output import Output, WordOutput, cut, detached, take
 
 
 def test_take_gives_rows_of_every_part(engine_name: str):
@@ -33,10 +33,16 @@ def test_cut_normalises_the_first_features(engine_name: str, gives: str):
     np.testing.assert_allclose(got.reshape(-1), [0.6, 0.8], rtol=1e-6)
 
 
-def test_words_that_no_text_uses_go(engine_name: str):
-    weights = np.array([[0.0, 1.0, 0.0, 2.0], [0.0, 0.0, 0.0, 3.0]], np.float32)
-    used = value_of(engine_name, lambda x: used_words(Output("sparse", x)), weights)
-    assert used.tolist() == [False, True, False, True]
-    words = np.flatnonzero(used).astype(np.int32)
-    kept = value_of(engine_name, lambda x: keep_words(Output("sparse", x), words).values, weights)
-    assert kept.tolist() == [[1.0, 2.0], [0.0, 3.0]]
+def test_words_are_weighed_where_a_loss_asks_for_them(engine_name: str):
+    weights = np.array([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]], np.float32)
+    asked = []
+
+    def weigh():
+        asked.append(True)
+        return on(engine_name, weights)
+
+    output = WordOutput(on(engine_name, weights @ weights.T), np.arange(3, dtype=np.int32), weigh)
+    taken = take(detached(output), np.array([2, 0, 2], np.int32))
+    assert (len(taken), taken.rows.tolist(), taken.gives, asked) == (3, [2, 0, 2], "sparse", [])
+    assert taken.values.tolist() == [[1.0, 1.0], [0.0, 1.0], [1.0, 1.0]]
+    assert taken.values is taken.values and asked == [True]

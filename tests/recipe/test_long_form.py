@@ -41,6 +41,34 @@ def test_the_short_form_as_tables():
     assert found.objectives == (vectors, *codes)
 
 
+LEFT_OUT = {
+    "info_nce": ((), "dense"),
+    "cross_entropy": (("classification",), "classification"),
+    "flops": (("lexical", "regression"), "lexical"),
+    "self_distillation": (("multi_vector", "lexical"), ("dense", "lexical", "multi_vector")),
+    # The vectors come first where a loss takes them.
+    "mse": (("regression",), "dense"),
+}
+
+
+@pytest.mark.parametrize("loss", LEFT_OUT)
+def test_what_one_set_and_one_head_leave_out(loss: str):
+    kinds, head = LEFT_OUT[loss]
+    given = Recipe(
+        sources=(DataTable(path="p.jsonl"),),
+        heads=tuple(HeadTable(kind, kind) for kind in kinds),
+        objectives=(ObjectiveTable(loss=loss),),
+    )
+    found = long_form(given)
+    assert found.sources == (DataTable("data", "p.jsonl"),)
+    assert found.objectives == (ObjectiveTable("", "data", head, loss),)
+
+
+def test_a_table_says_whether_one_row_a_batch_has_negatives():
+    tables = {"sources": (DataTable("a", "p.jsonl"),), "objectives": (ObjectiveTable(loss="triplet"),)}
+    assert Recipe(batch_size=1, **tables).batch_size == 1
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_a_shown_recipe_is_the_run_and_writes_nothing(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture, path: Path

@@ -9,6 +9,7 @@ import pytest
 from tiny import tiny_folder
 
 from mlx_metaembed import recipe as recipes
+from mlx_metaembed.data import vector_key
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import train
@@ -30,12 +31,15 @@ def on(loss: str = "info_nce", more: str = "") -> str:
     return f'[[objective]]\ndata = "pairs"\nloss = "{loss}"\n{more}'
 
 
+BOTH = on("distillation", 'texts = "anchor"\n') + on("distillation", 'name = "b"\ntexts = "positive"\n') + PAIRS
+
+
 def head(kind: str, more: str = "", name: str = "other") -> str:
     return f'[[head]]\nname = "{name}"\ntype = "{kind}"\n{more}'
 
 
-def teacher(path: str) -> str:
-    return f'[[teacher]]\nname = "large"\npath = "{path}"\n'
+def teacher(path: str, more: str = "") -> str:
+    return f'[[teacher]]\nname = "large"\npath = "{path}"\n{more}'
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     whole = np.ones((8, 32), np.float32)
     np.save(folder / "whole.npy", whole)
     np.save(folder / "short.npy", whole[1:])
+    texts = [f"open {row}" for row in range(8)]
+    (folder / "short.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[1:]))
+    for name, own in {"turned": texts[::-1], "other": [*texts[:7], "another"]}.items():
+        np.save(folder / f"{name}.npy", whole)
+        vector_key.write(folder / f"{name}.npy.json", folder / f"{name}.npy", own, {})
     np.save(folder / "narrow.npy", whole[:, 1:])
     np.save(folder / "flat.npy", whole[0])
     np.save(folder / "numbers.npy", whole.astype(np.int64))
@@ -73,6 +82,18 @@ WRONG = {
     "another data set": (
         PAIRS + '[[objective]]\ndata = "pair"\nloss = "info_nce"\n',
         "objective 'dense': there is no data 'pair'; did you mean 'pairs'?; there are pairs",
+    ),
+    "no data of two": (
+        PAIRS + PAIRS.replace('name = "pairs"', 'name = "more"') + '[[objective]]\nloss = "info_nce"\n',
+        "objective 'dense': data is missing; it names one of pairs, more",
+    ),
+    "two heads, none named": (
+        PAIRS + head("lexical") + head("lexical", name="more") + on("flops"),
+        "objective 'dense': flops takes sparse, and the head 'dense' gives vector",
+    ),
+    "one of two sets without a name": (
+        PAIRS + '[[data]]\npath = "pairs.jsonl"\n' + on(),
+        "[[data]] 2: name is missing",
     ),
     "another head": (
         PAIRS + head("lexical", name="lexical") + on(more='head = "lexicle"\n'),
@@ -224,11 +245,43 @@ WRONG = {
     ),
     "fewer rows": (
         TAUGHT + teacher("short.npy"),
-        "short.npy has vectors of the shape (7, 32); data 'texts' and the model need (8, 32), one a row",
+        "short.npy is not of the texts of data 'texts': it has 7 rows, and there are 8 texts",
     ),
     "fewer features": (
         TAUGHT + teacher("narrow.npy"),
-        "narrow.npy has vectors of the shape (8, 31); data 'texts' and the model need (8, 32), one a row",
+        "narrow.npy has vectors of 31 features, and the model's vectors have 32",
+    ),
+    "features of a code": (
+        TAUGHT + 'head = "codes"\n' + head("fsq", 'levels = "4x8"\n', "codes") + teacher("whole.npy"),
+        "whole.npy has vectors of 32 features, and what the head 'codes' gives has 8",
+    ),
+    "another order": (
+        TAUGHT + teacher("turned.npy"),
+        "turned.npy is not of the texts of data 'texts': it has the same texts in another order, from row 0 on (from",
+    ),
+    "another text": (
+        TAUGHT + teacher("other.npy"),
+        "other.npy is not of the texts of data 'texts': row 7 (from 0) is not of the text 'open 7'",
+    ),
+    "texts of fewer": (
+        TAUGHT + teacher("short.npy", 'texts = "short.jsonl"\n'),
+        "short.jsonl lacks 1 of the 8 texts of data 'texts', like 'open 0'",
+    ),
+    "texts of another number": (
+        TAUGHT + teacher("whole.npy", 'texts = "short.jsonl"\n'),
+        "whole.npy has 8 rows, and short.jsonl 7 texts",
+    ),
+    "texts of two": (
+        TAUGHT + teacher("whole.npy", 'texts = "pairs.jsonl"\n'),
+        'pairs.jsonl has two texts a row (anchor and positive); say which: columns = "text=..."',
+    ),
+    "texts of another key": (
+        TAUGHT + teacher("turned.npy", 'texts = "texts.jsonl"\n'),
+        "turned.npy is not of the texts of texts.jsonl: it has the same texts in another order",
+    ),
+    "texts of two roles without a key": (
+        BOTH + teacher("whole.npy"),
+        "whole.npy has no key, and would be taken for anchor of data 'pairs' and positive of data 'pairs'",
     ),
     "a teacher that isn't there": (TAUGHT + teacher("none.npy"), "teacher 'large': there is no file none.npy"),
     "a teacher of text": (TAUGHT + teacher("text.npy"), "teacher 'large': text.npy is no .npy file of numbers"),
@@ -245,9 +298,54 @@ WRONG = {
     "a teacher without a path": (TAUGHT + teacher(""), "[[teacher]] large: path is missing"),
     "a teacher for nothing": (
         PAIRS + on() + teacher("whole.npy"),
-        "The recipe has a [[teacher]], and no objective whose loss takes its vectors: distillation",
+        "teacher 'large': no objective takes its vectors; add one with the loss distillation, or leave it out",
     ),
-    "no teacher": (TAUGHT, "A loss takes teachers' vectors, and the recipe has no [[teacher]] with a name and a path"),
+    "a teacher that none names": (
+        TAUGHT + 'teacher = "large"\n' + teacher("whole.npy") + teacher("whole.npy").replace("large", "small"),
+        "teacher 'small': no objective takes its vectors; add one with the loss distillation, or leave it out",
+    ),
+    "no teacher": (
+        TAUGHT,
+        "objective 'dense': distillation takes teachers' vectors, and the recipe has no [[teacher]] with a name and a",
+    ),
+    "another teacher": (
+        TAUGHT + 'teacher = ["large", "smal"]\n' + teacher("whole.npy"),
+        "objective 'dense': there is no teacher 'smal'; there are large",
+    ),
+    "another teacher, nearly": (
+        TAUGHT + 'teacher = "lage"\n' + teacher("whole.npy"),
+        "objective 'dense': there is no teacher 'lage'; did you mean 'large'?; there are large",
+    ),
+    "a teacher of other data": (
+        PAIRS + on() + TAUGHT + 'name = "b"\nteacher = "large"\n' + teacher("whole.npy", 'data = "pairs"\n'),
+        "objective 'b': the teacher 'large' is of data 'pairs', and the objective trains on 'texts'",
+    ),
+    "no teacher for the data": (
+        PAIRS + on() + TAUGHT + 'name = "b"\n' + teacher("whole.npy", 'data = "pairs"\n'),
+        "objective 'b': distillation takes teachers' vectors, and the recipe has no [[teacher]] for data 'texts'",
+    ),
+    "a teacher of no data": (
+        TAUGHT + teacher("whole.npy", 'data = "text"\n'),
+        "teacher 'large': there is no data 'text'; did you mean 'texts'?; there are texts",
+    ),
+    "a teacher for another loss": (
+        PAIRS + on(more='teacher = "large"\n'),
+        "objective 'dense': teacher = \"large\" belongs to the loss distillation",
+    ),
+    "texts for another loss": (
+        PAIRS + on(more='texts = "anchor"\n'),
+        "objective 'dense': texts = 'anchor' belongs to losses on single texts, and info_nce takes anchor, positive, "
+        "negative",
+    ),
+    "texts of no role": (
+        TAUGHT + 'texts = "anchr"\n' + teacher("whole.npy"),
+        "texts = 'anchr'; did you mean 'anchor'?; expected one of text, anchor, positive, sentence1, sentence2",
+    ),
+    "texts beside pairs": (
+        PAIRS + on() + on("distillation", 'name = "taught"\n') + teacher("whole.npy"),
+        "objective 'taught' takes single texts, and the rows of data 'pairs' have anchor, positive for another loss; "
+        'say which of them it takes (texts = "anchor" or "positive"), or give it a data set of its own',
+    ),
     "the short form beside": (
         'loss = "triplet"\nfsq = "4x8"\ncolumns = "anchor=a"\n' + PAIRS + head("lexical") + on(),
         "loss is the short form of what the tables [[objective]] say; put it there",

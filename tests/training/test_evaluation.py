@@ -28,7 +28,7 @@ def measured(folder: Path, rows: Path, engine: str, dims: tuple[int, ...] | None
 
 
 KINDS = {
-    "ndcg@10": ("ndcg@10", "recall@10", "mrr@10"),
+    "ndcg@10": ("ndcg@10", "recall@10", "mrr@10", "map@10", "precision@10"),
     "spearman": ("spearman", "pearson"),
     "accuracy": ("accuracy", "macro_f1"),
 }
@@ -228,7 +228,7 @@ WRONG = {
     "missing": ({"eval_data": "none.jsonl"}, "none.jsonl"),
     "metric": (
         {"metric": "mmr@10"},
-        r"metric = 'mmr@10'; did you mean 'mrr@10'\? .*gives mrr@10, (ndcg@10|recall@10), ",
+        r"metric = 'mmr@10'; did you mean 'mrr@10'\? .*gives mrr@10, ",
     ),
     "of another kind": ({"metric": "spearman"}, r"metric = 'spearman'\. .*is for retrieval and gives .*ndcg@10"),
     "one label": ({"rows": [{"text": "a", "label": "x"}, {"text": "b", "label": "x"}]}, "at least 2 different labels"),

@@ -5,6 +5,7 @@ the second message answers the first. A message linked with itself begins a conv
 This is the layout of the IRC disentanglement corpora (arXiv:1810.11118).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlx_metaembed.data import lines
@@ -18,26 +19,42 @@ MESSAGES = (".ascii.txt", ".txt")
 
 def fill(folder: Path, table: Table) -> None:
     """Take the pairs of every file of links, in the order of names. Notes the faults."""
-    for links in sorted(folder.glob(f"*{LINKS}")):
-        name = links.name.removesuffix(LINKS)
-        found = next(
-            (folder / f"{name}{suffix}" for suffix in MESSAGES if (folder / f"{name}{suffix}").is_file()), None
-        )
-        if found is None or not links.is_file():
-            table.faults.add(links.name, None, f"expected it and {name}{MESSAGES[0]} beside it as files")
+    for path in sorted(folder.glob(f"*{LINKS}")):
+        found = messages(path, table.faults)
+        if found is None:
             continue
-        messages = [line.strip() for _, line in lines.read(found, table.faults, f"{found.name}, ")]
-        for number, line in lines.read(links, table.faults, f"{links.name}, "):
-            where = f"{links.name}, line {number}"
-            pair = _pair(where, line, len(messages), table.faults)
-            if pair:
-                table.add(where, {"anchor": messages[pair[0]], "positive": messages[pair[1]]})
+        for number, (first, second) in _numbered(path, len(found), table.faults):
+            if first != second:
+                table.add(f"{path.name}, line {number}", {"anchor": found[first], "positive": found[second]})
     if table.shape is None and not table.faults:
         raise CallError(f"{folder} has no link between two messages; expected lines like '1000 1003 -' in *{LINKS}")
 
 
-def _pair(where: str, line: str, count: int, faults: Faults) -> tuple[int, int] | None:
-    """The numbers of a message and its answer, or None for a blank line, a link to itself, or a fault."""
+def messages(path: Path, faults: Faults) -> list[str] | None:
+    """The lines of the file of messages beside a file of links; None where either is no file: noted."""
+    name = path.name.removesuffix(LINKS)
+    found = next((each for suffix in MESSAGES if (each := path.with_name(f"{name}{suffix}")).is_file()), None)
+    if found is None or not path.is_file():
+        faults.add(path.name, None, f"expected it and {name}{MESSAGES[0]} beside it as files")
+        return None
+    return [line.strip() for _, line in lines.read(found, faults, f"{found.name}, ")]
+
+
+def links(path: Path, count: int, faults: Faults) -> Iterator[tuple[int, int]]:
+    """A message's number and that of its answer, a link a line; of `count` messages. Notes the faults."""
+    for _, link in _numbered(path, count, faults):
+        yield link
+
+
+def _numbered(path: Path, count: int, faults: Faults) -> Iterator[tuple[int, tuple[int, int]]]:
+    for number, line in lines.read(path, faults, f"{path.name}, "):
+        link = _link(f"{path.name}, line {number}", line, count, faults)
+        if link:
+            yield number, link
+
+
+def _link(where: str, line: str, count: int, faults: Faults) -> tuple[int, int] | None:
+    """The numbers of a message and its answer, or None for a blank line or a fault."""
     cells = line.split()[:2]
     if not cells:
         return None
@@ -48,4 +65,4 @@ def _pair(where: str, line: str, count: int, faults: Faults) -> tuple[int, int] 
     if second >= count:
         faults.add(where, None, f"message {second}; there are {count:,}, numbered from 0")
         return None
-    return None if first == second else (first, second)
+    return first, second

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.heads import Fsq, Head
+from mlx_metaembed.heads.passed import head_of
 from mlx_metaembed.heads.splade import WORDS_AT_ONCE
 from mlx_metaembed.inputs.chunks import bucket
 from mlx_metaembed.losses import Sizes
@@ -43,7 +44,7 @@ def head_bytes(job: "Job", behind: PostTrunk, features: int) -> HeadBytes:
     objectives = objective_tables.losses(long_form(job.recipe, head_tables.codes(job.folder)))
     sets = [[each for each in objectives if each.data == name] for name in dict.fromkeys(o.data for o in objectives)]
     used = [passed(each, behind.heads) for each in sets]
-    names = [[behind.heads[name] for name in each if name != DENSE] for each in used]
+    names = [[behind.heads[head_of(name)] for name in each if name != DENSE] for each in used]
     own = [_activations(heads, ITEM[job.dtype]) for heads in names]
     return HeadBytes(
         outputs=max((sum(_output(head, job) for head in heads) for heads in names), default=0),

@@ -5,9 +5,10 @@ gradients, activations, the batch's vectors and the loss come and go, and what t
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlx_metaembed.adapters.lora import PARTS
 from mlx_metaembed.config.spellings import is_word_table
 from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
@@ -27,11 +28,14 @@ IN_HAND = {
     "torch": {"adamw": 6, "adamw_8bit": 9, "adafactor": 5},
 }
 """Copies in float32 of the largest parameter that an update makes; on a processor torch's AdamW goes by pieces."""
+CHANGED = {"mlx": 1, "torch": 2}
+"""Copies of a matrix that DoRA keeps for the way back: W + B A whole, and on torch at the magnitudes' lengths too."""
 PLAIN = 0.93
 """A batch in one graph holds so much of what its chunks would hold one by one."""
 SLACK = {"mlx": 0.07, "torch": 0.1}
 """Of all the rest: what allocators round up and keep between sizes."""
 
+DOWN, UP, _ = PARTS
 Parts = dict[str, int]
 
 
@@ -156,6 +160,8 @@ def estimate(job: Job) -> Bytes:
     heads = head_bytes(job, post_trunk, features)
     adapter = 0 if recipe.train == "full" else item * plain
     weights = stored(trunk, folder.quantization, item, target) + adapter
+    if recipe.train == "dora":
+        weights += CHANGED[target.engine] * item * adapted(trained) // (shape.layers if checkpointed(job) else 1)
     stays = {
         "weights": 4 * sum(map(math.prod, behind)) + (0 if pooled else weights),
         "masters": 4 * plain if item < 4 else 0,
@@ -179,7 +185,7 @@ def estimate(job: Job) -> Bytes:
                 dtype=job.dtype,
                 engine=target.engine,
                 layers=shape.layers - first_layer(trained, shape.layers),
-                checkpointing=recipe.checkpointing == "on",
+                checkpointing=checkpointed(job),
                 frozen=recipe.train in ("lora", "dora"),
             ),
             heads.activations,
@@ -199,7 +205,18 @@ def _together(trunk: Activations, heads: Activations, *, frozen: bool) -> Activa
 
 def _one_by_one(job: Job) -> bool:
     """Whether a parameter's gradient is added to its sum as soon as it is there; MLX's compiled ones come together."""
-    return job.target.engine == "torch" or job.recipe.checkpointing == "on"
+    return job.target.engine == "torch" or checkpointed(job)
+
+
+def checkpointed(job: Job) -> bool:
+    """Whether layers keep their inputs alone."""
+    return job.recipe.checkpointing == "on"
+
+
+def adapted(trained: Mapping[str, Sequence[int]]) -> int:
+    """Numbers of the matrices that adapters change, by the shapes of what trains."""
+    down = {name.removesuffix(f".{DOWN}"): each[1] for name, each in trained.items() if name.endswith(f".{DOWN}")}
+    return sum(columns * trained[f"{path}.{UP}"][0] for path, columns in down.items())
 
 
 def stored(trunk: Mapping[str, Tensor], quantization: Mapping | None, item: int, target: Target) -> int:

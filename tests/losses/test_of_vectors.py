@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from arrays import gradient_of, value_of
+from arrays import gradient_of, on, value_of
 
-from mlx_metaembed.losses import info_nce, matryoshka, triplet
+from mlx_metaembed.heads.output import Output
+from mlx_metaembed.losses import Sample, info_nce, matryoshka, triplet
+from mlx_metaembed.losses.infonce import InfoNce
 
 EAST, NORTH, WEST = [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]
 
@@ -154,3 +156,32 @@ def test_extreme_vectors_give_finite_values_and_gradients(engine_name: str, name
     arrays = (x, x, negatives, mask)
     assert np.isfinite(value_of(engine_name, lambda *each: loss(*each, **settings), *arrays))
     assert np.isfinite(gradient_of(engine_name, lambda *each: loss(*each, **settings), *arrays)).all()
+
+
+def of_pairs(engine_name: str, **settings) -> float:
+    """InfoNCE of two anchors that are one text, with their positives EAST and NORTH, at temperature 1."""
+
+    def loss(anchors, positives):
+        given = {"anchor": Output("vector", anchors), "positive": Output("vector", positives)}
+        numbers = {"anchor_number": on(engine_name, np.array([0, 0], np.int32))}
+        return InfoNce(temperature=1.0, **settings)(Sample(given, targets=numbers))
+
+    return value_of(engine_name, loss, np.array([EAST, EAST], np.float32), np.array([EAST, NORTH], np.float32))
+
+
+def test_hardness_is_added_to_the_logits_of_negatives(engine_name: str):
+    # Row 0: own score 1, the other's 0. Row 1: own 0, the other's 1, which counts as 1 + 3.
+    expected = (math.log(math.e + 1) - 1 + math.log(1 + math.exp(1 + 3)) - 0) / 2
+    assert of_pairs(engine_name, hardness_strength=3.0) == pytest.approx(expected)
+
+
+def test_all_positives_of_an_anchor_are_as_good(engine_name: str):
+    expected = math.log(math.e + 1) - (1 + 0) / 2
+    assert of_pairs(engine_name, same_anchor="positives") == pytest.approx(expected)
+
+
+def test_directions_share_one_denominator(engine_name: str):
+    # Anchors score 1 with each other, positives 0.
+    names = ("query_to_doc", "query_to_query", "doc_to_doc")
+    expected = math.log(math.e + 1 + math.e + 1) - (1 + 0) / 2
+    assert of_pairs(engine_name, directions=names) == pytest.approx(expected)

@@ -1,0 +1,1 @@
+"""Conversations as rows: messages from any store of them, their threads, and what is learned from those."""
