@@ -51,6 +51,7 @@ def command(
     pages show it too. The page is one file that needs nothing else.
     """
     from mlx_metaembed import report
+    from mlx_metaembed.training import breakdown, metrics
 
     report.require_run(run)
     if files:
@@ -60,7 +61,8 @@ def command(
         raise CallError(f"{'--dims' if dims else '--base'} belongs to --eval FILE, which measures")
     page = report.of_run(run, out=output)
     kept = report.evaluations(run)
-    result = {"report": str(page), "evaluations": kept}
+    sets = breakdown.data_sets(metrics.read(metrics.path_in(run)))
+    result = {"report": str(page), "data_sets": sets, "evaluations": kept}
     lines = [f"{page}: {', '.join(each['data'] for each in kept) or 'no evaluation yet; add --eval FILE'}"]
     answer(result, as_json, lines)
 

@@ -16,6 +16,8 @@ from mlx_metaembed.progress.duration import duration
 
 EVERY, REFRESHED = 10.0, 1.0
 """Seconds between lines, and between two looks at a bar's clock."""
+SETS = 4
+"""Data sets whose losses are said one by one."""
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
 CLOCK = "{desc}: {elapsed}{postfix}"
 
@@ -120,6 +122,7 @@ class Stages:
     def __init__(self):
         self._current: Progress | None = None
         self._measured: dict[str, object] = {}
+        self._by_set: dict[str, object] = {}
 
     def prepared(self, what: str, texts: int, of: int) -> None:
         """So many more of the texts are tokenised, or embedded."""
@@ -128,7 +131,9 @@ class Stages:
     def step(self, row: Mapping[str, object]) -> None:
         """A step is done, with its row of metrics."""
         current = self._stage("training", row["steps"], unit="steps", initial=row["step"] - 1, stay=True)
-        current.say(step_words({**self._measured, **row}))
+        # A step has batches of some sets only.
+        self._by_set |= {name: value for name, value in row.items() if _is_loss_of_set(name)}
+        current.say(step_words({**self._by_set, **self._measured, **row}))
         current.update()
 
     def evaluated(self, row: Mapping[str, object]) -> None:
@@ -148,12 +153,23 @@ class Stages:
 
 
 def step_words(row: Mapping[str, object]) -> str:
-    """A step in words: its loss, by width where that is known, the first that was measured, and tokens a second."""
+    """A step in words: its loss, by width where that is known, the first that was measured, and tokens a second.
+
+    Of several data sets it is the last loss on each, or their mean where they are many.
+    """
     by_width = [f"{name.removeprefix('loss@')}: {row[name]:.4f}" for name in row if name.startswith("loss@")]
     loss = f"loss {row['loss']:.4f}" + (f" ({', '.join(by_width)})" if by_width else "")
+    if by_set := {name.split("/", 1)[1].rpartition("/")[0]: row[name] for name in row if _is_loss_of_set(name)}:
+        each = ", ".join(f"{name} {value:.4f}" for name, value in by_set.items())
+        mean = sum(by_set.values()) / len(by_set)
+        loss = f"loss {each}" if len(by_set) <= SETS else f"loss {mean:.4f} (mean of {len(by_set)} data sets)"
     measured = next((name for name in row if name.startswith("eval/")), None)
     found = f", {measured.removeprefix('eval/')} {row[measured]:.4f}" if measured else ""
     return f"{loss}{found}, {row['tokens_per_second']:,.0f} tokens/s"
+
+
+def _is_loss_of_set(name: str) -> bool:
+    return name.startswith("set/") and name.endswith("/loss")
 
 
 def _width() -> dict[str, object]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from mlx_metaembed.report import units
 from mlx_metaembed.report.key import key, swatch
-from mlx_metaembed.report.plots import NARROW, WIDE, curve, figure
+from mlx_metaembed.report.plots import NARROW, WIDE, curve, figure, several
 from mlx_metaembed.report.series import Points, series, values
-from mlx_metaembed.training.evaluation import PREFIX
+from mlx_metaembed.training.evaluation import BY_WIDTH, PREFIX
 
 
 def evaluation(metrics: Sequence[Mapping[str, object]], source: str = "") -> str:
@@ -38,6 +38,22 @@ def evaluation(metrics: Sequence[Mapping[str, object]], source: str = "") -> str
     ]
     legend = key([(swatch("curve"), label), ('<circle r="5" class="dot"/>', "the best step")]) if best else ""
     return figure(f"{label} on {source}" if source else label, " · ".join(said), legend, *pictures)
+
+
+def evaluation_by_width(metrics: Sequence[Mapping[str, object]], source: str = "") -> str:
+    """The metric at each width and of each code head, a line each, as a `<figure>`; nothing where one is measured."""
+    names = dict.fromkeys(name for row in metrics for name in row if name.startswith(BY_WIDTH) and "/" in name)
+    found = {}
+    for name in names:
+        width, _, measure = name.removeprefix(BY_WIDTH).rpartition("/")
+        if points := series(metrics, name):
+            found[width] = points
+            label = units.label(measure)
+    if len(found) < 2:
+        return ""
+    last = ", ".join(f"{width} {units.quality(values(points)[-1])}" for width, points in found.items())
+    heading = f"{label} by width" + (f" on {source}" if source else "")
+    return several(heading, f"last: {last}", found, identity="evaluation-widths")
 
 
 def best_point(points: Points) -> tuple[float, float] | None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlx_metaembed.files import disk
-from mlx_metaembed.report import plots, tables, tradeoff, units
+from mlx_metaembed.report import data_sets, plots, tables, tradeoff, units
 from mlx_metaembed.report.answers import Answer
 from mlx_metaembed.report.answers import answers as list_answers
-from mlx_metaembed.report.evaluation import evaluation
+from mlx_metaembed.report.evaluation import evaluation, evaluation_by_width
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import Row, measures, pair
 from mlx_metaembed.report.style import CSS
@@ -42,6 +42,7 @@ def page(
     answers: Sequence[Answer] = (),
     evaluations: Sequence[Mapping[str, object]] = (),
     eval_data: str = "",
+    objectives: Mapping[str, str] | None = None,
 ) -> str:
     """The page as a string. Any part may be empty and any key missing; what has nothing to show is left out.
 
@@ -50,7 +51,7 @@ def page(
     `{"data", "note", "rows", "answers"}`. `metrics`: the rows of metrics.jsonl; `facts`: shown as a list, with units
     by the key's ending (`_bytes`, `_s`, `_share`), `memory_budget_bytes` and `planned_memory_bytes` also as lines in
     their plot. `hint` is a command to type, where there are no results; `eval_data` the name of what was
-    measured while it trained.
+    measured while it trained; `objectives` has the data set of each, where there are several.
     """
     facts = facts or {}
     results = [{"rows": rows, "answers": answers}] if rows or answers else []
@@ -59,9 +60,15 @@ def page(
     entries, shown = pair(found), measures(found)
     lede = lede or " · ".join(units.value(key, facts[key]) for key in ("model", "data") if facts.get(key) is not None)
     limits = (units.finite(facts.get(key)) for key in ("memory_budget_bytes", "planned_memory_bytes"))
-    training = (
-        evaluation(metrics, eval_data) + plots.loss(metrics) + plots.by_width(metrics) + plots.panels(metrics, *limits)
-    )
+    sets = data_sets.table(metrics)
+    training = [
+        evaluation(metrics, eval_data),
+        evaluation_by_width(metrics, eval_data),
+        sets or plots.loss(metrics),
+        data_sets.losses(metrics, objectives),
+        plots.by_width(metrics, objectives or ()),
+        plots.panels(metrics, *limits),
+    ]
     parts = [
         tag("header", tag("h1", text(title)), tag("p", text(lede)) if lede else "", tiles(entries, shown, metrics)),
         _section(
@@ -70,7 +77,7 @@ def page(
         if hint and not results
         else "",
         *(_results(each, f"r{place}") for place, each in enumerate(results)),
-        _section("Training", training),
+        _section("Training", *training),
         _section("The run", _facts(facts)),
         tag("footer", "Written by mlx-metaembed. Bytes are decimal: 1 MB is 1,000,000 bytes."),
     ]

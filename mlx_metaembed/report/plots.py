@@ -4,7 +4,7 @@ Each plot comes twice where it is wide, for a screen and for a phone; the style 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mlx_metaembed.report import units
 from mlx_metaembed.report.axes import Frame, Scale, decimal, grid, picture, ticks
@@ -24,7 +24,7 @@ def loss(metrics: Sequence[Mapping[str, object]]) -> str:
     raw = series(metrics, "loss")
     if not raw:
         return ""
-    smoothed = smooth(raw, _reach(raw)) if len(raw) >= SMOOTHED_FROM else None
+    smoothed = smooth(raw, reach(raw)) if len(raw) >= SMOOTHED_FROM else None
     gaps = len(raw) - len(values(raw))
     first, last = ends(raw)
     note = f"{units.significant(first)} in the first tenth of the steps, {units.significant(last)} in the last"
@@ -38,26 +38,40 @@ def loss(metrics: Sequence[Mapping[str, object]]) -> str:
     return figure("Loss", note, legend, *pictures)
 
 
-def by_width(metrics: Sequence[Mapping[str, object]]) -> str:
-    """The loss at each width and of each code head, each a line of its own, as a `<figure>`; nothing for none."""
-    names = list(dict.fromkeys(name for row in metrics for name in row if name.startswith("loss@")))
-    found = {name.removeprefix("loss@"): points for name in names if (points := series(metrics, name))}
-    if not found:
-        return ""
-    lines = [
-        (smooth(points, _reach(points)) if len(points) >= SMOOTHED_FROM else points, f"curve s{at % SERIES + 1}")
-        for at, points in enumerate(found.values())
-    ]
-    first = next(iter(found.values()))
-    pictures = [
-        curve(
-            first, frame=frame, title="Loss by width", lines=lines, shape=shape, identity=f"widths-{shape}", zero=True
-        )
-        for frame, shape in ((WIDE, "wide"), (NARROW, "narrow"))
-    ]
-    legend = key([(swatch(kind), name) for (_, kind), name in zip(lines, found, strict=True)])
-    note = "smoothed" if len(first) >= SMOOTHED_FROM else ""
-    return figure("Loss by width", note, legend, *pictures)
+def by_width(metrics: Sequence[Mapping[str, object]], objectives: Collection[str] = ()) -> str:
+    """The loss at each width and of each code head, each a line of its own, as a `<figure>`; nothing for none.
+
+    `objectives` are left out: those that are shown elsewhere, whose losses compare with none.
+    """
+    names = dict.fromkeys(name.removeprefix("loss@") for row in metrics for name in row if name.startswith("loss@"))
+    found = {name: points for name in names if name not in objectives and (points := series(metrics, f"loss@{name}"))}
+    smoothed = {name: smooth(points, reach(points)) for name, points in found.items() if len(points) >= SMOOTHED_FROM}
+    note = "smoothed" if smoothed else ""
+    return several("Loss by width", note, found | smoothed, identity="widths", zero=True)
+
+
+def several(heading: str, note: str, found: Mapping[str, Points], *, identity: str, zero: bool = False) -> str:
+    """Quantities over the steps, each a line with its name in the key; more than there are colours for make several
+    figures of one range. Nothing for none."""
+    names, figures = list(found), []
+    for first in range(0, len(names), SERIES):
+        some = names[first : first + SERIES]
+        lines = [(found[name], f"curve s{at}") for at, name in enumerate(some, 1)]
+        pictures = [
+            curve(
+                [point for points in found.values() for point in points],
+                frame=frame,
+                title=heading,
+                lines=lines,
+                shape=shape,
+                identity=f"{identity}{first or ''}-{shape}",
+                zero=zero,
+            )
+            for frame, shape in ((WIDE, "wide"), (NARROW, "narrow"))
+        ]
+        legend = key([(swatch(kind), name) for (_, kind), name in zip(lines, some, strict=True)])
+        figures.append(figure(heading if not first else f"{heading}, further lines", note, legend, *pictures))
+    return "".join(figures)
 
 
 def panels(metrics: Sequence[Mapping[str, object]], budget: float | None = None, planned: float | None = None) -> str:
@@ -90,7 +104,7 @@ def panels(metrics: Sequence[Mapping[str, object]], budget: float | None = None,
             points,
             frame=PANEL,
             title=f"{heading} over the steps",
-            smoothed=smooth(points, _reach(points)) if noisy else None,
+            smoothed=smooth(points, reach(points)) if noisy else None,
             write=write,
             zero=True,
             limits=[(size, kind) for size, kind, _ in limits],
@@ -126,18 +140,20 @@ def curve(
     limits: Sequence[tuple[float, str]] = (),
     lines: Sequence[tuple[Points, str]] = (),
     marks: Points = (),
+    span: tuple[float, float] | None = None,
     shape: str = "panel",
 ) -> str:
-    """One quantity over the steps as `<svg>`, or the `lines` instead, each with its class.
+    """One quantity over the steps as `<svg>`, or the `lines` instead, each with its class, in the range of the points.
 
-    `zero` starts the axis there; `limits` are values with a class, drawn across; `marks` are points with a dot.
+    `zero` starts the axis there; `limits` are values with a class, drawn across; `marks` are points with a dot; `span`
+    are the first and the last step of the axis, where they are not the points' own.
     """
     found = [value for some, _ in lines for value in values(some)] or values(points)
-    reach = [*found, *(limit for limit, _ in limits), *([0.0] if zero else [])]
-    upward = ticks(min(reach), max(reach), max(2, frame.height // 55))
-    if zero and min(reach) == 0:
+    extent = [*values(points), *(limit for limit, _ in limits), *([0.0] if zero else [])]
+    upward = ticks(min(extent), max(extent), max(2, frame.height // 55))
+    if zero and min(extent) == 0:
         upward = [step for step in upward if step >= 0]
-    first, last = points[0][0], points[-1][0]
+    first, last = span or (min(step for step, _ in points), max(step for step, _ in points))
     # A run from step 1 is drawn from 0, so that the axis begins with a label.
     start, stop = (0.0 if 0 < first <= last / 20 else first, last) if last > first else (first - 1, first + 1)
     steps = ticks(start, stop, frame.width // 80, whole=True)
@@ -162,7 +178,7 @@ def curve(
     return picture(frame, *children, title=title, description=description, shape=shape, identity=identity)
 
 
-def _reach(points: Points) -> int:
+def reach(points: Points) -> int:
     """Neighbours on each side that a smoothed value looks at: a sixteenth of the run altogether."""
     return max(2, len(points) // 32)
 

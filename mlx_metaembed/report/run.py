@@ -46,6 +46,7 @@ def of_run(run: str | Path, *, out: str | Path | None = None) -> Path:
         facts=_facts(recipe, result, rows),
         evaluations=evaluations(run),
         eval_data=Path(recipe.eval_data).name,
+        objectives={table.called: table.data for table in recipe.objectives},
     )
 
 

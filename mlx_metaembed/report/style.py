@@ -31,6 +31,7 @@ figcaption b{font-weight:600}figcaption span{color:var(--soft)}
 svg{display:block;width:100%;height:auto;overflow:visible}
 .narrow{display:none;max-width:34rem}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:.75rem 2rem;margin-top:1rem}
+.losses{margin-top:1.5rem}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--soft);
 font-variant-numeric:tabular-nums}
 .grid{stroke:var(--line);stroke-width:1;fill:none}
@@ -86,6 +87,10 @@ footer{margin-top:3rem;font-size:.8rem;color:var(--soft)}
 @media (max-width:40rem){table{font-size:.8rem}th,td{padding:.36rem .28rem}.facts{grid-template-columns:1fr 1fr}
 main{padding:1.5rem 1rem 2rem}h1{font-size:1.5rem}h2{margin-top:2.25rem}.wide{display:none}
 .narrow{display:block}.panels{grid-template-columns:1fr}}
+@media (max-width:40rem){.sets thead{display:none}.sets tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem 1rem;
+padding:.5rem 0;border-bottom:1px solid var(--line)}.sets th{grid-column:1/-1;text-align:left;border:0;font-weight:600}
+.sets td{display:flex;justify-content:space-between;gap:.5rem;border:0}
+.sets td::before{content:attr(data-name);color:var(--soft);white-space:normal}}
 @media print{@page{margin:14mm}body{font-size:10.5pt}main{max-width:none;padding:0}h2{break-after:avoid}
 figure,.tiles div,li,tr,.facts div{break-inside:avoid}.tiles div,pre{border:1px solid var(--line)}
 table{font-size:9pt}

@@ -8,6 +8,10 @@ from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import Entry
 from mlx_metaembed.report.series import ends, series, values
 from mlx_metaembed.report.tables import SIGNS
+from mlx_metaembed.training.breakdown import data_sets
+
+SHOWN = 3
+"""Data sets whose losses a tile says."""
 
 
 def tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Mapping[str, object]]) -> str:
@@ -29,7 +33,15 @@ def tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Mapp
         note = f"{name}, {units.quality(entry.number('after', measure))}: {units.significant(whole / size)}× shorter"
         found.append(_tile(f"Shortest as good as {full.label} untrained", text(units.size(size)), text(note)))
     losses = series(metrics, "loss")
-    if not found and len(values(losses)) > 1:
+    if not found and (sets := [each for each in data_sets(metrics) if _known(each)]):
+        fell = [each["name"] for each in sets if each["loss_last"] < each["loss_first"]]
+        said = [
+            f"{each['name']} {units.significant(each['loss_first'])} → {units.significant(each['loss_last'])}"
+            for each in sets[:SHOWN]
+        ]
+        note = ", ".join(said) + (f" and {len(sets) - SHOWN} more" if len(sets) > SHOWN else "")
+        found.append(_tile("Data sets whose loss fell", text(f"{len(fell)} of {len(sets)}"), text(note)))
+    elif not found and len(values(losses)) > 1:
         first, last = ends(losses)
         note = f"from {units.significant(first)} in the first tenth"
         found.append(_tile("Loss, last tenth of the steps", units.significant(last), text(note)))
@@ -39,6 +51,10 @@ def tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Mapp
         note = f"peak memory {units.size(max(peaks))}" if peaks else steps
         found.append(_tile("Training time", text(duration(max(times))), text(note)))
     return tag("dl", *found, class_="tiles") if found else ""
+
+
+def _known(found: Mapping[str, object]) -> bool:
+    return all(units.finite(found[name]) is not None for name in ("loss_first", "loss_last"))
 
 
 def _tile(name: str, figure: str, note: str) -> str:

@@ -52,6 +52,8 @@ class Result:
     the steps, seconds, padding share of the computed tokens, peak bytes, and the path of its page.
 
     With eval_data also the metric: before the first step, at the best step, which the model is from, and at the last.
+    `data_sets` has the part of each, where there are several, see `breakdown.data_sets`; their losses are averaged one
+    set like another.
     """
 
     out: str
@@ -75,6 +77,7 @@ class Result:
     best_metric: float | None = None
     last: float | None = None
     stopped_early: bool = False
+    data_sets: Sequence[dict] = ()
     report: str | None = None
 
     def __repr__(self) -> str:

@@ -20,11 +20,11 @@ from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.heads import Head
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.recipe.long_form import trained_widths
+from mlx_metaembed.recipe.long_form import named_widths, trained_widths
 from mlx_metaembed.training.engine_model import Advance, EngineModel
 
-PREFIX = "eval/"
-"""What the names of measures begin with in metrics.jsonl."""
+PREFIX, BY_WIDTH = "eval/", "eval@"
+"""What the names of measures begin with in metrics.jsonl: eval/ndcg@10, and eval@96/ndcg@10 at each width and code."""
 TIMES = 10
 """Evaluations in a run that does not say how many."""
 SHOWN, LONGEST = 3, 60
@@ -42,6 +42,8 @@ class Evaluation:
     code: str | None
     """The code head that is measured, where nothing but code heads trains."""
     key: str
+    widths: tuple[int, ...] = ()
+    """Those that train, whose metric is measured too."""
 
     @property
     def texts(self) -> int:
@@ -62,16 +64,21 @@ class Evaluation:
         return self.model.stores
 
     def measure(self, engine: Engine, chunk_tokens: int, progress: Advance) -> dict[str, float]:
-        """`{"eval/ndcg@10": ...}` of the model that the engine holds now, `metric` first.
+        """`{"eval/ndcg@10": ...}` of the model that the engine holds now, `metric` first; of several widths and code
+        heads also `{"eval@96/ndcg@10": ...}`, the metric of each.
 
         Raises FloatingPointError where its vectors are not finite.
         """
         self.model.engine, self.model.chunk_tokens = engine, chunk_tokens
-        codes = (self.code,) if self.code else ()
+        widths = dict.fromkeys((self.width,) if self.code else (self.width, *self.widths))
+        codes = [name for name, head in self.model.heads.items() if head.gives == "code"]
         names = list(dict.fromkeys([self.metric, *self.task.beside(self.metric)]))
         settings = {"progress": progress, "figures": names}
-        line = evaluate.measure_model(self.model, self.task, (self.width,), codes, **settings)[-1]
-        return {PREFIX + name: line[name] for name in names}
+        lines = evaluate.measure_model(self.model, self.task, tuple(widths), codes, **settings)
+        found = {line["name"]: line for line in lines if not self.code or line["name"] in codes}
+        by_width = {f"{BY_WIDTH}{name}/{self.metric}": each[self.metric] for name, each in found.items()}
+        line = found[self.code or str(self.width)]
+        return {PREFIX + name: line[name] for name in names} | (by_width if len(by_width) > 1 else {})
 
 
 def every(recipe: Recipe, steps: int) -> int:
@@ -117,6 +124,7 @@ def read(
         width=_width(recipe, folder),
         code=next((name for name, head in heads.items() if head.gives == "code"), None) if codes_alone else None,
         key=_key(task.rows),
+        widths=named_widths(recipe),
     )
 
 

@@ -1,6 +1,6 @@
 """The batches of one update: each made when it is called for, its gradient summed in the engine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -11,6 +11,7 @@ from mlx_metaembed.engine import DENSE
 from mlx_metaembed.training import batches
 from mlx_metaembed.training import by_width as by_widths
 from mlx_metaembed.training.batches import Batch
+from mlx_metaembed.training.breakdown import Breakdown
 from mlx_metaembed.training.gradcache import gradient
 from mlx_metaembed.training.objective import passed, total
 from mlx_metaembed.training.parts import Parts
@@ -22,12 +23,11 @@ Group = Sequence[tuple[Source, Callable[[], Batch]]]
 
 @dataclass
 class Sums:
-    """What the batches of a group came to: each one's total, the losses by objective and by width, tokens that were
-    real and that were computed, and the shapes of their chunks.
+    """What the batches of a group came to: each one's total, the losses by width, tokens that were real and that were
+    computed, and the shapes of their chunks.
     """
 
     totals: list[float] = field(default_factory=list)
-    by_objective: dict[str, float] = field(default_factory=dict)
     by_width: dict[str, float] = field(default_factory=dict)
     real: int = 0
     padded: int = 0
@@ -38,18 +38,22 @@ class Sums:
         return sum(self.totals) / len(self.totals)
 
 
-def groups(parts: Parts, *, after: int) -> Iterator[Group]:
-    """The groups of a run's steps without end, from the one after so many."""
+def groups(parts: Parts, breakdown: Breakdown, log: Sequence[Mapping[str, object]], *, after: int) -> Iterator[Group]:
+    """The groups of a run's steps without end, from the one after so many; `breakdown` counts what `log` lacks."""
     recipe = parts.recipe
     sampler, size = recipe.multi_dataset_batch_sampler, recipe.grad_accumulation_steps
     chosen = schedule(parts.sources, recipe.batch_size, sampler=sampler, seed=recipe.seed)
-    each = islice(chosen, after * size, None)
+    made = ((source, partial(_batch, parts, source, rows)) for source, rows in chosen)
+    each = breakdown.onward(made, after * size, log, size)
     while True:
-        yield [(source, partial(_batch, parts, source, rows)) for source, rows in islice(each, size)]
+        yield list(islice(each, size))
 
 
-def descend(parts: Parts, group: Group, *, step: int, scale: float) -> Sums:
-    """What a group came to, once the gradient of its totals times `scale` is in the engine's sums."""
+def descend(parts: Parts, breakdown: Breakdown, group: Group, *, step: int, scale: float) -> Sums:
+    """What a group came to, once the gradient of its totals times `scale` is in the engine's sums.
+
+    `breakdown` counts each batch, and its losses by objective.
+    """
     found = Sums()
     for number, (source, make) in enumerate(group):
         batch = make()
@@ -61,8 +65,7 @@ def descend(parts: Parts, group: Group, *, step: int, scale: float) -> Sums:
         seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
         value, each = _gradient(parts, source, batch, scale, seen, seed=(parts.recipe.seed, step, number))
         found.totals.append(value / scale)
-        if len(parts.objectives) > 1:
-            found.by_objective |= {f"loss/{name}": loss for name, loss in each.items()}
+        breakdown.add(source, batch, found.totals[-1], each)
         for outputs in shown:
             found.by_width = by_widths.losses(parts.objectives_of(source), parts.engine, batch, outputs)
     return found

@@ -14,6 +14,7 @@ from mlx_metaembed.errors import JobError, StoppedError
 from mlx_metaembed.files.sizes import format_size
 from mlx_metaembed.inputs import chunks
 from mlx_metaembed.training import failures, sampling
+from mlx_metaembed.training.breakdown import Breakdown, data_sets, loss_ends
 from mlx_metaembed.training.callbacks import Callbacks, Result
 from mlx_metaembed.training.evaluator import Evaluator
 from mlx_metaembed.training.group import Group, descend, groups
@@ -32,6 +33,7 @@ class Loop:
         self.parts, self.watch, self.recipe = parts, watch, parts.recipe
         self.position, self.record = parts.position, Record(parts)
         self.real, self.padded, self.shapes = 0, 0, set()
+        self.breakdown = Breakdown(parts)
         # What the process held before is not the run's.
         self.before, self.peak = parts.footprint, 0
 
@@ -45,7 +47,7 @@ class Loop:
         self.evaluator = Evaluator(self.parts, self.watch, before)
         row: dict = before[-1] if before else {"loss": None}
         self._measure_base()
-        stream = groups(self.parts, after=self.position.step)
+        stream = groups(self.parts, self.breakdown, before, after=self.position.step)
         for step in range(self.position.step + 1, self.parts.steps + 1):
             if self.recipe.early_stopping and self._any(self.evaluator.enough):
                 break
@@ -73,6 +75,7 @@ class Loop:
         measured = self.evaluator.take(row)
         if measured or step % self.recipe.steps_per_report == 0 or step == self.parts.steps:
             self.record.append(row)
+            self.breakdown.reported()
         self.watch.step(row)
         return row
 
@@ -101,7 +104,7 @@ class Loop:
         """One update from a group of batches, and its row of metrics."""
         at, scale = time.perf_counter(), self.position.scale
         optimizer = Optimizer(self.recipe, step=step, steps=self.parts.steps, heads=self.parts.at_head_rate)
-        sums = descend(self.parts, group, step=step, scale=scale.factor)
+        sums = descend(self.parts, self.breakdown, group, step=step, scale=scale.factor)
         if not math.isfinite(sums.loss):
             raise JobError(self._diverged(step, f"the loss is {sums.loss}"))
         norm = self._update(step, optimizer, divide=len(group) * scale.factor)
@@ -116,7 +119,7 @@ class Loop:
             "epoch": round(step * self.recipe.grad_accumulation_steps / self._batches_an_epoch, 4),
             "loss": sums.loss,
             **sums.by_width,
-            **sums.by_objective,
+            **self.breakdown.row(),
             "learning_rate": optimizer.learning_rate,
             "grad_norm": norm,
             "tokens_per_second": sums.real / (time.perf_counter() - at),
@@ -142,7 +145,8 @@ class Loop:
     def _result(self, row: dict) -> Result:
         """What is told of the run, whose last row of metrics is `row`."""
         parts = self.parts
-        first, last = self.record.losses() or (row["loss"], row["loss"])
+        rows = self.record.rows()
+        first, last = loss_ends(rows) or (row["loss"], row["loss"])
         return Result(
             out=str(parts.out),
             rows=parts.rows,
@@ -160,6 +164,7 @@ class Loop:
             device=parts.engine.device,
             dtype=parts.dtype,
             stopped_early=self.position.step < parts.steps,
+            data_sets=data_sets(rows),
             **self.evaluator.result(),
         )
 

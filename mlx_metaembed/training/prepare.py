@@ -65,7 +65,8 @@ def _parts(
         at_head_rate=model_parts.at_head_rate(planned.recipe, read.folder),
         plan=planned.plan,
         sources=tuple(
-            Source(name, rows, rows.tokens(loaded.store.lengths), weights[name]) for name, rows in numbered.rows.items()
+            Source(name, rows, rows.tokens(loaded.store.lengths), weights[name], read.samplers[name])
+            for name, rows in numbered.rows.items()
         ),
         store=loaded.store,
         vectors=loaded.vectors,

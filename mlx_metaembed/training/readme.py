@@ -11,8 +11,8 @@ from mlx_metaembed.recipe import Recipe, as_toml
 from mlx_metaembed.recipe.long_form import code_levels, named_widths
 from mlx_metaembed.recipe.short_form import own_heads, short_form
 from mlx_metaembed.recipe.tables import TABLES, written
+from mlx_metaembed.training.breakdown import loss_ends
 from mlx_metaembed.training.evaluation import PREFIX
-from mlx_metaembed.training.metrics import ends
 
 PLACES = ("model", "data", "eval_data", "out")
 """Settings that say where something lay: the card has their names alone."""
@@ -72,7 +72,7 @@ def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: 
     if metrics:
         last = metrics[-1]
         rows["Steps"] = f"{last['step']:,} of {last['steps']:,}"
-    if found := ends(metrics):
+    if found := loss_ends(metrics):
         rows["Loss"] = f"{rows['Loss']}, {found[0]:.4g} in the first tenth of the steps, {found[1]:.4g} in the last"
     if recipe.eval_data:
         rows |= _measured(recipe, metrics)

@@ -34,9 +34,9 @@ class Record:
         if self._leads:
             metrics.append(self._log, row)
 
-    def losses(self) -> tuple[float, float] | None:
-        """The mean losses over the first and the last tenth of the rows; None where there are fewer than two."""
-        return metrics.ends(metrics.read(self._log)) if self._leads else None
+    def rows(self) -> list[dict]:
+        """The rows of the log, none where another rank has it."""
+        return metrics.read(self._log) if self._leads else []
 
     def save(self, position: Position, best: Best | None) -> None:
         """Write a checkpoint of the model in the engine. Raises JobError where it can't, with what there is."""

@@ -50,6 +50,21 @@ def test_what_was_measured_last_stands_beside_the_steps(monkeypatch: pytest.Monk
     ]
 
 
+def test_the_last_loss_on_each_data_set_stays(monkeypatch: pytest.MonkeyPatch):
+    said: list[str] = []
+    monkeypatch.setattr(Progress, "say", lambda self, words: said.append(words))
+    stages = Stages()
+    stages.step(ROW | {"step": 1, "set/pairs/loss": 2.5, "set/pairs/tokens": 9})
+    stages.step(ROW | {"step": 2, "set/rated/loss": 0.25})
+    stages.step(ROW | {"step": 3, "set/pairs/loss": 1.5})
+    stages.close()
+    assert [words.partition(", 1,234")[0] for words in said] == [
+        *("loss pairs 2.5000", "loss pairs 2.5000, rated 0.2500", "loss pairs 1.5000, rated 0.2500")
+    ]
+    many = {f"set/s{at}/loss": float(at) for at in range(5)}
+    assert step_words(ROW | many).startswith("loss 2.0000 (mean of 5 data sets), ")
+
+
 def test_a_job_of_unknown_length_and_an_empty_one():
     job = Progress(None, "converting")
     assert job.line(job._began + 75) == "converting: 1 min 15 s so far"

@@ -8,7 +8,7 @@ import pytest
 
 from mlx_metaembed.report import plots, tradeoff
 from mlx_metaembed.report.axes import Frame, Scale, decimal, powers_of_two, ticks
-from mlx_metaembed.report.evaluation import evaluation
+from mlx_metaembed.report.evaluation import evaluation, evaluation_by_width
 from mlx_metaembed.report.labels import overlap, place
 from mlx_metaembed.report.results import pair
 from mlx_metaembed.report.series import series, smooth, thin
@@ -69,6 +69,17 @@ def test_the_best_step_is_marked_and_compared_with_start_and_last():
     # A base model that is better than any step is said, and is no step.
     assert "best 0.100 at step 3 · 0.250 before training" in evaluation([rows[0], {"step": 3, "eval/ndcg@10": 0.1}])
     assert drawn([(0, 1.0), (5, 3.0), (10, 2.0)], marks=[(5, 3.0)]).count('<circle cx="100" cy="20" r="5"') == 1
+
+
+def test_the_metric_has_a_line_for_each_width():
+    rows = [
+        {"step": step, "eval/mrr@10": 0.5, "eval@384/mrr@10": 0.5, "eval@96/mrr@10": value, "eval@codes/mrr@10": 0.125}
+        for step, value in ((0, 0.25), (4, 0.375))
+    ]
+    shown = evaluation_by_width(rows, "held-out.jsonl")
+    assert "MRR@10 by width on held-out.jsonl" in shown and "last: 384 0.500, 96 0.375, codes 0.125" in shown
+    assert re.findall("</svg>([a-z0-9]+)</li>", shown) == ["384", "96", "codes"]
+    assert evaluation_by_width([{"step": 0, "eval@384/mrr@10": 0.5}]) == evaluation_by_width([]) == ""
 
 
 def test_panels_show_what_was_measured():

@@ -12,6 +12,7 @@ from tiny import tiny_folder
 from mlx_metaembed import report
 from mlx_metaembed.files import disk
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
 from mlx_metaembed.training import Callbacks, train
 
 
@@ -68,6 +69,21 @@ def test_the_verb_measures_base_and_run_and_keeps_what_it_found(
     assert Page((tmp_path / "other.html").read_text()).text("h2") == page.text("h2")
     again = json.loads(run("report", out, "--eval", pairs, "--dims", "8", "--json", "--engine", engine_name).stdout)
     assert [each["data"] for each in again["evaluations"]] == ["sts.csv", "pairs.jsonl"]
+
+
+def test_a_run_of_several_sets_says_each(tiny: Path, pairs: Path, tmp_path: Path):
+    tables = {"sources": (DataTable("first", str(pairs)), DataTable("second", str(pairs)))}
+    tables["objectives"] = tuple(ObjectiveTable(name, name, loss="info_nce") for name in ("first", "second"))
+    out = tmp_path / "mine"
+    settings = {"batch_size": 8, "epochs": 1, "engine": "mlx", "dtype": "float32"}
+    train(Recipe(model=str(tiny), out=str(out), **settings, **tables), callbacks=[])
+    page = Page((out / "report.html").read_text())
+    assert page.lines[0][:3] == ["Data set", "Rows", "Share of the steps"]
+    assert [line[:3] for line in page.lines[1:3]] == [["first", "40", "50 %"], ["second", "40", "50 %"]]
+    assert [name for name in page.text("b") if name.startswith("Loss")] == ["Loss on first", "Loss on second"]
+    found = json.loads(run("report", out, "--json").stdout)["data_sets"]
+    assert found == disk.read_json(out / "metaembed/result.json")["data_sets"]
+    assert [(each["name"], each["rows"], each["share"]) for each in found] == [("first", 40, 0.5), ("second", 40, 0.5)]
 
 
 def test_a_run_without_its_base_is_measured_alone(pairs: Path, tmp_path: Path):

@@ -18,6 +18,7 @@ from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.evaluate.model import measure_model
 from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
 from mlx_metaembed.training import Callbacks, Result, train
 
 
@@ -77,6 +78,31 @@ def test_a_run_without_a_width_is_measured_at_the_full_one(engine_name: str, tin
     assert next(iter(evaluations(out)[0])) == "eval/pearson" and result.metric == "pearson"
     after = measured(out, held_out(tmp_path, "spearman"), engine_name)
     assert after["dimensions"] == 32 and result.best_metric == pytest.approx(after["pearson"], abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["ndcg@10", "spearman"])
+def test_each_width_and_code_is_measured_beside(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path, metric: str):
+    rows, out = held_out(tmp_path, metric), tmp_path / "out"
+    result = train(evaluated(tiny, pairs, out, rows, engine=engine_name, matryoshka=(16, 8), fsq="4x8"))
+    lines = measure_model(load(out, engine=engine_name), data.read(rows), (16, 8), ("codes",))
+    expected = {f"eval@{line['name']}/{metric}": line[metric] for line in lines}
+    assert list(expected) == [f"eval@{name}/{metric}" for name in ("16", "8", "codes")]
+    row = next(row for row in metrics(out) if row["step"] == result.best_step)
+    assert {name: row[name] for name in row if name.startswith("eval@")} == expected
+    assert row[f"eval/{metric}"] == row[f"eval@16/{metric}"] == result.best_metric
+
+
+def test_widths_of_tables_are_measured(tiny: Path, pairs: Path, tmp_path: Path):
+    tables = {
+        "data": "",
+        "matryoshka": (),
+        "sources": (DataTable("pairs", str(pairs)),),
+        "objectives": (ObjectiveTable("", "pairs", "dense", "info_nce", matryoshka=(32, 8)),),
+    }
+    train(replace(evaluated(tiny, pairs, tmp_path / "out", held_out(tmp_path, "spearman")), **tables))
+    assert {name for row in metrics(tmp_path / "out") for name in row if name.startswith("eval@")} == {
+        *("eval@32/spearman", "eval@8/spearman")
+    }
 
 
 @pytest.mark.parametrize("trains", ["dense", "own dense", "codes"])
