@@ -70,7 +70,7 @@ ADAPTERS = tuple(
 SPLADE = (
     Run("bge-small", {"batch_size": 64}, part=4, words=30522, length=64, recipe="splade"),
     Run("bge-small", {"batch_size": 16, "grad_cache": "off"}, part=4, words=30522, length=64, recipe="splade"),
-    Run("XLM-R-large", {"batch_size": 384}, part=8, words=250002, length=8, recipe="splade"),
+    Run("XLM-R-large", {"batch_size": 384}, part=16, words=250002, length=8, recipe="splade"),
 )
 """Sparse weights of a masked-language-model head, which are never held of all texts and words together."""
 CHUNK = 2048
