@@ -1,10 +1,10 @@
-"""`python -m benchmarks.memory [shapes | runs | adapters | creep | passes]`: what runs hold beside what was planned.
+"""`python -m benchmarks.memory [shapes | runs | adapters | splade | creep | passes]`: what runs hold, and the plan.
 
 `shapes`: plans for the shapes that people ask about, from a configuration alone. `runs`: two steps of those that a
 processor can run, beside its plan and beside sentence-transformers (extras torch and bench). `adapters`: the same of
-LoRA, DoRA, QLoRA and heads beside full training, short texts and long, on one thread. `creep`: whether 2,000
-steps of mixed lengths grow, on a small model. `passes`: what a chunk's activations hold by form of layer, which the
-plan's coefficients are from. Each leaves a file in results.
+LoRA, DoRA, QLoRA and heads beside full training, short texts and long, on one thread. `splade`: the same of sparse
+weights, few words and many. `creep`: whether 2,000 steps of mixed lengths grow, on a small model. `passes`: what a
+chunk's activations hold by form of layer, which the plan's coefficients are from. Each leaves a file in results.
 """
 
 import argparse
@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--engine", choices=("mlx", "torch"), default="mlx", help="creep, passes: which engine.")
     parser.add_argument("--steps", type=int, default=STEPS, help="creep: updates.")
     parser.add_argument(
-        "--only", default="", help="runs: those whose name has this in it; passes: this form of layer. Leaves no file."
+        "--only",
+        default="",
+        help="runs, splade: those whose name has this in it; passes: this form of layer. Leaves no file.",
     )
     given = parser.parse_args()
     question = QUESTIONS[given.question]
@@ -99,6 +101,11 @@ QUESTIONS = {
     "adapters": Question(
         ("job", "", "planned", "measured", "measured / planned", "tokens/s"),
         lambda given, tell: runs.measure(given.only, tell, runs.ADAPTERS, threads=1),
+        run_cells,
+    ),
+    "splade": Question(
+        ("job", "", "planned", "measured", "measured / planned", "tokens/s"),
+        lambda given, tell: runs.measure(given.only, tell, runs.SPLADE),
         run_cells,
     ),
     "creep": Question(

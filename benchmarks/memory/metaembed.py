@@ -14,12 +14,13 @@ from mlx_metaembed.export import mlx
 from mlx_metaembed.recipe import Recipe, read
 from mlx_metaembed.training import Callbacks, train
 
-given = program.settings(model=str, part=1, columns=2, length=512, bits=0, recipe="", settings=str)
+given = program.settings(model=str, part=1, words=0, columns=2, length=512, bits=0, recipe="", settings=str)
 settings = json.loads(given.settings)
 with tempfile.TemporaryDirectory() as work:
     words = rows.model() if given.part == 1 else None
-    config = models.config(given.model, part=given.part)
-    model = models.write(Path(work) / "model", config, length=given.length, tokenizer=words)
+    config = models.config(given.model, part=given.part, words=given.words)
+    masked = given.recipe == "splade"
+    model = models.write(Path(work) / "model", config, length=given.length, tokenizer=words, masked=masked)
     if given.bits:
         mlx.export(folders.read(model), Path(work) / "packed", bits=given.bits)
         model = Path(work) / "packed"

@@ -6,7 +6,8 @@ import numpy as np
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.files import safetensors
-from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder import ModelFolder, mlm
+from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.training.plan import shapes
 
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
@@ -42,10 +43,13 @@ WORDS = 900
 """Numbers that a random model knows as words, each one token."""
 
 
-def config(name: str, *, part: int = 1) -> dict:
-    """A model's configuration; `part` 4 has a quarter of its widths, heads and words, and all its layers."""
-    base, (words, hidden, layers, heads, wide) = MODELS[name]
-    sizes = (words // part, hidden // part, layers, heads // part, wide // part)
+def config(name: str, *, part: int = 1, words: int = 0) -> dict:
+    """A model's configuration; `part` 4 has a quarter of its widths, heads and words, and all its layers.
+
+    `words` are as many as it says then.
+    """
+    base, (known, hidden, layers, heads, wide) = MODELS[name]
+    sizes = (words or known // part, hidden // part, layers, heads // part, wide // part)
     shared = base.get("num_key_value_heads")
     made = base | dict(zip(SIZES, sizes, strict=True)) | {"pad_token_id": 0}
     return made | ({"num_key_value_heads": shared // part} if shared else {})
@@ -62,16 +66,23 @@ def of_form(form: str, *, hidden: int, wide: int, heads: int, layers: int, times
     return made
 
 
-def write(path: Path, config: dict, *, length: int, tokenizer: Path | None = None) -> Path:
-    """A random model folder of a configuration; its words are numbers, or those of the folder `tokenizer`."""
+def write(path: Path, config: dict, *, length: int, tokenizer: Path | None = None, masked: bool = False) -> Path:
+    """A random model folder of a configuration; its words are numbers, or those of the folder `tokenizer`.
+
+    `masked`: with a masked-language-model head, whose decoder is the word table.
+    """
     path.mkdir()
     folder = ModelFolder(path, config, max_seq_length=length, normalize=True)
     folders.write(folder, path)
     random = np.random.default_rng(0)
+    found = {name: tensor.shape for name, tensor in shapes.of_config(folder).trunk().items()}
+    if masked:
+        head = Splade(config["hidden_size"], config["vocab_size"], tied=mlm.LAYOUTS[config["model_type"]].tied)
+        found |= mlm.spelled(config, head.shapes())
     arrays = {}
-    for name, tensor in shapes.of_config(folder).trunk().items():
-        values = random.standard_normal(tensor.shape, np.float32) * np.float32(0.05)
-        arrays[name] = values + np.float32(len(tensor.shape) == 1 and name.endswith("weight"))
+    for name, shape in found.items():
+        values = random.standard_normal(shape, np.float32) * np.float32(0.05)
+        arrays[name] = values + np.float32(len(shape) == 1 and name.endswith("weight"))
     safetensors.write(path / "model.safetensors", arrays)
     if tokenizer:
         folders.copy_tokenizer(tokenizer, path)

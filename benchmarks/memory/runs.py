@@ -19,12 +19,14 @@ LOSSES = ("MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss")
 class Run:
     """A model or a part of it, texts a row, tokens a text, the recipe's settings, and the peer's losses.
 
+    `words`: a part has so many words all the same.
     `recipe` is one of examples/recipes, whose heads and objectives the run takes.
     """
 
     model: str
     settings: dict
     part: int = 1
+    words: int = 0
     columns: int = 2
     length: int = 512
     bits: int = 0
@@ -34,7 +36,8 @@ class Run:
     @property
     def label(self) -> str:
         size = self.model if self.part == 1 else f"1/{self.part} {self.model}"
-        named = [self.recipe] if self.recipe else []
+        named = [f"{self.words:,} words"] if self.words else []
+        named += [self.recipe] if self.recipe else []
         words = [f"{size}, {self.length} tokens", *named, *(f"{name} {value}" for name, value in self.settings.items())]
         return ", ".join([*words, f"{self.bits} bits"] if self.bits else words)
 
@@ -64,6 +67,12 @@ ADAPTERS = tuple(
     )
 )
 """What trains beside a frozen trunk, and all of it, on short texts and on long ones."""
+SPLADE = (
+    Run("bge-small", {"batch_size": 64}, part=4, words=30522, length=64, recipe="splade"),
+    Run("bge-small", {"batch_size": 16, "grad_cache": "off"}, part=4, words=30522, length=64, recipe="splade"),
+    Run("XLM-R-large", {"batch_size": 384}, part=16, words=250002, length=8, recipe="splade"),
+)
+"""Sparse weights of a masked-language-model head, which are never held of all texts and words together."""
 CHUNK = 2048
 """Tokens a chunk, so that every batch goes through GradCache."""
 
@@ -74,6 +83,8 @@ def measure(
     """A row a run and contestant, as they come: planned and peak bytes, tokens a second."""
     for run in (each for each in runs if only in each.label):
         shape = {"model": run.model, "part": run.part, "columns": run.columns, "length": run.length}
+        if run.words:
+            shape["words"] = run.words
         if run.bits:
             shape["bits"] = run.bits
         if run.recipe:

@@ -17,7 +17,7 @@ from mlx_metaembed.training import model_parts
 from mlx_metaembed.training.optimizers import adafactor, adamw, adamw_8bit
 from mlx_metaembed.training.plan.activations import ITEM, Activations, Shape, activations
 from mlx_metaembed.training.plan.lengths import Lengths
-from mlx_metaembed.training.plan.outputs import head_bytes
+from mlx_metaembed.training.plan.outputs import Blocks, head_bytes
 from mlx_metaembed.training.plan.target import Target
 from mlx_metaembed.training.trainable import EMBEDDING, LAYER
 
@@ -91,6 +91,8 @@ class Bytes:
     outputs: int
     """Of heads on tokens, of one batch; the vectors' count their gradients too."""
     loss: int
+    blocks: Blocks | None
+    """Of a masked-language-model head, whose decoder's gradient comes with the loss, before those of chunks."""
     activations: Activations
     trained: int
     """Parameters that train."""
@@ -103,6 +105,7 @@ class Bytes:
         """The parts at each moment, in bytes; `held` tokens at once without GradCache, None with it."""
         job = self.job
         kept = {"vectors": self.vectors, "outputs": 2 * self.outputs}
+        decoder = self.blocks.decoder if self.blocks else 0
         if self.pooled:
             found = {
                 "embedding": {"weights": self.inference, "activations": round(chunk * self.activations.forward)},
@@ -114,18 +117,20 @@ class Bytes:
             gradients = self.sums + max(self.working - round(chunk * self.activations.kept), 0)
             found = {
                 "a chunk": self.stays | {"gradients": gradients, "activations": passing} | kept,
-                "the loss": self.stays | kept | {"loss": self.loss},
+                "the loss": self.stays | kept | {"gradients": decoder, "loss": self._loss(chunk)},
             }
         else:
             # A chunk's rows are a power of two, so that a batch is seldom one chunk.
             rows = 2 ** int(math.log2(job.texts))
-            passing = round(PLAIN * self.activations.held(held, min(chunk, rows * bucket(job.length))))
+            part = min(chunk, rows * bucket(job.length))
+            passing = round(PLAIN * self.activations.held(held, part))
             again = job.recipe.grad_accumulation_steps > 1
             before, new = (self.sums, self.working) if again else (0, self.sums)
-            gradients = before + max(new - round(PLAIN * held * self.activations.kept), 0)
+            later = max(new - decoder, 0)
+            gradients = before + decoder + max(later - round(PLAIN * held * self.activations.kept), 0)
             # A loss on token vectors is large, and has given its own up when the pass back begins to work.
             work = round(min(held, chunk) * self.activations.work) if self.outputs else 0
-            loss = {"loss": max(self.loss - work, 0), "outputs": 2 * self.outputs}
+            loss = {"loss": max(self._loss(part) - work, 0), "outputs": 2 * self.outputs}
             found = {"the batch": self.stays | {"gradients": gradients, "activations": passing} | loss}
         if not self.pooled:
             found["the update"] = self.stays | {"gradients": self.sums, "update": self.update}
@@ -134,6 +139,10 @@ class Bytes:
             if job.target.process:
                 parts["process"] = job.target.process
         return found
+
+    def _loss(self, chunk: int) -> int:
+        """Bytes of the loss, with the blocks of words that it goes by."""
+        return self.loss + (self.blocks.held(chunk) if self.blocks else 0)
 
     def peak(self, chunk: int, *, held: int | None) -> Parts:
         """The parts at the fullest moment."""
@@ -174,6 +183,7 @@ def estimate(job: Job) -> Bytes:
         vectors=2 * 4 * job.texts * features if heads.dense else 0,
         outputs=heads.outputs,
         loss=heads.loss,
+        blocks=heads.blocks,
         activations=_together(
             _trunk_activations(job, shape, shape.layers - first_layer(trained, shape.layers)),
             heads.activations,
