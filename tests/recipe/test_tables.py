@@ -77,7 +77,11 @@ def refused(work: Path, monkeypatch: pytest.MonkeyPatch, tables: str) -> str:
     return str(error.value)
 
 
-LOSSES = "info_nce, triplet, cosent, mse, cross_entropy, margin_mse, kl, distillation, flops, self_distillation"
+LOSSES = (
+    "info_nce, triplet, mega_batch_margin, margin_mse, kl, self_distillation, cosent, angle, mse, contrastive, "
+    "online_contrastive, nt_xent, batch_hard_triplet, batch_hard_soft_margin_triplet, batch_semi_hard_triplet, "
+    "batch_all_triplet, cross_entropy, distillation, spread_out, flops"
+)
 WRONG = {
     "another data set": (
         PAIRS + '[[objective]]\ndata = "pair"\nloss = "info_nce"\n',
@@ -114,7 +118,8 @@ WRONG = {
     "scores of pairs": (
         PAIRS + on("cosent"),
         "columns 'anchor', 'positive' lack 'score'; taken are (sentence1, sentence2, score) or "
-        "(sentence1, sentence2, label). Such rows train with info_nce or triplet (pairs), distillation (texts)",
+        "(sentence1, sentence2, label). Such rows train with info_nce, triplet or mega_batch_margin (pairs), "
+        "distillation (texts)",
     ),
     "no negatives": (
         PAIRS + on("triplet"),
@@ -166,7 +171,8 @@ WRONG = {
     "a key of none": (
         PAIRS + on(more="temprature = 0.1\n"),
         "objective 'dense': temprature is not known; did you mean 'temperature'?; known: temperature, symmetric, "
-        "false_negative_margin, false_negative_ratio, similarity",
+        "directions, same_anchor, hardness_strength, hardness_mode, false_negative_margin, false_negative_ratio, "
+        "similarity",
     ),
     "a text as a number": (
         PAIRS + on(more='temperature = "0.1"\n'),
