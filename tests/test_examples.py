@@ -38,6 +38,8 @@ DATA = {
     },
     "scored.jsonl": lambda text, row: {"sentence1": text(), "sentence2": text(), "score": row / 24},
     "labelled.jsonl": lambda text, row: {"text": f"{text()} {row}", "label": ["red", "green", "blue"][row % 3]},
+    "threads.jsonl": lambda text, row: {"text": f"{text()} {row}", "label": f"thread {row // 3}"},
+    "labelled_pairs.jsonl": lambda text, row: {"sentence1": text(), "sentence2": text(), "score": row % 2},
     "rated.jsonl": lambda text, row: {"text": f"{text()} {row}", "score": row % 5 / 4},
     "texts.jsonl": lambda text, row: {"text": f"{text()} {row}"},
     "candidates.jsonl": lambda text, row: {

@@ -56,12 +56,17 @@ def recipe_options(command: click.Command) -> click.Command:
 @click.command("train")
 @click.argument("recipe", required=False, metavar="[RECIPE.toml]")
 @click.option("--show-recipe", is_flag=True, help="Print the whole recipe as tables, and run nothing.")
-@click.option("--list-losses", is_flag=True, help="Print which loss takes which rows and heads, and run nothing.")
+@click.option(
+    "--losses",
+    "show_losses",
+    is_flag=True,
+    help="Print which loss is for which rows, paper and purpose, and which heads it runs on; run nothing.",
+)
 @click.option("--resume", is_flag=True, help="Continue the unfinished run in --out.")
 @recipe_options
 @json_option
 def command(
-    recipe: str | None, show_recipe: bool, list_losses: bool, resume: bool, as_json: bool, **options: object
+    recipe: str | None, show_recipe: bool, show_losses: bool, resume: bool, as_json: bool, **options: object
 ) -> None:
     """Fine-tune a model: on pairs, triplets, scores, labels or a teacher's vectors, with one objective or many.
 
@@ -72,10 +77,10 @@ def command(
       metaembed train recipe.toml --eval-data held-out.jsonl --early-stopping 3
       metaembed train --resume --out runs/mine
     """
-    if list_losses:
-        from mlx_metaembed.training.loss_table import lines
+    if show_losses:
+        from mlx_metaembed.training import loss_choice, loss_table
 
-        click.echo("\n".join(lines()))
+        click.echo("\n".join([*loss_choice.lines(), "", *loss_table.lines()]))
         return
     from mlx_metaembed.training import Callbacks, train
     from mlx_metaembed.training.claim import resume_command, unfinished

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlx_metaembed.data.shapes import Shape
+from mlx_metaembed.data.wanted import trains
 from mlx_metaembed.errors import CallError
 
 
@@ -151,13 +152,10 @@ def require_trainable(rows: Kinds, source: object) -> Pairs:
     if isinstance(rows, Retrieval):
         rows = rows.pairs()
     if not isinstance(rows, Pairs):
-        found, losses = {
-            Scored: ("sentence1, sentence2, score", "cosent or mse (scored pairs)"),
-            Labelled: ("text, label", "cross_entropy (labelled texts)"),
-        }[type(rows)]
+        columns = {Scored: ("sentence1", "sentence2", "score"), Labelled: ("text", "label")}[type(rows)]
         raise CallError(
-            f"{source} has the columns {found}; training needs pairs: anchor, positive [, negative]. "
-            f"Such rows train with {losses} and serve `metaembed eval`; where they are pairs, say so: "
+            f"{source} has the columns {', '.join(columns)}; training needs pairs: anchor, positive [, negative]. "
+            f"{trains(columns)} and serve `metaembed eval`; where they are pairs, say so: "
             f"--columns anchor=...,positive=..."
         )
     if len(rows) < 2:

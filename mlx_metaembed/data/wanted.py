@@ -26,9 +26,9 @@ PAIRS = (
 SENTENCES = tuple(sorted(PAIRS, key=lambda names: names[0] != "sentence1"))
 LISTS = (("query", "pos"), ("query", "positives"), ("anchor", "positives"))
 TAKERS = {
-    "a label": "cross_entropy takes the label of a text",
-    "a score": "cosent and mse take the score of two sentences, mse that of a text",
-    "a negative": "info_nce, triplet, margin_mse and kl take negatives",
+    "a label": "cross_entropy, nt_xent and the batch triplets take the label of a text",
+    "a score": "cosent, angle, mse and the contrastive losses take the score of two sentences, mse that of a text",
+    "a negative": "info_nce, triplet, mega_batch_margin, margin_mse and kl take negatives",
     "a prompt": "a recipe gives prompts by role, in [[data]]",
     "candidates' scores": "margin_mse and kl take the scores of positives and negatives",
 }
@@ -141,9 +141,20 @@ TRAINS = (
         Wanted(("anchor", "positive", "negative"), (), ("positive_score", "negative_score")),
         ("margin_mse", "kl"),
     ),
-    ("scored pairs", Wanted(("sentence1", "sentence2"), (), ("score",)), ("cosent", "mse")),
-    ("pairs", Wanted(("anchor", "positive"), ("negative",)), ("info_nce", "triplet")),
-    ("labelled texts", Wanted(("text",), (), ("label",)), ("cross_entropy",)),
+    (
+        "scored pairs",
+        Wanted(("sentence1", "sentence2"), (), ("score",)),
+        ("cosent", "mse", "angle", "contrastive", "online_contrastive"),
+    ),
+    ("pairs", Wanted(("anchor", "positive"), ("negative",)), ("info_nce", "triplet", "mega_batch_margin")),
+    (
+        "labelled texts",
+        Wanted(("text",), (), ("label",)),
+        (
+            *("cross_entropy", "nt_xent", "batch_hard_triplet", "batch_hard_soft_margin_triplet"),
+            *("batch_semi_hard_triplet", "batch_all_triplet"),
+        ),
+    ),
     ("scored texts", Wanted(("text",), (), ("score",)), ("mse",)),
     ("texts", Wanted(("text",)), ("distillation",)),
 )
@@ -157,7 +168,8 @@ def trains(columns: Collection[str]) -> str:
         fits = [shape for shape in wanted.fits(columns) if not wanted.is_pairs or shape.kind == "pairs"]
         used = fits[0].used(columns) if fits else ()
         if fits and not any(shapes.meant(name, fits[0], used, training=True) for name in columns if name not in used):
-            found.append(f"{' or '.join(losses)} ({kind})")
+            *others, last = losses
+            found.append(f"{', '.join(others)} or {last} ({kind})" if others else f"{last} ({kind})")
     return f"Such rows train with {', '.join(found)}" if found else ""
 
 

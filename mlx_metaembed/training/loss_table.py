@@ -2,6 +2,7 @@
 
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT
+from mlx_metaembed.training.loss_choice import columns
 
 HEADS = {
     "vector": "dense",
@@ -17,9 +18,8 @@ def lines() -> list[str]:
     """The table in Markdown, one line a loss; every loss runs on both engines, with GradCache and without."""
     found = ["| loss | rows | heads | Matryoshka |", "|---|---|---|---|"]
     for name, loss in LOSSES.items():
-        rows = [*loss.roles, *(f"[{role}]" for role in loss.optional), *loss.targets]
         joined = " + ".join if loss.several else "; ".join
         heads = joined(HEADS[gives] for gives in loss.accepts)
         widths = ", ".join(gives for gives in loss.accepts if gives in CUT) or "-"
-        found.append(f"| {name} | {', '.join(rows) or 'any texts'} | {heads} | {widths} |")
+        found.append(f"| {name} | {columns(loss)} | {heads} | {widths} |")
     return found

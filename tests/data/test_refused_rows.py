@@ -7,6 +7,11 @@ from mlx_metaembed import data
 from mlx_metaembed.data.wanted import TRAINS
 from mlx_metaembed.losses import LOSSES
 
+ON_SCORES = "cosent, mse, angle, contrastive or online_contrastive (scored pairs)"
+ON_LABELS = (
+    "cross_entropy, nt_xent, batch_hard_triplet, batch_hard_soft_margin_triplet, batch_semi_hard_triplet or "
+    "batch_all_triplet (labelled texts)"
+)
 MISSING = "'negative' and 'positive_score' and 'negative_score'"
 
 
@@ -50,9 +55,9 @@ def test_one_row_is_too_few(write, asked, row):
 @pytest.mark.parametrize(
     ("name", "value", "taker"),
     [
-        ("label", 1, "cross_entropy takes the label of a text"),
-        ("negative", "n", "info_nce, triplet, margin_mse and kl take negatives"),
-        ("hard_negatives", ["n"], "info_nce, triplet, margin_mse and kl take negatives"),
+        ("label", 1, "cross_entropy, nt_xent and the batch triplets take the label of a text"),
+        ("negative", "n", "info_nce, triplet, mega_batch_margin, margin_mse and kl take negatives"),
+        ("hard_negatives", ["n"], "info_nce, triplet, mega_batch_margin, margin_mse and kl take negatives"),
         ("prompt", "p", "a recipe gives prompts by role, in [[data]]"),
         ("pos_scores", [1], "margin_mse and kl take the scores of positives and negatives"),
         ("neg_scores", [1], "margin_mse and kl take the scores of positives and negatives"),
@@ -72,14 +77,18 @@ def test_a_column_that_looks_meant_is_refused_with_what_takes_it(write, asked, n
 @pytest.mark.parametrize(
     ("row", "lacks", "losses"),
     [
-        ({"anchor": "a", "positive": "b"}, MISSING, "info_nce or triplet (pairs), distillation (texts)"),
-        ({"sentence1": "a", "sentence2": "b", "score": 1}, MISSING, "cosent or mse (scored pairs)"),
+        (
+            {"anchor": "a", "positive": "b"},
+            MISSING,
+            "info_nce, triplet or mega_batch_margin (pairs), distillation (texts)",
+        ),
+        ({"sentence1": "a", "sentence2": "b", "score": 1}, MISSING, ON_SCORES),
         (
             {"sentence1": "a", "sentence2": "b", "label": 1},
             MISSING,
-            "cosent or mse (scored pairs), info_nce or triplet (pairs)",
+            f"{ON_SCORES}, info_nce, triplet or mega_batch_margin (pairs)",
         ),
-        ({"text": "a", "label": "x"}, "what is asked", "cross_entropy (labelled texts)"),
+        ({"text": "a", "label": "x"}, "what is asked", ON_LABELS),
         ({"text": "a", "score": 1}, "what is asked", "mse (scored texts)"),
         ({"text": "a"}, "what is asked", "distillation (texts)"),
     ],
@@ -101,9 +110,11 @@ def test_the_column_that_is_missing_is_named(write):
 
 
 def test_pairs_that_are_none_say_which_losses_take_them(write):
-    assert "training needs pairs: anchor, positive [, negative]. Such rows train with cosent or mse (scored pairs)" in (
-        fault(data.read_rows, write(*[{"sentence1": "a", "sentence2": "b", "score": 1}] * 2), **PAIRS)
+    said = fault(data.read_rows, write(*[{"sentence1": "a", "sentence2": "b", "score": 1}] * 2), **PAIRS)
+    assert (
+        "training needs pairs: anchor, positive [, negative]. Such rows train with cosent, mse, angle, contra" in said
     )
+    assert "contrastive or online_contrastive (scored pairs)" in said
     assert "Such rows train with mse (scored texts)" in fault(
         data.read_rows, write(*[{"text": "a", "score": 1}] * 2), **PAIRS
     )

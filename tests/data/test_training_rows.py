@@ -51,7 +51,7 @@ def test_the_training_judgements_of_a_beir_folder_and_all_its_texts(tmp_path):
     same(data.read_rows(tmp_path, **TEXTS), {"text": ["a", "T y", "b", "x", "z"]})
     assert fault(data.read_rows, tmp_path, **LABELLED) == (
         f"{tmp_path} has the columns anchor, positive, and lacks what is asked; taken are (text, label). "
-        "Such rows train with info_nce or triplet (pairs), distillation (texts)"
+        "Such rows train with info_nce, triplet or mega_batch_margin (pairs), distillation (texts)"
     )
 
 
@@ -97,7 +97,7 @@ def test_labels_are_numbers_of_sorted_names(write, given, numbers, names):
 
 def test_a_text_and_a_number_and_a_text_with_both(write):
     path = write({"text": "a", "score": 1, "label": "x"}, {"text": "b", "score": -2.5, "label": "y"})
-    assert "column 'label': a label, which nothing reads and which would be lost; cross_entropy takes" in fault(
+    assert "column 'label': a label, which nothing reads and which would be lost; cross_entropy, nt_xent and" in fault(
         data.read_rows, path, **RATED
     )
     same(data.read_rows(path, columns="label=", **RATED), {"text": ["a", "b"]}, score=[1, -2.5])
@@ -122,7 +122,7 @@ def test_texts_of_anything(write, tmp_path):
     pairs = [{"query": "a", "pos": ["p", "q"], "neg": ["a", "n"]}, {"query": "b", "pos": ["p"], "neg": []}]
     same(data.read_rows(write(*pairs), **TEXTS), {"text": ["a", "p", "n", "q", "b"]})
     scored = write({"sentence1": "a", "sentence2": "b", "score": 1}, {"sentence1": "c", "sentence2": "a", "score": 1})
-    assert "column 'score': a score, which nothing reads and which would be lost; cosent and mse take" in fault(
+    assert "column 'score': a score, which nothing reads and which would be lost; cosent, angle, mse and the" in fault(
         data.read_rows, scored, **TEXTS
     )
     same(data.read_rows(scored, columns="score=", **TEXTS), {"text": ["a", "b", "c"]})

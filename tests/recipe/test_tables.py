@@ -118,7 +118,8 @@ WRONG = {
     "scores of pairs": (
         PAIRS + on("cosent"),
         "columns 'anchor', 'positive' lack 'score'; taken are (sentence1, sentence2, score) or "
-        "(sentence1, sentence2, label). Such rows train with info_nce or triplet (pairs), distillation (texts)",
+        "(sentence1, sentence2, label). Such rows train with info_nce, triplet or mega_batch_margin (pairs), "
+        "distillation (texts)",
     ),
     "no negatives": (
         PAIRS + on("triplet"),

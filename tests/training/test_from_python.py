@@ -8,9 +8,10 @@ from runs import recipe, weights_of
 from mlx_metaembed import train
 from mlx_metaembed.cli import main
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
-from mlx_metaembed.training import loss_table
+from mlx_metaembed.training import loss_choice, loss_table
 from mlx_metaembed.xp import namespace, normalize
 
 ROWS = [{"anchor": f"open a socket {row}", "positive": f"read a file {row}"} for row in range(12)]
@@ -51,8 +52,19 @@ def test_the_page_says_what_runs(capsys: pytest.CaptureFixture[str]):
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
     shown = page.split("<!-- losses:begin -->\n")[1].split("<!-- losses:end -->")[0]
     assert shown.splitlines() == loss_table.lines()
-    main(["train", "--list-losses"])
-    assert capsys.readouterr().out == shown
+    main(["train", "--losses"])
+    assert capsys.readouterr().out.split("\n\n")[1] == shown
+
+
+def test_the_page_of_losses_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]):
+    page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
+    shown = page.split("<!-- losses:begin -->\n")[1].split("<!-- losses:end -->")[0]
+    main(["train", "--losses"])
+    assert capsys.readouterr().out.split("\n\n")[0] + "\n" == shown
+    assert list(loss_choice.CHOICE) == list(LOSSES)
+    assert (
+        "| nt_xent | text, label | [arXiv:2004.11362](https://arxiv.org/abs/2004.11362) | texts have a label" in shown
+    )
 
 
 def test_the_page_s_program_runs(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
