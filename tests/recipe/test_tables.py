@@ -1,81 +1,10 @@
 """What is wrong with a recipe's tables, word for word, before anything is written."""
 
-import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tiny import tiny_folder
-
-from mlx_metaembed import recipe as recipes
-from mlx_metaembed.data import vector_key
-from mlx_metaembed.errors import CallError
-from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import train
-
-ROWS = {
-    "pairs.jsonl": lambda row: {"anchor": f"open {row}", "positive": f"{row} read"},
-    "texts.jsonl": lambda row: {"text": f"open {row}"},
-    "labelled.jsonl": lambda row: {"text": f"open {row}", "label": "ab"[row % 2]},
-}
-PAIRS = '[[data]]\nname = "pairs"\npath = "pairs.jsonl"\n'
-TAUGHT = '[[data]]\nname = "texts"\npath = "texts.jsonl"\n[[objective]]\ndata = "texts"\nloss = "distillation"\n'
-CLASSES = (
-    '[[data]]\nname = "rows"\npath = "labelled.jsonl"\n'
-    '[[objective]]\ndata = "rows"\nhead = "kinds"\nloss = "cross_entropy"\n'
-)
-
-
-def on(loss: str = "info_nce", more: str = "") -> str:
-    return f'[[objective]]\ndata = "pairs"\nloss = "{loss}"\n{more}'
-
-
-BOTH = on("distillation", 'texts = "anchor"\n') + on("distillation", 'name = "b"\ntexts = "positive"\n') + PAIRS
-
-
-def head(kind: str, more: str = "", name: str = "other") -> str:
-    return f'[[head]]\nname = "{name}"\ntype = "{kind}"\n{more}'
-
-
-def teacher(path: str, more: str = "") -> str:
-    return f'[[teacher]]\nname = "large"\npath = "{path}"\n{more}'
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tables")
-    tiny_folder(folder / "model")
-    for name, make in ROWS.items():
-        (folder / name).write_text("".join(json.dumps(make(row)) + "\n" for row in range(8)))
-    whole = np.ones((8, 32), np.float32)
-    np.save(folder / "whole.npy", whole)
-    np.save(folder / "short.npy", whole[1:])
-    texts = [f"open {row}" for row in range(8)]
-    (folder / "short.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[1:]))
-    for name, own in {"turned": texts[::-1], "other": [*texts[:7], "another"]}.items():
-        np.save(folder / f"{name}.npy", whole)
-        vector_key.write(folder / f"{name}.npy.json", folder / f"{name}.npy", own, {})
-    np.save(folder / "narrow.npy", whole[:, 1:])
-    np.save(folder / "flat.npy", whole[0])
-    np.save(folder / "numbers.npy", whole.astype(np.int64))
-    np.save(folder / "objects.npy", np.array([{}], object), allow_pickle=True)
-    np.save(folder / "nan.npy", np.where(np.arange(8)[:, None] == 3, np.nan, whole))
-    (folder / "text.npy").write_text("no array")
-    return folder
-
-
-def refused(work: Path, monkeypatch: pytest.MonkeyPatch, tables: str) -> str:
-    """What a run of these tables is refused with, before anything is written."""
-    monkeypatch.chdir(work)
-    (work / "recipe.toml").write_text(tables)
-    before = sorted(work.iterdir())
-    with pytest.raises(CallError) as error:
-        settings = {"model": "model", "out": "out", "engine": "mlx", "iters": 1, "batch_size": 4}
-        train(Recipe(**settings | recipes.read("recipe.toml")), callbacks=[])
-    assert sorted(work.iterdir()) == before
-    return str(error.value)
-
+from tables import CLASSES, PAIRS, TAUGHT, head, on, refused, teacher, written
 
 LOSSES = (
     "info_nce, triplet, mega_batch_margin, margin_mse, kl, self_distillation, cosent, angle, mse, contrastive, "
@@ -115,12 +44,6 @@ WRONG = {
         PAIRS + '[[data]]\nname = "more"\npath = "pairs.jsonl"\n' + on(),
         "data 'more': no objective trains on it; add one, or leave it out",
     ),
-    "scores of pairs": (
-        PAIRS + on("cosent"),
-        "columns 'anchor', 'positive' lack 'score'; taken are (sentence1, sentence2, score) or "
-        "(sentence1, sentence2, label). Such rows train with info_nce, triplet or mega_batch_margin (pairs), "
-        "distillation (texts)",
-    ),
     "no negatives": (
         PAIRS + on("triplet"),
         "pairs.jsonl, row 1 has no negative, and the triplet loss needs one in every row",
@@ -143,10 +66,6 @@ WRONG = {
         PAIRS + head("lexical") + on(more='head = ["dense", "other"]\n'),
         "objective 'dense+other': info_nce takes one head, and found dense, other",
     ),
-    "one head for three": (
-        PAIRS + on("self_distillation"),
-        "self_distillation takes vector, sparse, tokens, a head of each; the heads dense give ['vector']",
-    ),
     "no head": (PAIRS + on(more="head = []\n"), "[[objective]] 1: head = () names no head"),
     "two objectives": (PAIRS + on() + on(), "two objectives are called 'dense'; names must differ"),
     "two sets": (PAIRS + PAIRS + on(), "two data sets are called 'pairs'; names must differ"),
@@ -154,7 +73,6 @@ WRONG = {
         PAIRS + head("lexical") * 2 + on(more='head = "other"\n'),
         "two heads are called 'other'; names must differ",
     ),
-    "two teachers": (TAUGHT + teacher("whole.npy") * 2, "two teachers are called 'large'; names must differ"),
     "below 0": (PAIRS + on(more="weight = -1\n"), "objective 'dense': weight = -1, expected 0 or more"),
     "no number": (PAIRS + on(more="weight = nan\n"), "objective 'dense': weight = nan, expected 0 or more"),
     "without end": (PAIRS + on(more="weight = inf\n"), "objective 'dense': weight = inf, expected 0 or more"),
@@ -257,108 +175,10 @@ WRONG = {
         + head("classification", 'labels = ["b", "a"]\n', "more"),
         "data 'rows' trains the heads 'kinds' and 'more', whose labels or their order differ",
     ),
-    "fewer rows": (
-        TAUGHT + teacher("short.npy"),
-        "short.npy is not of the texts of data 'texts': it has 7 rows, and there are 8 texts",
-    ),
-    "fewer features": (
-        TAUGHT + teacher("narrow.npy"),
-        "narrow.npy has vectors of 31 features, and the model's vectors have 32",
-    ),
-    "features of a code": (
-        TAUGHT + 'head = "codes"\n' + head("fsq", 'levels = "4x8"\n', "codes") + teacher("whole.npy"),
-        "whole.npy has vectors of 32 features, and what the head 'codes' gives has 8",
-    ),
-    "another order": (
-        TAUGHT + teacher("turned.npy"),
-        "turned.npy is not of the texts of data 'texts': it has the same texts in another order, from row 0 on (from",
-    ),
-    "another text": (
-        TAUGHT + teacher("other.npy"),
-        "other.npy is not of the texts of data 'texts': row 7 (from 0) is not of the text 'open 7'",
-    ),
-    "texts of fewer": (
-        TAUGHT + teacher("short.npy", 'texts = "short.jsonl"\n'),
-        "short.jsonl lacks 1 of the 8 texts of data 'texts', like 'open 0'",
-    ),
-    "texts of another number": (
-        TAUGHT + teacher("whole.npy", 'texts = "short.jsonl"\n'),
-        "whole.npy has 8 rows, and short.jsonl 7 texts",
-    ),
-    "texts of two": (
-        TAUGHT + teacher("whole.npy", 'texts = "pairs.jsonl"\n'),
-        'pairs.jsonl has two texts a row (anchor and positive); say which: columns = "text=..."',
-    ),
-    "texts of another key": (
-        TAUGHT + teacher("turned.npy", 'texts = "texts.jsonl"\n'),
-        "turned.npy is not of the texts of texts.jsonl: it has the same texts in another order",
-    ),
-    "texts of two roles without a key": (
-        BOTH + teacher("whole.npy"),
-        "whole.npy has no key, and would be taken for anchor of data 'pairs' and positive of data 'pairs'",
-    ),
-    "a teacher that isn't there": (TAUGHT + teacher("none.npy"), "teacher 'large': there is no file none.npy"),
-    "a teacher of text": (TAUGHT + teacher("text.npy"), "teacher 'large': text.npy is no .npy file of numbers"),
-    "a teacher of objects": (TAUGHT + teacher("objects.npy"), "teacher 'large': objects.npy is no .npy file of number"),
-    "a teacher of one row": (TAUGHT + teacher("flat.npy"), "flat.npy holds no vectors [texts, features] of floats"),
-    "a teacher of numbers": (
-        TAUGHT + teacher("numbers.npy"),
-        "numbers.npy holds no vectors [texts, features] of float",
-    ),
-    "a teacher of NaN": (
-        TAUGHT + teacher("nan.npy"),
-        "teacher 'large': row 3 of nan.npy (from 0) has a number that is not finite",
-    ),
-    "a teacher without a path": (TAUGHT + teacher(""), "[[teacher]] large: path is missing"),
-    "a teacher for nothing": (
-        PAIRS + on() + teacher("whole.npy"),
-        "teacher 'large': no objective takes its vectors; add one with the loss distillation, or leave it out",
-    ),
-    "a teacher that none names": (
-        TAUGHT + 'teacher = "large"\n' + teacher("whole.npy") + teacher("whole.npy").replace("large", "small"),
-        "teacher 'small': no objective takes its vectors; add one with the loss distillation, or leave it out",
-    ),
-    "no teacher": (
-        TAUGHT,
-        "objective 'dense': distillation takes teachers' vectors, and the recipe has no [[teacher]] with a name and a",
-    ),
-    "another teacher": (
-        TAUGHT + 'teacher = ["large", "smal"]\n' + teacher("whole.npy"),
-        "objective 'dense': there is no teacher 'smal'; there are large",
-    ),
-    "another teacher, nearly": (
-        TAUGHT + 'teacher = "lage"\n' + teacher("whole.npy"),
-        "objective 'dense': there is no teacher 'lage'; did you mean 'large'?; there are large",
-    ),
-    "a teacher of other data": (
-        PAIRS + on() + TAUGHT + 'name = "b"\nteacher = "large"\n' + teacher("whole.npy", 'data = "pairs"\n'),
-        "objective 'b': the teacher 'large' is of data 'pairs', and the objective trains on 'texts'",
-    ),
-    "no teacher for the data": (
-        PAIRS + on() + TAUGHT + 'name = "b"\n' + teacher("whole.npy", 'data = "pairs"\n'),
-        "objective 'b': distillation takes teachers' vectors, and the recipe has no [[teacher]] for data 'texts'",
-    ),
-    "a teacher of no data": (
-        TAUGHT + teacher("whole.npy", 'data = "text"\n'),
-        "teacher 'large': there is no data 'text'; did you mean 'texts'?; there are texts",
-    ),
-    "a teacher for another loss": (
-        PAIRS + on(more='teacher = "large"\n'),
-        "objective 'dense': teacher = \"large\" belongs to the loss distillation",
-    ),
     "texts for another loss": (
         PAIRS + on(more='texts = "anchor"\n'),
         "objective 'dense': texts = 'anchor' belongs to losses on single texts, and info_nce takes anchor, positive, "
         "negative",
-    ),
-    "texts of no role": (
-        TAUGHT + 'texts = "anchr"\n' + teacher("whole.npy"),
-        "texts = 'anchr'; did you mean 'anchor'?; expected one of text, anchor, positive, sentence1, sentence2",
-    ),
-    "texts beside pairs": (
-        PAIRS + on() + on("distillation", 'name = "taught"\n') + teacher("whole.npy"),
-        "objective 'taught' takes single texts, and the rows of data 'pairs' have anchor, positive for another loss; "
-        'say which of them it takes (texts = "anchor" or "positive"), or give it a data set of its own',
     ),
     "the short form beside": (
         'loss = "triplet"\nfsq = "4x8"\ncolumns = "anchor=a"\n' + PAIRS + head("lexical") + on(),
@@ -378,6 +198,11 @@ WRONG = {
     "a set without a path": ('[[data]]\nname = "pairs"\n' + on(), "[[data]] pairs: path is missing"),
     "no table": ("head = 3\n", "head: expected tables, each under a line [[head]]"),
 }
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("tables"))
 
 
 @pytest.mark.parametrize("name", WRONG)
