@@ -16,18 +16,17 @@ from mlx_metaembed.xp import Array, masked, namespace, relu
 def mega_batch_margin(given: Scorer, mask: Array, *, positive_margin: float, negative_margin: float) -> Array:
     """The mean of relu(positive_margin - own score) + relu(the hardest candidate's - negative_margin).
 
-    `mask` bool [R, C] says which count; row i's own column is i. ParaNMT-50M (aclanthology P18-1042), section 5.
-    """
+    `mask` bool [R, C]; row i's own column is i. ParaNMT-50M (aclanthology P18-1042), section 5."""
 
     def on_scores(part: slice, found: list[Array]) -> tuple[Array, list[Array]]:
-        xp, rows = namespace(found[0]), given.rows.shape[0]
+        xp = namespace(found[0])
         counted, is_own = candidates(part, found[0], mask[part])
         own, others = xp.astype(is_own, xp.float32), masked(found[0], counted & ~is_own)
         hardest = xp.max(others, axis=1, keepdims=True)
         near, far = positive_margin - xp.sum(found[0] * own, axis=1, keepdims=True), hardest - negative_margin
         best, below, above = (xp.astype(each, xp.float32) for each in (others == hardest, near > 0, far > 0))
         best = best / xp.sum(best, axis=1, keepdims=True) * above
-        return xp.sum(relu(near) + relu(far)) / rows, [(best - own * below) / rows]
+        return xp.sum(relu(near) + relu(far)) / len(given.rows), [(best - own * below) / len(given.rows)]
 
     return over_tiles([given], on_scores)
 
@@ -53,10 +52,9 @@ class MegaBatchMargin:
         return tiles_bytes(sizes)
 
     def __call__(self, sample: Sample) -> Array:
+        return at_widths(self._of_sample, sample)
+
+    def _of_sample(self, sample: Sample) -> Array:
+        given = scorer(sample.outputs["anchor"], sample.documents(), self.similarity)
         margins = {"positive_margin": self.positive_margin, "negative_margin": self.negative_margin}
-
-        def value(sample: Sample) -> Array:
-            given = scorer(sample.outputs["anchor"], sample.documents(), self.similarity)
-            return mega_batch_margin(given, sample.candidates(), **margins)
-
-        return at_widths(value, sample)
+        return mega_batch_margin(given, sample.candidates(), **margins)

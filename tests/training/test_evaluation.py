@@ -19,7 +19,7 @@ from mlx_metaembed.evaluate.model import measure_model
 from mlx_metaembed.folder.module_types import DenseModule
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
-from mlx_metaembed.training import Callbacks, Result, train
+from mlx_metaembed.training import Callbacks, train
 
 
 def measured(folder: Path, rows: Path, engine: str, dims: tuple[int, ...] | None = None) -> dict[str, float]:
@@ -256,38 +256,6 @@ def test_columns_of_eval_data_have_their_own_map(tiny: Path, pairs: Path, tmp_pa
     settings = {"eval_columns": "anchor=title,positive=source", "iters": 1, "epochs": None}
     result = train(evaluated(tiny, pairs, tmp_path / "out", written(tmp_path / "rows.jsonl", rows), **settings))
     assert result.metric == "ndcg@10" and result.best_step == 1
-
-
-def test_shared_texts_are_counted_shown_and_allowed_on_demand(tiny: Path, pairs: Path, tmp_path: Path):
-    own = [json.loads(line) for line in pairs.read_text().splitlines()]
-    written(pairs, [*own[:1], {**own[1], "anchor": own[1]["anchor"].replace(" ", "   ")}, *own[2:]])
-    rows = [{"anchor": f"new {n}", "positive": f"newer {n}"} for n in range(4)]
-    # Spaces make no other text; it counts on whatever side it stands.
-    rows += [{"anchor": own[0]["positive"].replace(" ", "  "), "positive": own[1]["anchor"]}]
-    settings = evaluated(tiny, pairs, tmp_path / "out", written(tmp_path / "rows.jsonl", rows), iters=2, epochs=None)
-    with pytest.raises(CallError) as error:
-        train(settings)
-    message = str(error.value)
-    assert "rows.jsonl shares 2 of its 10 texts with the training data" in message and "--allow-leak" in message
-    assert repr(own[1]["anchor"])[:40] in message and not (tmp_path / "out").exists()
-    notes: list[str] = []
-    result: Result = train(replace(settings, allow_leak=True), callbacks=[Callbacks(note=notes.append)])
-    assert result.best_step and any("shares 2 of its 10 texts" in note for note in notes)
-
-
-def test_of_a_beir_folder_the_queries_count_not_the_corpus(tiny: Path, pairs: Path, tmp_path: Path):
-    own = [json.loads(line) for line in pairs.read_text().splitlines()]
-    folder = tmp_path / "beir"
-    (folder / "qrels").mkdir(parents=True)
-    written(folder / "corpus.jsonl", [{"_id": f"d{n}", "text": row["positive"]} for n, row in enumerate(own)])
-    written(folder / "queries.jsonl", [{"_id": f"q{n}", "text": f"what is {n}"} for n in range(3)])
-    judged = "".join(f"q{n}\td{n}\t1\n" for n in range(3))
-    (folder / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
-    settings = evaluated(tiny, pairs, tmp_path / "out", folder, iters=2, epochs=None)
-    assert train(settings).metric == "ndcg@10"
-    written(folder / "queries.jsonl", [{"_id": f"q{n}", "text": own[n]["anchor"]} for n in range(3)])
-    with pytest.raises(CallError, match=r"shares 3 of its 3 texts"):
-        train(replace(settings, out=str(tmp_path / "other")))
 
 
 def test_what_may_change_when_a_run_goes_on(worse_later: Callable[..., Recipe], tmp_path: Path):
