@@ -8,15 +8,18 @@ import numpy as np
 from mlx_metaembed.data import Kinds
 from mlx_metaembed.data.rows import Pairs, Retrieval
 from mlx_metaembed.embedder import Embedder
+from mlx_metaembed.evaluate.changed import changed
 from mlx_metaembed.evaluate.coded import at_width
-from mlx_metaembed.evaluate.model import Sides, counts, encode, measure_model
+from mlx_metaembed.evaluate.mistakes import TEXT, mistakes
+from mlx_metaembed.evaluate.model import Sides, counts, encode, full_width, measure_model
+from mlx_metaembed.evaluate.seen import Seen, seen
 from mlx_metaembed.search.exact import rankings, score_blocks
 
 WORDS = {"corpus": "texts to find"}
 STORED = ("int8", "binary")
 """Codes that every model is measured as."""
-QUESTIONS, HITS, TEXT = 6, 3, 4_000
-"""What is shown: questions, hits of each, characters of a text."""
+QUESTIONS, HITS = 6, 3
+"""What is shown: questions, and hits of each."""
 
 
 def compared(
@@ -28,15 +31,19 @@ def compared(
     data: str,
     progress: Callable[[int], object],
 ) -> dict:
-    """`{"data", "note", "rows", "answers"}` of rows of data: what the page of a run shows.
+    """`{"data", "note", "rows", "answers", "scores", "neighbours", "mistakes"}` of rows of data, for the page of a run.
 
     `before` and `after` load a model each, one at a time; `widths` are those that both are measured at, as far as a
     model has them. Names of rows are "before@384" and "after@384". Answers are those to questions spread evenly over
-    the data. Raises CallError as `measure_model` does.
+    the data; `scores` are `{"stage", "groups": [{"name", "low", "width", "counts"}]}`, histograms of what belongs
+    together and of what does not; for the others see `changed` and `mistakes`.
+
+    Raises CallError as `measure_model` does.
     """
     rows = rows.retrieval() if isinstance(rows, Pairs) else rows
     lines: list[dict] = []
     found: dict[str, list[tuple[list[dict], int | None]]] = {}
+    stages: dict[str, Seen] = {}
     for stage, load in (("before", before), ("after", after)):
         if load is None:
             continue
@@ -48,10 +55,25 @@ def compared(
         lines += [line | {"name": f"{stage}@{line['name']}"} for line in measured]
         if isinstance(rows, Retrieval):
             found[stage] = _found(embedder, rows, sides)
+        if (own := seen(full_width(embedder, sides), rows)) is not None:
+            stages[stage] = own
         # Before the next one is loaded.
         del embedder
     held = ", ".join(f"{count:,} {WORDS.get(what, what)}" for what, count in counts(rows).items())
-    return {"data": Path(data).name, "note": held, "rows": lines, "answers": _answers(rows, found)}
+    return {
+        "data": Path(data).name,
+        "note": held,
+        "rows": lines,
+        "answers": _answers(rows, found),
+        "scores": [_scores(stage, each) for stage, each in stages.items()],
+        "neighbours": changed(rows, stages),
+        "mistakes": mistakes(rows, stages),
+    }
+
+
+def _scores(stage: str, found: Seen) -> dict:
+    groups = [{"name": name} | histogram.as_json() for name, histogram in found.groups.items()]
+    return {"stage": stage, "groups": groups}
 
 
 def _answers(rows: Kinds, found: dict[str, list[tuple[list[dict], int | None]]]) -> list[dict]:

@@ -11,7 +11,8 @@ SIDES = (("before", "Before training"), ("after", "After training"))
 
 Answer = Mapping[str, object]
 """`{"query", "before": hits, "after": hits}`, or `"hits"` alone; `"right_before"` and `"right_after"` are ranks of the
-first right answer. A hit is `{"score", "text"}` with `"id"` and `"right"` where they are known."""
+first right answer. A hit is `{"score", "text"}` with `"id"` and `"right"` where they are known; `"right"` may say in
+words why it is."""
 
 
 def answers(found: Sequence[Answer]) -> str:
@@ -34,12 +35,12 @@ def _ranks(answer: Answer, sides: Sequence[tuple]) -> str:
     if isinstance(ranks[0], int) and isinstance(ranks[1], int):
         sign = (ranks[1] < ranks[0]) - (ranks[1] > ranks[0])
         kind = {1: "good", -1: "bad", 0: "none"}[sign]
-        moved = f"{_ordinal(ranks[0])} → {_ordinal(ranks[1])}" if sign else f"{_ordinal(ranks[1])}, as before"
+        moved = f"{ordinal(ranks[0])} → {ordinal(ranks[1])}" if sign else f"{ordinal(ranks[1])}, as before"
         return tag("span", "right answer: ", tag("span", moved, class_=kind))
     return tag("span", "no hits") if not any(list(hits or ()) for hits, _ in sides) else ""
 
 
-def _ordinal(rank: int) -> str:
+def ordinal(rank: int) -> str:
     ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
     return f"{rank:,}{ending}"
 
@@ -55,12 +56,12 @@ def _hit(hit: Mapping[str, object], rank: int) -> str:
     # A row's number says nothing to people.
     if name and not name.isdecimal():
         head.append(tag("b", text(name)))
-    if hit.get("right") is True:
-        head.append(tag("em", "right answer"))
-    return tag("li", tag("div", *head, class_="hit"), tag("pre", tag("code", _excerpt(str(hit.get("text") or "")))))
+    if right := hit.get("right"):
+        head.append(tag("em", text(right) if isinstance(right, str) else "right answer"))
+    return tag("li", tag("div", *head, class_="hit"), tag("pre", tag("code", excerpt(str(hit.get("text") or "")))))
 
 
-def _excerpt(code: str) -> str:
+def excerpt(code: str) -> str:
     """The first lines, long ones cut, and how much is left out."""
     lines = code.strip("\n").splitlines()
     cut = [line if len(line) <= CODE_COLUMNS else line[: CODE_COLUMNS - 1] + "…" for line in lines[:CODE_LINES]]

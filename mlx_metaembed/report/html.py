@@ -11,7 +11,9 @@ from mlx_metaembed.report import data_sets, plots, tables, tradeoff, units
 from mlx_metaembed.report.answers import Answer
 from mlx_metaembed.report.answers import answers as list_answers
 from mlx_metaembed.report.evaluation import evaluation, evaluation_by_width
+from mlx_metaembed.report.histograms import histograms
 from mlx_metaembed.report.markup import tag, text
+from mlx_metaembed.report.mistakes import mistakes, neighbours
 from mlx_metaembed.report.results import Row, measures, pair
 from mlx_metaembed.report.style import CSS
 from mlx_metaembed.report.tiles import tiles
@@ -47,11 +49,11 @@ def page(
     """The page as a string. Any part may be empty and any key missing; what has nothing to show is left out.
 
     `rows`: the results, `{"name": "before@384", "dimensions", "bytes_per_vector", "bytes_on_disk", "ndcg@10", ...}`;
-    `answers`: questions with what was found, see `report.answers`; `evaluations` are more of both, by data:
-    `{"data", "note", "rows", "answers"}`. `metrics`: the rows of metrics.jsonl; `facts`: shown as a list, with units
-    by the key's ending (`_bytes`, `_s`, `_share`), `memory_budget_bytes` and `planned_memory_bytes` also as lines in
-    their plot. `hint` is a command to type, where there are no results; `eval_data` the name of what was
-    measured while it trained; `objectives` has the data set of each, where there are several.
+    `answers`: questions with what was found, see `report.answers`; `evaluations` are more of both, by data, with
+    scores, neighbours and mistakes, see `evaluate.compared`. `metrics`: the rows of metrics.jsonl; `facts`: shown as a
+    list, with units by the key's ending (`_bytes`, `_s`, `_share`), `memory_budget_bytes` and `planned_memory_bytes`
+    also as lines in their plot. `hint` is a command to type, where there are no results; `eval_data` the name of what
+    was measured while it trained; `objectives` has the data set of each, where there are several.
     """
     facts = facts or {}
     results = [{"rows": rows, "answers": answers}] if rows or answers else []
@@ -92,16 +94,18 @@ def page(
 
 
 def _results(found: Mapping[str, object], identity: str) -> str:
-    """One set of data: its plot, its tables, its answers."""
+    """One set of data: its plot, its tables, its scores, its answers, and what they do not show."""
     rows = found.get("rows") or ()
     entries, shown = pair(rows), measures(rows)
     name, note = found.get("data"), found.get("note")
     plot = tradeoff.quality(entries, shown[0], identity) if shown else ""
-    said = tag("p", text(note)) if note else ""
-    heading = f"Results on {name}" if name else "Results"
-    shown_answers = list_answers(found.get("answers") or ())
-    return _section(heading, said if plot or rows else "", tables.results(rows), plot) + _section(
-        f"Answers from {name}" if name else "Answers", shown_answers
+    said = tag("p", text(note)) if note and (plot or rows) else ""
+    scores = histograms(found.get("scores"), identity)
+    return (
+        _section(f"Results on {name}" if name else "Results", said, tables.results(rows), plot, scores)
+        + _section(f"Answers from {name}" if name else "Answers", list_answers(found.get("answers") or ()))
+        + _section(f"Neighbours that changed in {name}", neighbours(found.get("neighbours")))
+        + _section(f"The hardest mistakes on {name}", mistakes(found.get("mistakes")))
     )
 
 

@@ -61,7 +61,7 @@ def require_run(run: Path) -> None:
 
 
 def evaluations(run: Path) -> list[dict]:
-    """What was measured of a run: `{"data", "note", "rows", "answers"}`, by data; what has another form is left out."""
+    """What was measured of a run, by data, see `evaluate.compared`; what has another form is left out."""
     found = disk.optional_json(run / SIDE / EVALUATIONS).get("evaluations")
     return [each for each in _objects(found) or () if _fits(each)]
 

@@ -66,7 +66,7 @@ summary b{font-weight:600}summary>span{color:var(--soft);margin-left:.6rem;font-
 .fold{max-width:44rem}.folded{padding-bottom:1rem}.folded table{margin-top:0}
 h3{font-size:.85rem;font-weight:600;margin:.25rem 0 .5rem;color:var(--soft)}
 .sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 1.75rem}
-.sides>div{min-width:0}
+.sides>div{min-width:0;margin-bottom:.9rem}
 ol{margin:0 0 1rem;padding:0;list-style:none}
 li{margin:0 0 .9rem}
 .hit{display:flex;flex-wrap:wrap;gap:0 .7rem;font-size:.86rem;margin-bottom:.25rem}

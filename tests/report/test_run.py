@@ -63,7 +63,14 @@ def test_the_verb_measures_base_and_run_and_keeps_what_it_found(
             assert len(answer[stage]) == 3 and all(rank == answer[f"right_{stage}"] for rank in right)
     assert done["evaluations"][1]["answers"] == []
     page = Page((out / "report.html").read_text())
-    assert page.text("h2")[:3] == ["Results on pairs.jsonl", "Answers from pairs.jsonl", "Results on sts.csv"]
+    headings = [heading for heading in page.text("h2") if heading.startswith(("Results", "Answers"))]
+    assert headings == ["Results on pairs.jsonl", "Answers from pairs.jsonl", "Results on sts.csv"]
+    for each, groups in zip(done["evaluations"], (3, 2), strict=True):
+        assert [(found["stage"], len(found["groups"])) for found in each["scores"]] == [
+            *(("before", groups), ("after", groups))
+        ]
+    assert done["evaluations"][0]["neighbours"]["queries"] == 40 and done["evaluations"][1]["neighbours"] is None
+    assert "The hardest mistakes on sts.csv" in page.text("h2") and len(done["evaluations"][1]["mistakes"]) == 6
     # A later page shows what was measured before, and the same data again takes its place.
     run("report", out, "--output", tmp_path / "other.html")
     assert Page((tmp_path / "other.html").read_text()).text("h2") == page.text("h2")
