@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from mlx_metaembed.report import units
-from mlx_metaembed.report.answers import answers, excerpt, ordinal
+from mlx_metaembed.report.answers import SIDES, answers, excerpt, ordinal
 from mlx_metaembed.report.markup import tag, text
 
 Mistake = Mapping[str, object]
@@ -34,7 +34,7 @@ def neighbours(found: object) -> str:
         f"{queries:,.0f} queries have another first one."
     )
     shown = found.get("answers")
-    shown = [each for each in shown if isinstance(each, dict)] if isinstance(shown, list) else []
+    shown = [each for each in shown if _is_answer(each)] if isinstance(shown, list) else []
     return tag("p", text(said + (" These changed most:" if shown else ""))) + answers(shown)
 
 
@@ -83,6 +83,12 @@ def _entry(query: object, said: str, sides: Sequence[tuple[str, Mistake]], opene
     summary = tag("summary", tag("b", text(query or "")), tag("span", text(said)))
     kind = "sides" if len(parts) > 1 else None
     return tag("details", summary, tag("div", *parts, class_=kind), class_="answer", open="" if opened else None)
+
+
+def _is_answer(each: object) -> bool:
+    """Whether hits are lists of objects."""
+    sides = [each.get(side, []) for side, _ in SIDES] if isinstance(each, dict) else [None]
+    return all(isinstance(hits, list) and all(isinstance(hit, dict) for hit in hits) for hits in sides)
 
 
 def _part(value: object) -> Mistake:

@@ -57,6 +57,11 @@ def test_a_wide_range_doubles_the_bins_and_loses_nothing():
     # 256 bins hold 200 where each is 1 wide.
     assert (found["width"], sum(found["counts"]), len(found["counts"])) == (1.0, 5, 201)
     assert counted(histogram) == {-101.0: 1, 0.0: 3, 99.0: 1}
+    histogram = Histogram()
+    histogram.add(np.array([0.5, 0.501]))
+    histogram.add(np.array([-1.6]))
+    # Doubled once, to 1/64: the two are still on both sides of 0.5.
+    assert counted(histogram) == {31 / 64: 1, 32 / 64: 1, -103 / 64: 1}
 
 
 def test_right_texts_have_their_rank_and_what_is_the_query_itself_has_none():
@@ -67,6 +72,9 @@ def test_right_texts_have_their_rank_and_what_is_the_query_itself_has_none():
     right, nearest, wrong = (counted(each) for each in found.groups.values())
     assert right == {31 / 128: 2} and nearest == {95 / 128: 2}
     assert sum(wrong.values()) == 3 + 2 and wrong[95 / 128] == 2
+    # Of equal scores the earlier text comes first.
+    tied = Retrieval(["q"], ["c0", "c1", "c2"], [{1: 1.0}], ["q"], ["a", "b", "c"])
+    assert seen(dots([[0.5, 0.5, 0.25]]), tied).rank.tolist() == [2]
     assert list(found.groups) == ["right answers", "best wrong answer of each query", "all wrong answers"]
 
 

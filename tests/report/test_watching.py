@@ -130,14 +130,14 @@ def test_changed_neighbours_are_said_and_shown():
     ]
     assert page.text("code") == ["a", "b"]
     assert neighbours(CHANGED | {"kept": None}) == ""
+    broken = [1, {"query": "q", "before": "x"}, {"query": "q", "after": [1]}]
+    assert Page(neighbours(CHANGED | {"answers": broken})).text("b") == []
 
 
 def test_each_set_of_data_has_its_sections_and_nothing_runs():
     nasty = "<script>1</script>"
     found = {"data": nasty, "rows": [], "answers": [], "scores": SCORES, "neighbours": CHANGED}
-    found["mistakes"] = [
-        {name: nasty if isinstance(value, str) else value for name, value in each.items()} for each in MISTAKES
-    ]
+    found["mistakes"] = [dict.fromkeys(each, nasty) for each in MISTAKES]
     content = report.page(title="A run", evaluations=[found, found | {"data": "two.csv"}])
     page = Page(content)
     assert page.text("h2") == [
