@@ -24,6 +24,9 @@ WRONG = re.compile(
     r"Traceback \(most recent|panicked at|Fatal Python error|^metaembed: (None|\[Errno)|[^']: None$", re.M
 )
 LONGEST_MESSAGE = 20_000
+OUT = {"out": ("out",), "out.npy": ("out.npy", "out.npy.json")}
+"""What a call may write, by the word that names it."""
+LEFT = {name for names in OUT.values() for name in names}
 
 
 @dataclass
@@ -128,13 +131,14 @@ def _judge(tried: Try, words: list[str], work: Path, subject: Subject, harmless:
     changed = sorted({name for name in before.keys() | after.keys() if before.get(name) != after.get(name)})
     # Where a run goes, its recipe says.
     first = {name.split("/")[0] for name in changed if not name.startswith("..")} if words[1] == "m.toml" else set()
-    allowed = {"m"} if "--resume" in words else {"out", "out.npy"} & {*words} | first
+    own = {name for word in words for name in OUT.get(word, ())}
+    allowed = {"m"} if "--resume" in words else own | first
     kept = [name for name in changed if name.split("/")[0] not in allowed]
     if kept:
         tried.wrong.append(f"changed {', '.join(kept[:5])}")
     if left := [name for name in after if ".partial" in name]:
         tried.wrong.append(f"left {left[0]} behind")
-    if ended.status and words[0] != "train" and any(name.split("/")[0] in ("out", "out.npy") for name in after):
+    if ended.status and words[0] != "train" and any(name.split("/")[0] in LEFT for name in after):
         tried.wrong.append("failed and left its out folder")
     if tried.wrong:
         return

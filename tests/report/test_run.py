@@ -32,7 +32,8 @@ def test_training_leaves_its_page(tiny: Path, pairs: Path, tmp_path: Path):
     shown = page.text("dd")
     assert {"every parameter", "32, 8", "FSQ 4x8", "InfoNCE", "8 GB"} <= set(shown)
     assert any(value.startswith("MLX on ") for value in shown)
-    assert [name for name in page.text("b") if name.startswith("Loss")] == ["Loss", "Loss by width"]
+    panels = [name for name in page.text("b") if name.startswith("Loss")]
+    assert panels == ["Loss", "Loss of dense", "Loss of codes", "Loss by width"]
     assert page.text("code") == [f"metaembed report {out} --eval held-out.jsonl"]
     assert disk.read_json(out / "metaembed/result.json")["steps"] == 5
 
