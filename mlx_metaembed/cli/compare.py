@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import columns_options, engine_option, json_option, max_seq_length_option, task_options
+from mlx_metaembed.cli.options import (
+    columns_options,
+    engine_option,
+    json_option,
+    max_characters_option,
+    max_seq_length_option,
+    task_options,
+)
 from mlx_metaembed.cli.output import answer, note, table
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.progress.display import Progress
@@ -29,9 +36,7 @@ RESULTS = "results.json"
     help="Rows with judgements, as `metaembed eval` reads them. Repeatable.",
 )
 @task_options
-@click.option(
-    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
-)
+@max_characters_option
 @click.option("--out", type=click.Path(path_type=Path), help="A folder to write results.json into.")
 @columns_options
 @max_seq_length_option

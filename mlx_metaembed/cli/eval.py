@@ -7,6 +7,7 @@ from mlx_metaembed.cli.options import (
     dims_option,
     engine_option,
     json_option,
+    max_characters_option,
     max_seq_length_option,
     task_options,
 )
@@ -37,9 +38,7 @@ Examples:
     metavar="NAME",
     help="Also as a code: int8, binary, binary-hamming, or a code head of the model. Repeat it, or separate by commas.",
 )
-@click.option(
-    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
-)
+@max_characters_option
 @columns_options
 @max_seq_length_option
 @engine_option

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import columns_options, engine_option, json_option, max_seq_length_option
+from mlx_metaembed.cli.options import (
+    columns_options,
+    engine_option,
+    json_option,
+    max_characters_option,
+    max_seq_length_option,
+)
 from mlx_metaembed.cli.output import answer, note, notes
 from mlx_metaembed.files import disk
 from mlx_metaembed.progress.display import Progress
@@ -28,9 +34,7 @@ Example:
     show_default=True,
     help="How a vector is stored: floats, a byte a dimension (i8), or a bit (b1).",
 )
-@click.option(
-    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
-)
+@max_characters_option
 @columns_options
 @max_seq_length_option
 @engine_option

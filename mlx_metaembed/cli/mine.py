@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlx_metaembed.cli.options import columns_options, engine_option, json_option, max_seq_length_option
+from mlx_metaembed.cli.options import (
+    columns_options,
+    engine_option,
+    json_option,
+    max_characters_option,
+    max_seq_length_option,
+)
 from mlx_metaembed.cli.output import answer, note, notes
 from mlx_metaembed.errors import CallError
 
@@ -44,9 +50,7 @@ Examples:
 @click.option("--search", help="exact, graph (of --index), or auto: by size.")
 @click.option("--memory", help="Budget of what is held while searching. Default: 8GB.")
 @click.option("--cache", type=click.Path(path_type=Path), help="A folder that keeps vectors for the next call.")
-@click.option(
-    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
-)
+@max_characters_option
 @columns_options
 @max_seq_length_option
 @engine_option

@@ -19,6 +19,9 @@ max_seq_length_option = click.option(
     type=click.IntRange(1),
     help="Tokens a text; longer ones are cut. Default: what the model declares.",
 )
+max_characters_option = click.option(
+    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
+)
 
 
 def columns_options(command: Callable) -> Callable:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from mlx_metaembed.cli.options import dims_option, engine_option, json_option, max_seq_length_option
+from mlx_metaembed.cli.options import (
+    dims_option,
+    engine_option,
+    json_option,
+    max_characters_option,
+    max_seq_length_option,
+)
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.progress.display import Progress
@@ -28,9 +34,7 @@ Examples:
 @dims_option("Widths to measure at, like 384,96. Default: those that the run trained.")
 @click.option("--base", help="The base, where it is no longer where the run began.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write the page. Default: RUN/report.html.")
-@click.option(
-    "--max-characters", type=click.IntRange(1), default=100_000, show_default=True, help="Longest text allowed."
-)
+@max_characters_option
 @max_seq_length_option
 @engine_option
 @json_option
