@@ -2,6 +2,7 @@
 
 import click
 
+from mlx_metaembed.cli.data.progress import counting
 from mlx_metaembed.cli.options import columns_options, json_option, max_seq_length_option
 from mlx_metaembed.cli.output import answer, note, notes, table
 from mlx_metaembed.errors import CallError
@@ -52,11 +53,7 @@ def command(
         settings |= {"lengths": tokenizer.lengths, "limit": tokenizer.max_seq_length}
     leaks = Leaks()
     with Progress(None, "rows") as bar:
-
-        def counted() -> None:
-            bar.update(1)
-            if bar.done % 10_000 == 0:
-                bar.say(f"{bar.done:,} rows")
+        counted = counting(bar, "rows")
 
         def held(where: str, texts: dict) -> None:
             counted()

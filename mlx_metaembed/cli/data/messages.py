@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mlx_metaembed.cli.data.progress import counting
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.progress.display import Progress
@@ -95,13 +96,7 @@ def command(source: str, out: Path, kind: str, gap_minutes: float, as_json: bool
 
     choices = Choices(kind=kind, gap=60 * gap_minutes, **chosen)
     with Progress(None, "messages") as bar:
-
-        def told(count: int) -> None:
-            bar.update(count)
-            if bar.done % 1_000 == 0:
-                bar.say(f"{bar.done:,} messages and rows")
-
-        made = make(source, out, choices, told)
+        made = make(source, out, choices, counting(bar, "messages and rows", 1_000))
     threads = made.threads
     if made.left_out:
         note(f"Data: {made.left_out:,} messages without a text (empty, too long, or no valid Unicode) are left out")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from mlx_metaembed.cli.data.progress import counting
 from mlx_metaembed.cli.options import columns_options, json_option
 from mlx_metaembed.cli.output import answer, notes
 from mlx_metaembed.progress.display import Progress
@@ -50,12 +51,6 @@ def command(
     from mlx_metaembed.data.part import part
 
     with Progress(None, "rows") as bar:
-
-        def told() -> None:
-            bar.update(1)
-            if bar.done % 10_000 == 0:
-                bar.say(f"{bar.done:,} rows read, in two passes")
-
         parted = part(
             file,
             train,
@@ -65,7 +60,7 @@ def command(
             seed=seed,
             mapped=columns,
             no_header=no_header,
-            told=told,
+            told=counting(bar, "rows read, in two passes"),
         )
     notes(parted.notes)
     found = asdict(parted)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from mlx_metaembed.cli.data.progress import counting
 from mlx_metaembed.cli.options import columns_options, json_option
 from mlx_metaembed.cli.output import answer, notes
 from mlx_metaembed.progress.display import Progress
@@ -31,13 +32,7 @@ def command(source: str, out: Path, columns: str, no_header: bool, as_json: bool
     from mlx_metaembed.data.flat_rows import write
 
     with Progress(None, "rows") as bar:
-
-        def told() -> None:
-            bar.update(1)
-            if bar.done % 10_000 == 0:
-                bar.say(f"{bar.done:,} rows")
-
-        written = write(source, out, mapped=columns, no_header=no_header, told=told)
+        written = write(source, out, mapped=columns, no_header=no_header, told=counting(bar, "rows"))
     notes(written.notes)
     found = asdict(written)
     result = {"source": source, "out": str(out)} | {name: found[name] for name in ("read", "rows", "columns")}
