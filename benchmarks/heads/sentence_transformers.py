@@ -1,31 +1,19 @@
 """nDCG@10 and tokens a second of a sparse or multi-vector encoder trained with sentence-transformers' own trainers."""
 
 import tempfile
-import time
 from pathlib import Path
 
 from datasets import Dataset
 from sentence_transformers import multi_vector_encoder, sparse_encoder
 from sentence_transformers.multi_vector_encoder.losses import MultiVectorMultipleNegativesRankingLoss
 from sentence_transformers.sparse_encoder.losses import SparseMultipleNegativesRankingLoss, SpladeLoss
-from transformers import TrainerCallback
 
 from benchmarks import program, rows
+from benchmarks.clock import Clock
 from benchmarks.heads import BATCH, FLOPS_WEIGHT, LEARNING_RATES, LENGTH, base
 from benchmarks.heads.examined import examine, tokens
 
 given = program.settings(kind=str, rows=str, held_out=str, steps=40, seed=0, dropout="as it comes")
-
-
-class Clock(TrainerCallback):
-    """Seconds from the first step's begin to the last step's end."""
-
-    def on_train_begin(self, *_args: object, **_settings: object) -> None:
-        self.began = time.perf_counter()
-
-    def on_step_end(self, *_args: object, **_settings: object) -> None:
-        self.seconds = time.perf_counter() - self.began
-
 
 anchors, positives = (column[: given.steps * BATCH] for column in rows.read(given.rows))
 change = {} if given.dropout == "as it comes" else {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -4,28 +4,16 @@ The time is that of the steps, tokenising in the collator included; loading and 
 """
 
 import tempfile
-import time
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.losses import MultipleNegativesRankingLoss
-from transformers import TrainerCallback
 
 from benchmarks import program, rows
+from benchmarks.clock import Clock
 from benchmarks.train_speed import BATCH, LEARNING_RATE, LENGTH
 
 given = program.settings(rows=str, steps=8, dropout="as it comes")
-
-
-class Clock(TrainerCallback):
-    """Seconds from the first step's begin to the last step's end."""
-
-    def on_train_begin(self, *_args: object, **_settings: object) -> None:
-        self.began = time.perf_counter()
-
-    def on_step_end(self, *_args: object, **_settings: object) -> None:
-        self.seconds = time.perf_counter() - self.began
-
 
 anchors, positives = (column[: given.steps * BATCH] for column in rows.read(given.rows))
 tokens = rows.tokens([*anchors, *positives], LENGTH)
