@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlx_metaembed.data import row_stream
 from mlx_metaembed.data.minhash import NearDuplicates
-from mlx_metaembed.data.row_stream import key
+from mlx_metaembed.data.same_text import number
 from mlx_metaembed.data.text_counts import Column, Lengths, Sample
 
 EXAMPLES, CHARACTERS = 5, 200
@@ -38,8 +38,8 @@ def count(
         nonlocal names, total, repeated, contradicted
         names, total = names or tuple(row), total + 1
         found = row_stream.texts_of(row)
-        own = key("\0\0".join(f"{name}\0{text}" for name, texts in found.items() for text in texts))
-        target = key("\0\0".join(f"{name}\0{row[name]}" for name in sorted(row_stream.TARGETS & row.keys())))
+        own = number("\0\0".join(f"{name}\0{text}" for name, texts in found.items() for text in texts))
+        target = number("\0\0".join(f"{name}\0{row[name]}" for name in sorted(row_stream.TARGETS & row.keys())))
         rows.add(own ^ target)
         contradicted += targets.setdefault(own, target) != target
         alone = [text.strip() for name, texts in found.items() if name in row_stream.NAMES for text in texts]
@@ -79,8 +79,9 @@ class Leaks:
         """Take the texts of a row that is to stand in this file alone."""
         for name, each in texts.items():
             for text in filter(str.strip, each):
-                self._texts.setdefault(key(text), text)
-                self._columns.setdefault(name, {})[key(text)] = where
+                own = number(text)
+                self._texts.setdefault(own, text)
+                self._columns.setdefault(name, {})[own] = where
 
     def shown(self, where: str, texts: Mapping[str, list[str]]) -> None:
         """Compare the texts of a row of the other file."""
@@ -88,7 +89,7 @@ class Leaks:
             self._keys = list(self._texts)
             self._near = NearDuplicates(list(self._texts.values()))
         for text in filter(str.strip, (text for each in texts.values() for text in each)):
-            if (own := key(text)) not in self._seen:
+            if (own := number(text)) not in self._seen:
                 self._seen.add(own)
                 for row in [] if own in self._texts else self._near.show(text):
                     self._examples[self._keys[row]] = (where, text)

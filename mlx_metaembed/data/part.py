@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.data import row_stream, sources, writers
-from mlx_metaembed.data.row_stream import key
+from mlx_metaembed.data.same_text import number
 from mlx_metaembed.errors import CallError
 
 
@@ -82,10 +82,10 @@ def part(
         names = names or tuple(row)
         found = row_stream.texts_of(row)
         texts.update(dict.fromkeys(found))
-        keys = {key(text) for each in found.values() for text in each if text.strip()}
+        keys = {number(text) for each in found.values() for text in each if text.strip()}
         if by and row.get(by) is not None:
             names_by = True
-            keys.add(key(f"\0{row[by]}"))
+            keys.add(number(f"\0{row[by]}"))
         groups.add(keys)
         told()
 

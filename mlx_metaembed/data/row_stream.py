@@ -3,7 +3,6 @@
 A table's rows are streamed; a BEIR folder's judgements and what a reader makes of code or conversations are held.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,12 +19,6 @@ NAMES = frozenset(name for shape in (*shapes.SHAPES, shapes.TEXTS) for name in s
 """Columns that hold a row's texts; those of negatives go by more names."""
 AS_TEXT = ("csv", "sqlite")
 """Sources whose cells spell lists, and numbers in CSV, as text."""
-
-
-def key(text: str) -> int:
-    """64 bits of a hash of a text, equal for texts that differ in white space alone."""
-    plain = " ".join(text.split()).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(plain, digest_size=8).digest(), "little")
 
 
 def require_texts(source: str | Path, found: Mapping[str, object], columns: tuple[str, ...]) -> None:

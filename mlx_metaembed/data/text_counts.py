@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mlx_metaembed.data.row_stream import key
+from mlx_metaembed.data.same_text import number
 
 Lengths = Callable[[Sequence[str]], list[int]]
 SHORT = 3
@@ -32,7 +32,7 @@ class Column:
         self.rows += bool(texts)
         for text in texts:
             self.texts += 1
-            self.seen.add(key(text))
+            self.seen.add(number(text))
             if not text.strip():
                 self.empty += 1
             elif len(text) < 100 and sum(map(str.isalnum, text)) < SHORT:

@@ -4,7 +4,6 @@ Two texts are one where they differ in spaces alone, as in training. The corpus 
 none of it need be held.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Scored, Texts
+from mlx_metaembed.data.same_text import number, plain
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.search.index import Index
 
@@ -93,16 +93,6 @@ class Task:
     def is_positive(self, query: int, rows: np.ndarray) -> np.ndarray:
         """Which rows of the corpus have the text of one of the query's positives, bool like `rows`."""
         return np.isin(self.numbers[rows], self.answers[query])
-
-
-def plain(text: str) -> str:
-    """A text with single spaces: what two texts have in common that are one."""
-    return " ".join(text.split())
-
-
-def number(text: str) -> int:
-    """64 bits for a text, whatever its spaces."""
-    return int.from_bytes(hashlib.blake2b(plain(text).encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_metaembed.data.rows import Rows
+from mlx_metaembed.data.same_text import plain
 from mlx_metaembed.engine import Engine
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.evaluate import model as evaluate
@@ -148,8 +149,8 @@ def _task(recipe: Recipe) -> Task:
 
 def _require_apart(recipe: Recipe, training: Sequence[Rows], measured: set[str], note: Callable[[str], None]) -> None:
     """Raise CallError where the training rows have texts that are measured, whatever their spaces; a note if told."""
-    own = {" ".join(text.split()): text for text in measured}
-    shared = {plain for rows in training for text in rows.every_text() if (plain := " ".join(text.split())) in own}
+    own = {plain(text): text for text in measured}
+    shared = {same for rows in training for text in rows.every_text() if (same := plain(text)) in own}
     if not shared:
         return
     count = f"{len(shared):,} of its {len(own):,} texts" if len(own) > 1 else "its text"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.data.rows import Rows
+from mlx_metaembed.data.same_text import plain
 from mlx_metaembed.folder import ModelFolder, task_adapters
 from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.token_store import Store
@@ -71,8 +72,8 @@ def number(
     }
     texts, spelled = [text for _, text in numbers], [prompt for (prompt, _), _ in numbers]
     # A text is the same on either side, and with other spaces: as a negative it would be a false one.
-    plain: dict[str, int] = {}
-    same = np.array([plain.setdefault(" ".join(text.split()), len(plain)) for text in texts], np.int64)
+    known: dict[str, int] = {}
+    same = np.array([known.setdefault(plain(text), len(known)) for text in texts], np.int64)
     adapters = [task for (_, task), _ in numbers] if task_adapters.names(folder.config) else None
     key = token_store.fingerprint(folder.tokenizer(), tokenizer.max_seq_length, texts, spelled, adapters)
     rows = {name: TokenizedRows(by_role, sources[name].targets, same) for name, by_role in found.items()}
