@@ -4,6 +4,7 @@ One text, not in a list, gives what a list of it gives first.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mlx_metaembed.heads.sparse_vectors import SparseVectors
 from mlx_metaembed.inputs import arguments, images, listed
 from mlx_metaembed.inputs.colbert_tokenizer import DOCUMENT, QUERY
 from mlx_metaembed.inputs.tokenizer import Tokenizer
+from mlx_metaembed.vector_cache import HOURS, VectorCache, open_cache
 
 IMAGES_AT_ONCE = 32
 Told = Callable[[int], None]
@@ -29,20 +31,38 @@ Told = Callable[[int], None]
 
 
 def load(
-    model: str | Path, *, engine: str = "auto", dtype: str = "auto", max_seq_length: int | None = None, **others: object
+    model: str | Path,
+    *,
+    engine: str = "auto",
+    dtype: str = "auto",
+    max_seq_length: int | None = None,
+    cache: str | Path | VectorCache | None = None,
+    cache_hours: float = HOURS,
+    **others: object,
 ) -> "Embedder":
     """A model by folder, hub id or the name of an encoder installed from PyPI, ready to encode.
 
-    Raises CallError where the model or the engine can't be had, or an argument is not known.
+    `cache` is where vectors of texts are kept for `cache_hours`, and looked for first: the path of an SQLite file, or
+    redis://host:port/0. Raises CallError where the model, the engine or the cache can't be had, or an argument is not
+    known.
     """
     arguments.refuse(load, others)
+    if not isinstance(cache, VectorCache | None):
+        cache = open_cache(cache, hours=cache_hours)
     folder = folders.read(locate.resolve(model))
     tokenizer = Tokenizer(folder, max_seq_length)
-    return Embedder(folder, tokenizer, choose(engine), dtype=dtype, name=str(model))
+    found = Embedder(folder, tokenizer, choose(engine), dtype=dtype, name=str(model))
+    found.cache = cache
+    return found
 
 
 class Embedder(LoadedModel):
-    """`encode` gives vectors float32 [texts, D]; `heads` are the folder's named heads."""
+    """`encode` gives vectors float32 [texts, D]; `heads` are the folder's named heads.
+
+    `cache` has vectors of texts that were embedded before, None for no cache; `cache.counts` says how many it had.
+    """
+
+    cache: VectorCache | None = None
 
     def encode(
         self,
@@ -236,8 +256,11 @@ class Embedder(LoadedModel):
         "dense" are the modules' vectors at their whole width.
         """
         states = [name for name in names if name != DENSE and self.heads[name].on_tokens]
-        passed = encoding.outputs(self, texts, [*([DENSE] if len(states) < len(names) else []), *states], request)
-        vectors = np.array(passed[DENSE], np.float32).reshape(-1, self.folder.dimensions) if DENSE in passed else None
+        if states:
+            passed = encoding.outputs(self, texts, [*([DENSE] if len(states) < len(names) else []), *states], request)
+            vectors = self._rows(passed[DENSE]) if DENSE in passed else None
+        else:
+            vectors = self._vectors(texts, request)
         found: dict[str, Any] = {}
         for name in names:
             if name in states:
@@ -246,3 +269,25 @@ class Embedder(LoadedModel):
             else:
                 found[name] = vectors if name == DENSE else self.apply(name, vectors)
         return found
+
+    def _vectors(self, texts: Sequence[str], request: Request) -> np.ndarray:
+        """The modules' vectors float32 [texts, D] at their whole width; of the cache, those that it has."""
+
+        def make(chosen: Sequence[str]) -> np.ndarray:
+            return self._rows(encoding.outputs(self, chosen, [DENSE], request)[DENSE])
+
+        if self.cache is None:
+            return make(texts)
+        length = self.tokenizer_of(request.side).max_seq_length
+        about = {"prompt": request.prompt, "task": request.task, "length": length, "dtype": self.dtype}
+        return self.cache.vectors(texts, self._made_by | about, self.folder.dimensions, make, request.progress)
+
+    def _rows(self, vectors: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array(vectors, np.float32).reshape(-1, self.folder.dimensions)
+
+    @cached_property
+    def _made_by(self) -> dict[str, str]:
+        """What a vector's key says of the model. Reads every weight once."""
+        from mlx_metaembed.search import fingerprint
+
+        return fingerprint.of(self.folder)

@@ -15,11 +15,22 @@ HOUSE = Path(mlx_metaembed.__file__).parent
 CONVERT = Path(mlx_metaembed.convert.__file__).parent
 FILES = [*HOUSE.rglob("*.py"), *CONVERT.rglob("*.py")]
 ENGINES = {"mlx", "mlx_lm", "torch", "transformers", "safetensors"}
-HEAVY = {"pyarrow", "usearch", "huggingface_hub", "tokenizers", "transformers", "onnx", "PIL", "tensorboard", "wandb"}
+HEAVY = {
+    "pyarrow",
+    "usearch",
+    "huggingface_hub",
+    "tokenizers",
+    "transformers",
+    "onnx",
+    "PIL",
+    "tensorboard",
+    "wandb",
+    "redis",
+}
 FLOORS = (
     ("errors", "xp"),
     ("files", "codes", "quantizers", "progress"),
-    ("config", "layers", "data"),
+    ("config", "layers", "data", "vector_cache"),
     ("folder",),
     ("adapters", "inputs", "cards"),
     ("heads",),

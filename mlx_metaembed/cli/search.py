@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlx_metaembed.cli.options import engine_option, json_option
+from mlx_metaembed.cli.cache import opened_cache, told
+from mlx_metaembed.cli.options import cache_options, engine_option, json_option
 from mlx_metaembed.cli.output import answer, note
 
 if TYPE_CHECKING:
@@ -25,9 +26,19 @@ Example:
 @click.argument("query", nargs=-1, required=True)
 @click.option("-k", "--count", "k", type=click.IntRange(1), default=10, show_default=True, help="Hits for each query.")
 @click.option("--model", help="The model, where it is no longer where the index was built with it.")
+@cache_options
 @engine_option
 @json_option
-def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engine: str, as_json: bool) -> None:
+def command(
+    index: Path,
+    query: tuple[str, ...],
+    k: int,
+    model: str | None,
+    cache: str | None,
+    cache_hours: float | None,
+    engine: str,
+    as_json: bool,
+) -> None:
     """Ask INDEX each QUERY; `-` reads queries from stdin, one a line.
 
     Every hit has its rank, its score (larger is nearer), its id (of a note path:line) and the first line of its text.
@@ -39,7 +50,8 @@ def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engi
     texts = _queries(query)
     opened = indexes.open(index)
     about = opened.about
-    loaded = embedder.load(model or about.model, engine=engine, max_seq_length=about.max_seq_length)
+    kept = opened_cache(cache, cache_hours)
+    loaded = embedder.load(model or about.model, engine=engine, max_seq_length=about.max_seq_length, cache=kept)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
     if about.fingerprint:
         opened.require_fingerprint(fingerprint.of(loaded.folder), model or about.model)
@@ -55,6 +67,7 @@ def command(index: Path, query: tuple[str, ...], k: int, model: str | None, engi
     ]
     lines = [line for result in results for line in ["", result["query"], *_lines(result["hits"])]]
     facts = {"index": str(index), "model": model or about.model, "engine": loaded.engine.name}
+    facts |= {} if kept is None else {"cache": told(kept)}
     answer(facts | {"results": results}, as_json, lines[1:])
 
 
