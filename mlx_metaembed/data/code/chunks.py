@@ -77,8 +77,10 @@ def _parts(node: object, start: int, end: int, children: Children, depth: int) -
     for first, last, inner in children(node) if node is not None and depth < DEEPEST else ():
         last = min(last, end)
         if found and first < found[-1][1]:
-            # Blocks that share a line are one.
-            found[-1] = (found[-1][0], max(found[-1][1], last), None)
+            # Blocks that share a line are one, like a function's name and its body: the longer one is cut further.
+            before = found[-1]
+            longer = inner if last - first > before[1] - before[0] else before[2]
+            found[-1] = (before[0], max(before[1], last), longer)
         elif last > start:
             found.append((found[-1][1] if found else start, last, inner))
     if found:

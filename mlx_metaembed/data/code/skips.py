@@ -30,8 +30,10 @@ GENERATED_NAME = re.compile(
 )
 MINIFIED_NAME = re.compile(r".*[.-](?:min|bundle|pack(?:ed)?)\.[cm]?js")
 GENERATED = re.compile(
-    rb"^[ \t]*(?://+|#+|\*+|/\*+|--|;|\"\"\"|<!--)(?:.*(?:@generated\b|do not (?:edit|modify)\b|auto-?\s?generated|"
-    rb"(?:this|file|code|source|module|is|was|been|automatically)\s+generated\b)|\s*generated\s+(?:by|from|on)\b)",
+    rb"^[ \t]*(?://+|#+|\*+|/\*+|--|;|\"\"\"|<!--)[ \t!]*(?:.*@generated\b|.*\bdo not (?:edit|modify)\b|auto-?\s?generated\b|"
+    rb"(?:automatically\s+)?generated\s+(?:by|from|on|automatically)\b|"
+    rb"(?:this\s+)?(?:file|code|source|module|header)\s+(?:(?:is|was|has been)\s+)?(?:automatically\s+|auto-?\s?)?"
+    rb"generated\b)",
     re.IGNORECASE | re.MULTILINE,
 )
 START = 2_000
