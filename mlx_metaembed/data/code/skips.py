@@ -30,7 +30,8 @@ GENERATED_NAME = re.compile(
 )
 MINIFIED_NAME = re.compile(r".*[.-](?:min|bundle|pack(?:ed)?)\.[cm]?js")
 GENERATED = re.compile(
-    rb"^[ \t]*(?://+|#+|\*+|/\*+|--|;|\"\"\"|<!--)[ \t!]*(?:.*@generated\b|.*\bdo not (?:edit|modify)\b|auto-?\s?generated\b|"
+    rb"^[ \t]*(?://+|#+|\*+|/\*+|--|;|\"\"\"|<!--)[ \t!]*(?:.*@generated\b|.*\bdo not (?:edit|modify)\b|"
+    rb"auto-?\s?generated\b|"
     rb"(?:automatically\s+)?generated\s+(?:by|from|on|automatically)\b|"
     rb"(?:this\s+)?(?:file|code|source|module|header)\s+(?:(?:is|was|has been)\s+)?(?:automatically\s+|auto-?\s?)?"
     rb"generated\b)",
