@@ -34,6 +34,7 @@ class Angle:
     targets: ClassVar[tuple[str, ...]] = ("score",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code")
     several: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 2
     scale: float = setting(20.0, "Scores are multiplied by it.")
 
     def faults(self) -> list[str]:

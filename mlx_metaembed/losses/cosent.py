@@ -33,6 +33,7 @@ class CoSent:
     targets: ClassVar[tuple[str, ...]] = ("score",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
     several: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 2
     scale: float = setting(20.0, "Scores are multiplied by it.")
     similarity: str = similarity()
 

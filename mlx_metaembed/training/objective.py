@@ -56,10 +56,11 @@ class Objective:
         return tuple(self.texts if role == TEXT else role for role in self.loss.roles)
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """The columns that it needs, and its teachers' vectors as `teacher_target` names them."""
-        own = (name for name in self.loss.targets if not name.startswith(TEACHER))
-        return (*own, *(teacher_target(name, self.texts) for name in self.teachers))
+    def taught(self) -> tuple[str, ...]:
+        """The roles of whose texts it takes its teachers' vectors, those of optional roles where there are any."""
+        if not self.teachers:
+            return ()
+        return (self.texts,) if TEXT in self.loss.roles else (*self.loss.roles, *self.loss.optional)
 
 
 def teacher_target(teacher: str, role: str) -> str:
@@ -116,7 +117,9 @@ def samples(
         one, *others = [_by_role(objective, found[name], batch) for name in objective.names]
         own = {name: values for name, values in targets.items() if not name.startswith(TEACHER)}
         for teacher in objective.teachers:
-            own[f"{TEACHER}{teacher}"] = targets[teacher_target(teacher, objective.texts)]
+            for role in objective.taught:
+                if (name := teacher_target(teacher, role)) in targets:
+                    own[f"{TEACHER}{teacher}" if TEXT in objective.loss.roles else name] = targets[name]
         return Sample(one, mask, own, objective.widths, objective.width_weights, others)
 
     return {objective.name: partial(made, objective) for objective in objectives}

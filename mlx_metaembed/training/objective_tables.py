@@ -12,6 +12,7 @@ from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.checks import GUIDED
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.recipe.tables import ObjectiveTable
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
@@ -69,6 +70,7 @@ def losses(recipe: Recipe) -> list[Objective]:
     return [
         Objective(
             *(table.called, table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka),
+            teachers=teachers_of(table, recipe, LOSSES[table.loss]),
             texts=table.texts,
         )
         for table in recipe.objectives
@@ -133,12 +135,17 @@ def _taught(table: ObjectiveTable, recipe: Recipe, loss: type | None) -> Iterato
     if loss is None:
         return
     takers = [name for name, each in LOSSES.items() if takes_teachers(each)]
+    if table.guide:
+        elsewhere = table.loss not in GUIDED
+        said = f"belongs to the loss {' or '.join(GUIDED)}" if elsewhere else "and teacher are both given; give one"
+        yield f"guide = {as_toml(table.guide)} {said}"
     named, sets = table.asked_teachers, {each.name: each.data for each in recipe.teachers}
     if named and not takes_teachers(loss):
         yield f"teacher = {as_toml(table.teacher)} belongs to the loss {' or '.join(takers)}"
     elif takes_teachers(loss) and not teachers_of(table, recipe, loss):
-        of = f" for data {table.data!r}" if recipe.teachers else " with a name and a path"
-        yield f"{table.loss} takes teachers' vectors, and the recipe has no [[teacher]]{of}"
+        of = f" for data {table.data!r}" if recipe.teachers else " with a name and a path, or a model"
+        whose, short = ("a guide's", "guide") if table.loss in GUIDED else ("teachers'", "teacher")
+        yield f"{table.loss} takes {whose} vectors, and the recipe has no [[teacher]]{of}; in short {short} = MODEL"
     else:
         for name in named:
             if name not in sets:

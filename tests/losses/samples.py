@@ -64,6 +64,11 @@ def targets(kind: str, gives: str, like) -> dict:
         "negative_score": random.standard_normal((ROWS, NEGATIVES)),
         "teacher.one": random.standard_normal((ROWS, FEATURES)),
     }
+    if "anchor" in LOSSES[kind].roles:
+        del found["teacher.one"]
+        shapes = {"anchor": (ROWS,), "positive": (ROWS,), "negative": (ROWS, NEGATIVES)}
+        # A teacher of another width than the model's.
+        found |= {f"teacher.{role}.one": random.standard_normal((*shape, 6)) for role, shape in shapes.items()}
     found = {name: x if x.dtype == np.int32 else x.astype(np.float32) for name, x in found.items()}
     if hasattr(LOSSES[kind], "row_faults") and "score" in LOSSES[kind].targets:
         found["score"] = np.round(found["score"])

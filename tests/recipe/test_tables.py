@@ -7,9 +7,10 @@ import pytest
 from tables import CLASSES, PAIRS, TAUGHT, head, on, refused, teacher, written
 
 LOSSES = (
-    "info_nce, triplet, mega_batch_margin, margin_mse, kl, self_distillation, cosent, angle, mse, contrastive, "
-    "online_contrastive, nt_xent, batch_hard_triplet, batch_hard_soft_margin_triplet, batch_semi_hard_triplet, "
-    "batch_all_triplet, cross_entropy, distillation, spread_out, flops"
+    "info_nce, gist, triplet, mega_batch_margin, margin_mse, kl, kl_in_batch, self_distillation, cosent, angle, "
+    "mse, contrastive, online_contrastive, nt_xent, batch_hard_triplet, batch_hard_soft_margin_triplet, "
+    "batch_semi_hard_triplet, batch_all_triplet, cross_entropy, distillation, similarity_distillation, "
+    "relative_similarity_distillation, spread_out, flops"
 )
 WRONG = {
     "another data set": (
@@ -85,7 +86,10 @@ WRONG = {
         PAIRS + "weight = 0\n" + on(),
         "the weights of all data sets are 0: there would be nothing to train on",
     ),
-    "another loss's key": (PAIRS + on(more="margin = 0.1\n"), "objective 'dense': margin belongs to the loss triplet"),
+    "another loss's key": (
+        PAIRS + on(more="margin = 0.1\n"),
+        "objective 'dense': margin belongs to the loss gist or triplet or",
+    ),
     "a key of none": (
         PAIRS + on(more="temprature = 0.1\n"),
         "objective 'dense': temprature is not known; did you mean 'temperature'?; known: temperature, symmetric, "
