@@ -51,7 +51,7 @@ class Gist:
 
     def held_bytes(self, sizes: Sizes) -> int:
         groups, texts = 1 + self.contrast_anchors + self.contrast_positives, sizes.rows + sizes.candidates
-        guides = 12 * texts * sizes.teacher_features + 8 * groups * min(sizes.rows, TILE) * texts
+        guides = 8 * texts * sizes.teacher_features + 8 * groups * min(sizes.rows, TILE) * texts
         return tiles_bytes(sizes, groups) + guides
 
     def __call__(self, sample: Sample) -> Array:

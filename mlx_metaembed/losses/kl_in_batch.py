@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlx_metaembed.losses.held import tiles_bytes
-from mlx_metaembed.losses.in_batch import candidates, soft_cross_entropy
+from mlx_metaembed.losses.in_batch import candidates
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.scorers import Scorer, scorer
 from mlx_metaembed.losses.settings import not_above_zero, setting, similarity, unknown
@@ -26,17 +26,20 @@ def kl_in_batch(
     def on_scores(part: slice, found: list[Array]) -> tuple[Array, list[Array]]:
         xp = namespace(found[0])
         counted, _ = candidates(part, found[0], mask[part])
-        target = entropy = 0
+        own = _log_softmax(masked(found[0] / temperature, counted))
+        value, at = 0.0, xp.exp(own)
         for each in taught:
-            logits = masked(each.tile(part, found[0]) / teacher_temperature, counted)
-            logs = logits - logsumexp(logits, axis=1)[:, None]
-            shares = xp.exp(logs)
-            target = target + share * shares
-            entropy = entropy - share * xp.sum(xp.where(counted, shares * logs, xp.zeros_like(logs)))
-        value, at = soft_cross_entropy(masked(found[0] / temperature, counted), target)
-        return (value - entropy) / rows, [at / (temperature * rows)]
+            logs = _log_softmax(masked(each.tile(part, found[0]) / teacher_temperature, counted))
+            shares = share * xp.exp(logs)
+            gaps = xp.where(counted, shares * (logs - own), xp.zeros_like(own))
+            value, at = value + xp.sum(xp.sum(gaps, axis=1)), at - shares
+        return value / rows, [at / (temperature * rows)]
 
     return over_tiles([given], on_scores)
+
+
+def _log_softmax(logits: Array) -> Array:
+    return logits - logsumexp(logits, axis=1)[:, None]
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class KlInBatch:
         return not_above_zero(self, "temperature", "teacher_temperature") + unknown(self, "similarity")
 
     def held_bytes(self, sizes: Sizes) -> int:
-        texts = sizes.rows + sizes.candidates
-        return tiles_bytes(sizes) + 12 * texts * sizes.teacher_features + 16 * min(sizes.rows, TILE) * texts
+        taught = 8 * (sizes.rows + sizes.candidates) * sizes.teacher_features
+        return tiles_bytes(sizes) + taught + 16 * min(sizes.rows, TILE) * sizes.candidates
 
     def __call__(self, sample: Sample) -> Array:
         near = {role: unit_vectors(sample, role) for role in sample.outputs}

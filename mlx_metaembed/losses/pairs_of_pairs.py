@@ -7,7 +7,7 @@ import numpy as np
 
 from mlx_metaembed.xp import Array, after, constant, namespace, relu, stop_gradient, with_gradients
 
-MOST = 1 << 20
+MOST = 1 << 19
 """Pairs of pairs that are held at once."""
 
 
@@ -35,9 +35,9 @@ def hinge(scores: Array, teacher: Array, margin: float) -> Array:
         sign = xp.astype(later & (order > 0), xp.float32) - xp.astype(later & (order < 0), xp.float32)
         wrong = margin - sign * (other - own)
         active = sign * xp.astype(wrong > 0, xp.float32)
-        found = xp.sum(relu(wrong) * xp.abs(sign))
+        found = xp.sum(xp.sum(relu(wrong) * xp.abs(sign), axis=1))
         at_own, at_other = xp.sum(active, axis=1), -xp.sum(active, axis=0)
-        size = xp.sum(xp.abs(sign))
+        size = xp.sum(xp.sum(xp.abs(sign), axis=1))
         at_all = _padded(at_own, first, count) + _padded(at_other, first, count)
         value, terms, at = (found, size, at_all) if value is None else (value + found, terms + size, at + at_all)
         done, first = [value, terms, at], first + rows

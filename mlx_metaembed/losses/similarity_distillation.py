@@ -20,7 +20,9 @@ def similarity_distillation(given: Scorer, taught: Sequence[TaughtScores]) -> Ar
 
     def on_scores(part: slice, found: list[Array]) -> tuple[Array, list[Array]]:
         wrong = [found[0] - each.tile(part, found[0]) for each in taught]
-        value = sum(namespace(each).sum(each * each) for each in wrong)
+        xp = namespace(found[0])
+        # By rows: one sum of so many numbers would round too much.
+        value = sum(xp.sum(xp.sum(each * each, axis=1)) for each in wrong)
         return value / count, [2 * sum(wrong) / count]
 
     return over_tiles([given], on_scores)

@@ -5,10 +5,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from arrays import gradient_of, value_of
+from arrays import gradient_of, on, value_of
 
 from mlx_metaembed.heads.output import Output
-from mlx_metaembed.losses import LOSSES, Sample, pairs_of_pairs
+from mlx_metaembed.losses import LOSSES, Sample, Sizes, pairs_of_pairs
 from mlx_metaembed.losses.pairs_of_pairs import hinge
 from mlx_metaembed.losses.relative_similarity_distillation import groups, pair_cosines
 from mlx_metaembed.losses.tiles import TILE
@@ -149,3 +149,33 @@ def test_many_tiles_are_one_matrix(engine_name: str, kind: str):
         logs = [x / 0.05 - np.log(np.exp(x / 0.05).sum(axis=1, keepdims=True)) for x in (teacher, student)]
         expected = (np.exp(logs[0]) * (logs[0] - logs[1])).sum(axis=1).mean()
     assert ours == pytest.approx(expected, rel=1e-4)
+
+
+HELD = {"gist": 1024, "kl_in_batch": 1024, "similarity_distillation": 1024, "relative_similarity_distillation": 64}
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_the_bytes_held_are_as_foretold(mlx_engine: str, kind: str):
+    import mlx.core as mx
+
+    from benchmarks.memory.counted import counted
+
+    rows, features, wide = HELD[kind], 64, 96
+    random, loss = np.random.default_rng(0), LOSSES[kind]()
+    roles = ("text",) if "text" in loss.roles else ("anchor", "positive")
+    vectors = [on(mlx_engine, random.standard_normal((rows, features)).astype(np.float32)) for _ in roles]
+    shown = [on(mlx_engine, random.standard_normal((rows, wide)).astype(np.float32)) for _ in roles]
+    names = ["teacher.a"] if len(roles) == 1 else [f"teacher.{role}.a" for role in roles]
+
+    def of(*given):
+        outputs = {role: Output("vector", x) for role, x in zip(roles, given, strict=True)}
+        return loss(Sample(outputs, targets=dict(zip(names, shown, strict=True))))
+
+    mx.eval(vectors, shown)
+    derived = mx.value_and_grad(of, argnums=tuple(range(len(roles))))
+    held = max(counted(mlx_engine, lambda: mx.eval(derived(*vectors))) for _ in range(3))
+    candidates = 0 if len(roles) == 1 else rows
+    foretold = loss.held_bytes(Sizes(rows, candidates, features, teacher_features=wide))
+    assert 0.4 * foretold < held < 1.15 * foretold
+    if kind == "relative_similarity_distillation":
+        assert foretold < 16 * (rows * (rows - 1) // 2) ** 2, "a few matrices of all pairs of pairs would be held"
