@@ -50,7 +50,7 @@ class RelativeSimilarityDistillation:
         texts = min(sizes.rows, self.group_size)
         pairs = texts * (texts - 1) // 2
         vectors = 16 * sizes.rows * (sizes.features + sizes.teacher_features)
-        return vectors + 24 * (texts**2 + pairs) + 100 * min(MOST, max(pairs, 1) ** 2)
+        return vectors + 24 * (texts**2 + pairs) + 130 * min(MOST, max(pairs, 1) ** 2)
 
     def __call__(self, sample: Sample) -> Array:
         taught = unit_vectors(sample, "text")

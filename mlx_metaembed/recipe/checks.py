@@ -151,13 +151,18 @@ def _both_forms(recipe: "Recipe") -> Iterator[str]:
 
 
 def _needs_tables(recipe: "Recipe") -> Iterator[str]:
-    """Why a loss of the short form can't be one: its heads are others than the short form adds."""
+    """Why a loss can't be one of the short form: its heads are others than that adds, or that adds others."""
     loss = LOSSES.get(recipe.loss)
     if not recipe.objectives and loss and not is_short(loss):
         kinds = (" and " if loss.several else " or ").join(loss.accepts)
         yield (
             f"loss = {recipe.loss!r} is for heads that give {kinds}, which the short form does not add; name them in "
             "an [[objective]], as examples/recipes does"
+        )
+    if recipe.fsq and not recipe.objectives and loss and is_short(loss) and "code" not in loss.accepts:
+        yield (
+            f"fsq = {recipe.fsq!r} adds a code head, which {recipe.loss} would not train: it takes "
+            f"{' or '.join(loss.accepts)}. Leave it out, or give the head an [[objective]] of its own"
         )
 
 

@@ -145,7 +145,10 @@ def _taught(table: ObjectiveTable, recipe: Recipe, loss: type | None) -> Iterato
     elif takes_teachers(loss) and not teachers_of(table, recipe, loss):
         of = f" for data {table.data!r}" if recipe.teachers else " with a name and a path, or a model"
         whose, short = ("a guide's", "guide") if table.loss in GUIDED else ("teachers'", "teacher")
-        yield f"{table.loss} takes {whose} vectors, and the recipe has no [[teacher]]{of}; in short {short} = MODEL"
+        yield (
+            f"{table.loss} takes {whose} vectors, and the recipe has no [[teacher]]{of}; give one, or in the short "
+            f'form --{short} MODEL ({short} = "MODEL")'
+        )
     else:
         for name in named:
             if name not in sets:

@@ -9,6 +9,7 @@ import pytest
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import BELONGS, Recipe
+from mlx_metaembed.recipe.tables import ObjectiveTable
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):
@@ -154,3 +155,16 @@ def test_a_single_row_has_no_negatives_in_its_batch():
     with pytest.raises(CallError, match="batch_size = 1: info_nce compares the rows of a batch; expected 2 or more"):
         Recipe(batch_size=1)
     assert Recipe(batch_size=1, loss="triplet").batch_size == 1
+    with pytest.raises(CallError, match="batch_size = 3: batch_hard_triplet compares the rows of a batch; expected 4"):
+        Recipe(batch_size=3, objectives=(ObjectiveTable("a", "d", loss="batch_hard_triplet"),))
+
+
+def test_a_code_that_the_loss_does_not_train_is_refused():
+    with pytest.raises(CallError, match="fsq = '4x8' adds a code head, which cross_entropy would not train"):
+        Recipe(loss="cross_entropy", fsq="4x8")
+
+
+@pytest.mark.parametrize("loss", ["flops", "self_distillation"])
+def test_a_loss_for_heads_that_the_short_form_does_not_add_says_so(loss: str):
+    with pytest.raises(CallError, match=f"loss = '{loss}' is for heads that give .*an \\[\\[objective\\]\\], as"):
+        Recipe(loss=loss)

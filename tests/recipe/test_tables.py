@@ -164,9 +164,17 @@ WRONG = {
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
         "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
     ),
+    "a code that nothing trains": (
+        PAIRS + on() + head("fsq", 'levels = "4x8"\n', "codes"),
+        "[[head]] codes: no objective trains it, so that it would be saved as it begins; add one with head = 'codes'",
+    ),
+    "a width that nothing trains": (
+        PAIRS + on(more='head = "words"\n') + head("lexical", "", "words") + head("dense", "features = 8\n", "dense"),
+        "[[head]] dense: no objective trains it, so that it would be saved as it begins; add one with head = 'dense'",
+    ),
     "labels of nothing": (
         PAIRS + head("classification") + on(),
-        "[[head]] other: labels are missing; give them, or an objective on it whose data has them",
+        "[[head]] other: no objective trains it, so that it would be saved as it begins; add one with head = 'other'",
     ),
     "labels beside another fault": (
         CLASSES.replace("labelled.jsonl", "none.jsonl") + "weight = -1\n" + head("classification", name="kinds"),

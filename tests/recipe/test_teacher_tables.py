@@ -81,7 +81,7 @@ WRONG = {
     "no teacher": (
         TAUGHT,
         "objective 'dense': distillation takes teachers' vectors, and the recipe has no [[teacher]] with a name and a "
-        "path, or a model; in short teacher = MODEL",
+        'path, or a model; give one, or in the short form --teacher MODEL (teacher = "MODEL")',
     ),
     "a guide for another loss": (
         PAIRS + on(more='guide = "large"\n'),
@@ -94,7 +94,7 @@ WRONG = {
     "no guide": (
         PAIRS + on("gist"),
         "objective 'dense': gist takes a guide's vectors, and the recipe has no [[teacher]] with a name and a path, or "
-        "a model; in short guide = MODEL",
+        'a model; give one, or in the short form --guide MODEL (guide = "MODEL")',
     ),
     "a guide that is no model": (
         PAIRS + on("gist", 'guide = "modl"\n'),
