@@ -38,7 +38,8 @@ class ObjectiveTable:
 
     Left out, `data` is the only set there is, and `head` what long_form says. `teacher` names those whose vectors a
     loss takes, left out all of the data set's; `texts` the role of the rows whose texts it takes, where it takes single
-    ones. `guide` is the name of a teacher, or what becomes one: a model, or a .npy file of vectors.
+    ones. `guide` is the name of a teacher, or what becomes one: a model, or a .npy file of vectors. The weight rises
+    from 0 over the first `weight_warmup_ratio` of the steps.
     """
 
     name: str = ""
@@ -52,6 +53,8 @@ class ObjectiveTable:
     teacher: str | tuple[str, ...] = ()
     texts: str = "text"
     guide: str = ""
+    weight_warmup_ratio: float = 0.0
+    weight_schedule: str = "quadratic"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.training.batches import ALL, Batch
 from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
+WEIGHT_SCHEDULES = {"quadratic": 2, "linear": 1}
+"""How an objective's weight rises: the power of the share of the warm-up that is done."""
 TEXT, TEACHER = "text", "teacher."
 """The role of single texts, and what the names of teachers' targets begin with."""
 
@@ -44,6 +46,17 @@ class Objective:
     width_weights: tuple[float, ...] = ()
     teachers: tuple[str, ...] = ()
     texts: str = TEXT
+    weight_warmup_ratio: float = 0.0
+    weight_schedule: str = "quadratic"
+
+    def weight_at(self, step: int, steps: int) -> float:
+        """Its share of the sum at a step, from 1, of so many: from 0 up to `weight` over the first of them.
+
+        SPLADE's ramp of the FLOPS regulariser, arXiv:2109.10086, section 3.1.
+        """
+        rising = int(steps * self.weight_warmup_ratio)
+        share = min((step - 1) / rising, 1.0) if rising else 1.0
+        return self.weight * share ** WEIGHT_SCHEDULES[self.weight_schedule]
 
     @property
     def names(self) -> tuple[str, ...]:

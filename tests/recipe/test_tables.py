@@ -164,6 +164,14 @@ WRONG = {
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
         "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
     ),
+    "a weight that rises too long": (
+        PAIRS + on(more="weight_warmup_ratio = 1.5\n"),
+        "objective 'dense': weight_warmup_ratio = 1.5, expected a share of the steps, from 0 to 1",
+    ),
+    "a weight that rises some other way": (
+        PAIRS + on(more='weight_schedule = "quadric"\n'),
+        "objective 'dense': weight_schedule = 'quadric', expected quadratic or linear; did you mean 'quadratic'?",
+    ),
     "a code that nothing trains": (
         PAIRS + on() + head("fsq", 'levels = "4x8"\n', "codes"),
         "[[head]] codes: no objective trains it, so that it would be saved as it begins; add one with head = 'codes'",
