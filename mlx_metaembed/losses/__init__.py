@@ -22,6 +22,7 @@ and where it needs more of its rows than their columns:
 
     row_faults(targets, names)      what is wrong with the rows' targets, a line each (row_faults.py)
     row_note(targets, names)        what is to be said of them, or nothing
+    score_faults(targets, gives)    what is wrong with their scores for a head that gives this, a line each
 
 `info_nce` and `triplet` are the functions of vectors: loss(anchors [B, D], positives [B, D], negatives [B, N, D] or
 None, mask bool [B, B + B * N]), where mask[i, c] says that candidate c (the positives of all rows, then the negatives

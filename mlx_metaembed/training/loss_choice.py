@@ -1,6 +1,8 @@
-"""Which loss is for which rows, from which paper, and when to choose it: the table of docs/losses.md."""
+"""Which loss is for which rows, from which paper, and when to choose it: the tables of docs/losses.md."""
 
+from mlx_metaembed.data.wanted import TRAINS
 from mlx_metaembed.losses import LOSSES
+from mlx_metaembed.recipe.checks import GUIDED
 
 CHOICE = {
     "info_nce": ("1807.03748", "the first choice for pairs; the larger the batch, the more negatives"),
@@ -45,6 +47,23 @@ def lines() -> list[str]:
         link = f"[arXiv:{paper}](https://arxiv.org/abs/{paper})" if paper else "-"
         found.append(f"| {name} | {columns(loss)} | {link} | {when} |")
     return found
+
+
+def by_columns() -> list[str]:
+    """The losses by the columns that rows have, in Markdown, the first choice first."""
+    found = ["| columns | losses |", "|---|---|"]
+    for _, wanted, losses in TRAINS:
+        optional = (f"[{role}]" for role in wanted.optional)
+        said = ", ".join([*wanted.roles, *optional, *wanted.targets])
+        found.append(f"| {said} | {', '.join(map(_beside, losses))} |")
+    return found
+
+
+def _beside(name: str) -> str:
+    """A loss's name, with what it takes beside the columns."""
+    if "teacher.*" not in LOSSES[name].targets:
+        return name
+    return f"{name} (and a {'guide' if name in GUIDED else 'teacher'})"
 
 
 def columns(loss: type) -> str:

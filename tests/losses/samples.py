@@ -70,7 +70,7 @@ def targets(kind: str, gives: str, like) -> dict:
         # A teacher of another width than the model's.
         found |= {f"teacher.{role}.one": random.standard_normal((*shape, 6)) for role, shape in shapes.items()}
     found = {name: x if x.dtype == np.int32 else x.astype(np.float32) for name, x in found.items()}
-    if hasattr(LOSSES[kind], "row_faults") and "score" in LOSSES[kind].targets:
+    if kind in ("contrastive", "online_contrastive"):
         found["score"] = np.round(found["score"])
     named = [name for name in found for wanted in LOSSES[kind].targets if name.startswith(wanted.strip("*"))]
     anchors = {"anchor_number": np.array([0, 1, 2, 1, 3], np.int32)} if "anchor" in LOSSES[kind].roles else {}

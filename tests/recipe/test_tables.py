@@ -164,6 +164,14 @@ WRONG = {
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
         "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
     ),
+    "rows of two sets that teach nothing": (
+        '[[data]]\nname = "alike"\npath = "alike.jsonl"\n[[data]]\nname = "far"\npath = "far.jsonl"\n'
+        + on("cosent").replace("pairs", "alike")
+        + on("mse", 'name = "b"\n').replace("pairs", "far"),
+        "The rows teach nothing:\n  - Data alike: cosent: all 8 rows have the score 1; expected scores that differ: "
+        "their order is learned\n  - Data far: mse: row 3 has the score 2, and 6 of 8 rows are like it; a cosine is "
+        "from -1 to 1. Divide the scores by 7, or take cosent, which learns their order",
+    ),
     "a weight that rises too long": (
         PAIRS + on(more="weight_warmup_ratio = 1.5\n"),
         "objective 'dense': weight_warmup_ratio = 1.5, expected a share of the steps, from 0 to 1",
