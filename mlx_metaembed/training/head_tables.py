@@ -1,6 +1,6 @@
 """The heads that a run trains: what its `[[head]]` tables add, and those of the model's own that objectives name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.heads import (
+    HEADS,
     Classification,
     Fsq,
     Head,
@@ -47,6 +48,7 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
             found[table.name] = head
         except CallError as error:
             wrong.append(str(error))
+    wrong += _untrained(recipe, listed)
     for objective in recipe.objectives:
         for name in objective.names:
             if name in listed and not any(table.name == name for table in recipe.heads):
@@ -57,6 +59,21 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
                     f"there are {', '.join(sorted(known))}"
                 )
     return found, wrong
+
+
+def _untrained(recipe: Recipe, listed: Mapping[str, Head]) -> Iterator[str]:
+    """The heads of tables that no objective trains, and that the model has not."""
+    gives = {table.name: HEADS[table.type].gives for table in recipe.heads if table.type in HEADS}
+    gives = {name: head.gives for name, head in listed.items()} | gives
+    named = {name for objective in recipe.objectives for name in objective.names}
+    of_vectors = {name for name in named if gives.get(name) not in ("sparse", "tokens")}
+    for table in recipe.heads:
+        trained = of_vectors if table.type == "dense" else {table.name} & {*named, *listed}
+        if not trained:
+            yield (
+                f"[[head]] {table.name}: no objective trains it, so that it would be saved as it begins; add one with "
+                f"head = {table.name!r}, or leave it out"
+            )
 
 
 def codes(folder: ModelFolder) -> list[str]:

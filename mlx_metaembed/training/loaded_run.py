@@ -11,10 +11,11 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.inputs.token_store import Store
-from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors
+from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors, teacher_model
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.planned_run import PlannedRun
 from mlx_metaembed.training.read_recipe import ReadRecipe
+from mlx_metaembed.training.teacher_model import TeacherModel
 from mlx_metaembed.training.tokenized_dataset import TokenizedDataset
 
 
@@ -34,18 +35,22 @@ class LoadedRun:
 def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, call: Call) -> LoadedRun:
     """The model in the engine, on which the run goes on.
 
-    A trunk that is frozen whole gives its vectors and goes, so the folder is claimed before the rest is loaded.
-    Elsewhere it is claimed when all has found its place.
+    A teacher that is a model, and a trunk that is frozen whole, give their vectors and go, so the folder is claimed
+    before the rest is loaded. Elsewhere it is claimed when all has found its place.
     """
     adapter, frozen = model_parts.trunk(planned.recipe, read.source)
     arrays = read.behind.arrays(planned.recipe.seed)
-    held = _limit(planned, call)
     begin = partial(_begin, read, planned, numbered, call)
     begun, vectors = None, None
+    if teachers := teacher_model.models(read.rows):
+        begun = rank_0_first(call.world, planned.engine, begin)
+        for teacher in teachers:
+            rank_0_first(call.world, planned.engine, partial(_taught, teacher, planned, call))
+    held = _limit(planned, call)
     if planned.recipe.train == "heads" and not read.behind.on_tokens:
         bare = replace(read.folder, dense=(), normalize=False)
         planned.engine.load(bare, dtype=planned.dtype, heads={}, arrays={}, adapter=adapter)
-        begun = rank_0_first(call.world, planned.engine, begin)
+        begun = begun or rank_0_first(call.world, planned.engine, begin)
         pool = partial(_pooled, read, planned, numbered, begun[1], call)
         vectors = rank_0_first(call.world, planned.engine, pool)
     planned.engine.load(
@@ -64,6 +69,13 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
         planned.engine.restore(checkpoint.read_state(read.start))
     run, store = begun or rank_0_first(call.world, planned.engine, begin)
     return LoadedRun(run, store, vectors, adapter, held)
+
+
+def _taught(teacher: TeacherModel, planned: PlannedRun, call: Call) -> None:
+    """See that a teacher's vectors lie in the run's folder."""
+    what, count = f"embedding by {teacher.table.name}", len(teacher)
+    out = Path(planned.recipe.out)
+    teacher.make(out, planned.engine.name, lambda texts: call.advance(what, texts, count), call.note)
 
 
 def _limit(planned: PlannedRun, call: Call) -> int:

@@ -23,6 +23,8 @@ from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.training.batches import ALL, Batch
 from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
+WEIGHT_SCHEDULES = {"quadratic": 2, "linear": 1}
+"""How an objective's weight rises: the power of the share of the warm-up that is done."""
 TEXT, TEACHER = "text", "teacher."
 """The role of single texts, and what the names of teachers' targets begin with."""
 
@@ -44,6 +46,17 @@ class Objective:
     width_weights: tuple[float, ...] = ()
     teachers: tuple[str, ...] = ()
     texts: str = TEXT
+    weight_warmup_ratio: float = 0.0
+    weight_schedule: str = "quadratic"
+
+    def weight_at(self, step: int, steps: int) -> float:
+        """Its share of the sum at a step, from 1, of so many: from 0 up to `weight` over the first of them.
+
+        SPLADE's ramp of the FLOPS regulariser, arXiv:2109.10086, section 3.1.
+        """
+        rising = int(steps * self.weight_warmup_ratio)
+        share = min((step - 1) / rising, 1.0) if rising else 1.0
+        return self.weight * share ** WEIGHT_SCHEDULES[self.weight_schedule]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,10 +69,11 @@ class Objective:
         return tuple(self.texts if role == TEXT else role for role in self.loss.roles)
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """The columns that it needs, and its teachers' vectors as `teacher_target` names them."""
-        own = (name for name in self.loss.targets if not name.startswith(TEACHER))
-        return (*own, *(teacher_target(name, self.texts) for name in self.teachers))
+    def taught(self) -> tuple[str, ...]:
+        """The roles of whose texts it takes its teachers' vectors, those of optional roles where there are any."""
+        if not self.teachers:
+            return ()
+        return (self.texts,) if TEXT in self.loss.roles else (*self.loss.roles, *self.loss.optional)
 
 
 def teacher_target(teacher: str, role: str) -> str:
@@ -116,7 +130,9 @@ def samples(
         one, *others = [_by_role(objective, found[name], batch) for name in objective.names]
         own = {name: values for name, values in targets.items() if not name.startswith(TEACHER)}
         for teacher in objective.teachers:
-            own[f"{TEACHER}{teacher}"] = targets[teacher_target(teacher, objective.texts)]
+            for role in objective.taught:
+                if (name := teacher_target(teacher, role)) in targets:
+                    own[f"{TEACHER}{teacher}" if TEXT in objective.loss.roles else name] = targets[name]
         return Sample(one, mask, own, objective.widths, objective.width_weights, others)
 
     return {objective.name: partial(made, objective) for objective in objectives}
