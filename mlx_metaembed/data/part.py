@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.data import row_stream, sources, writers
+from mlx_metaembed.data.joined import Joined
 from mlx_metaembed.data.same_text import number
 from mlx_metaembed.errors import CallError
 
@@ -28,30 +29,17 @@ class Parted:
 
 
 class Groups:
-    """Which rows hang together: union-find over rows, joined by what they share."""
+    """Which rows hang together: those that share a key, and what these share others with."""
 
     def __init__(self) -> None:
-        self.parents: list[int] = []
+        self.joined = Joined()
         self._first: dict[int, int] = {}
 
     def add(self, keys: set[int]) -> None:
         """Take the next row, which shares `keys` with others."""
-        row = len(self.parents)
-        self.parents.append(row)
+        row = self.joined.add()
         for each in keys:
-            first = self._first.setdefault(each, row)
-            if first != row:
-                self.parents[self._root(first)] = self._root(row)
-
-    def numbers(self) -> np.ndarray:
-        """The group of each row, int64, counted from 0 in the order of the rows."""
-        found: dict[int, int] = {}
-        return np.array([found.setdefault(self._root(row), len(found)) for row in range(len(self.parents))], np.int64)
-
-    def _root(self, row: int) -> int:
-        while self.parents[row] != row:
-            self.parents[row] = row = self.parents[self.parents[row]]
-        return row
+            self.joined.join(self._first.setdefault(each, row), row)
 
 
 def part(
@@ -94,7 +82,7 @@ def part(
     row_stream.require_texts(source, texts, names)
     if by and not names_by:
         raise CallError(f"{source} has no column {by!r} to part by; found are {', '.join(map(repr, names[:20]))}")
-    numbers = groups.numbers()
+    numbers, sizes = groups.joined.numbers()
     apart = _apart(source, numbers, share, seed)
     with ExitStack() as stack:
         write = [stack.enter_context(writers.json_lines(each)) for each in (train, held_out)]
@@ -108,7 +96,6 @@ def part(
             told()
 
         row_stream.fill(source, again, **settings)
-    sizes = np.bincount(numbers)
     held = int(apart[numbers].sum())
     return Parted(len(numbers) - held, held, len(sizes), int(sizes.max()), notes)
 

@@ -289,6 +289,20 @@ def test_whole_files_are_held_out(tree, tmp_path, capsys):
     assert train and held and not train & held
 
 
+def test_rows_train_and_pieces_are_searched(tiny, tree, tmp_path, capsys):
+    for at in range(8):
+        (tree / f"m{at}.py").write_text(PYTHON.replace("rate", f"rate_{at}").replace("all", f"all {at}"))
+    made(capsys, tree, tmp_path / "a.jsonl")
+    words = ("train", "--model", tiny, "--data", tmp_path / "a.jsonl", "--out", tmp_path / "run", "--engine", "mlx")
+    status, _, err = call(capsys, *words, "--iters", 1, "--batch-size", 4)
+    assert status == 0, err
+    assert "Columns that nothing reads: 'path', 'lines', 'language', 'name', 'commit', 'repo'" in err
+    made(capsys, tree, tmp_path / "b.jsonl", "--kind", "chunks")
+    assert call(capsys, "index", tiny, tmp_path / "b.jsonl", tmp_path / "index", "--engine", "mlx")[0] == 0
+    _, out, _ = call(capsys, "search", tmp_path / "index", "sum of all 3 prices", "-k", 9, "--engine", "mlx", "--json")
+    assert "m3.py:1-8" in out
+
+
 def test_names_that_are_no_unicode(tree, tmp_path, capsys):
     (tree / os.fsdecode(b"\xff.py")).write_text(PYTHON)
     (tree / "shop.py").unlink()
