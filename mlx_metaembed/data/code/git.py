@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlx_metaembed.data.code import git_folder
 from mlx_metaembed.errors import CallError
 
 SETTINGS = {
@@ -30,6 +31,7 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        git_folder.require_files(root)
         self.head = self._line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
     @cached_property
@@ -44,6 +46,7 @@ class Repository:
         entries = (entry.partition(b"\t") for entry in listed if entry)
         return {os.fsdecode(path): about.split()[2].decode() for about, _, path in entries}
 
+    @cached_property
     def ignored(self) -> frozenset[Path]:
         """The files and folders that the repository is told to ignore."""
         listed = self._run("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")

@@ -66,7 +66,7 @@ def _tree(
     made.skipped = tree.skipped
     root = root_of(source)
     if root and (repository := origins.repository(root)):
-        tree.ignored = repository.ignored()
+        tree.ignored = repository.ignored
     for file in tree:
         told()
         text = program.text_of(file.language, file.content)
