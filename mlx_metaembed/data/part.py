@@ -49,6 +49,7 @@ def part(
     *,
     share: float,
     by: str = "",
+    depth: int | None = None,
     seed: int = 0,
     mapped: str = "",
     no_header: bool = False,
@@ -56,6 +57,7 @@ def part(
 ) -> Parted:
     """Write about `share` of a source's rows to `held_out` and the others to `train`, in their order.
 
+    Rows of one `by` stay together; where it is a path with `depth`, those of one folder so far down.
     Raises CallError where the source can't be read, has no texts or no column `by`, or hangs together as a whole.
     """
     path = sources.split(source)[0]
@@ -73,7 +75,7 @@ def part(
         keys = {number(text) for each in found.values() for text in each if text.strip()}
         if by and row.get(by) is not None:
             names_by = True
-            keys.add(number(f"\0{row[by]}"))
+            keys.add(number(f"\0{_folder(str(row[by]), depth) if depth else row[by]}"))
         groups.add(keys)
         told()
 
@@ -98,6 +100,11 @@ def part(
         row_stream.fill(source, again, **settings)
     held = int(apart[numbers].sum())
     return Parted(len(numbers) - held, held, len(sizes), int(sizes.max()), notes)
+
+
+def _folder(path: str, depth: int) -> str:
+    """The first folders of a path, at most so many; an empty text for what lies in none."""
+    return "/".join(path.replace("\\", "/").split("/")[:-1][:depth])
 
 
 def _apart(source: str, numbers: np.ndarray, share: float, seed: int) -> np.ndarray:

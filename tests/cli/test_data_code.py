@@ -248,6 +248,21 @@ def test_rows_of_commits(tree, git, tmp_path, capsys):
     assert found["rows"] == 3 and found["commits"] == 6
 
 
+def test_a_history_that_is_damaged(tree, git, tmp_path, capsys):
+    git.commit("Add the shop to everything")
+    git.commit("Sort what was found", other=FUNCTION.format("first", 1))
+    name = git("rev-parse", "HEAD^{tree}")
+    path = tree / ".git" / "objects" / name[:2] / name[2:]
+    path.chmod(0o644)
+    path.unlink()
+    err = refused(capsys, tree, tmp_path / "a.jsonl", "--kind", "commit")
+    assert "git can't read the whole history of" in err and not (tmp_path / "a.jsonl").exists()
+    _, err = made(capsys, tree, tmp_path / "a.jsonl")
+    assert "its rows say no commit" in err and read(tmp_path / "a.jsonl")[0]["commit"] is None
+    os.mkfifo(path)
+    assert "is a pipe, a socket or a device" in refused(capsys, tree, tmp_path / "b.jsonl", "--kind", "commit")
+
+
 def test_a_repository_runs_nothing(tree, git, tmp_path, capsys):
     mark = tmp_path / "ran"
     script = tmp_path / "run.sh"

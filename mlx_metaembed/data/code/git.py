@@ -23,6 +23,8 @@ SETTINGS = {
     "submodule.recurse": "false",
 }
 DIFF = ("diff-tree", "--stdin", "-z", "-r", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
+LINKS = {"120000", "160000"}
+"""The modes of links and of other repositories."""
 PIECE = 1 << 16
 
 
@@ -71,6 +73,8 @@ class Repository:
             given.seek(0)
             with self._process(*DIFF, stdin=given) as process:
                 yield from _changes(_tokens(process.stdout))
+                if process.wait():
+                    raise CallError(f"git can't read the whole history of {self.root}; git fsck says what is wrong")
 
     @contextmanager
     def objects(self) -> Iterator["Objects"]:
@@ -172,8 +176,10 @@ def _changes(tokens: Iterator[bytes]) -> Iterator[tuple[str, list[tuple[str, str
     commit, found = "", []
     for token in tokens:
         if token.startswith(b":"):
-            _, _, before, after, _ = token.decode().split(" ")
-            found.append((before, after, os.fsdecode(next(tokens, b""))))
+            *modes, before, after, _ = token.decode()[1:].split(" ")
+            path = os.fsdecode(next(tokens, b""))
+            if not LINKS & set(modes):
+                found.append((before, after, path))
         else:
             if found:
                 yield commit, found
