@@ -6,6 +6,10 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 
+WHOLE = frozenset({"HEAD", "config", "exclude", "shallow", "commondir", "alternates", "grafts"})
+"""What git reads in one piece."""
+MOST_BYTES = 16 << 20
+
 
 def require_files(root: Path) -> None:
     """Raise CallError where anything but files and folders lies in a repository's own folder.
@@ -21,7 +25,7 @@ def require_files(root: Path) -> None:
                 for entry in found:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
-                    elif not entry.is_file(follow_symlinks=False):
+                    elif not entry.is_file(follow_symlinks=False) or entry.name in WHOLE:
                         _require_file(Path(entry.path))
         except OSError:
             # What can't be read, git says.
@@ -30,9 +34,11 @@ def require_files(root: Path) -> None:
 
 def _require_file(path: Path) -> None:
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except OSError:
         # A link that leads nowhere.
         return
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise CallError(f"{path} is a pipe, a socket or a device; expected a repository's file")
+    if path.name in WHOLE and found.st_size > MOST_BYTES:
+        raise CallError(f"{path} has {found.st_size:,} bytes, expected at most {MOST_BYTES:,}")

@@ -74,6 +74,9 @@ def _tree(
             tree.skipped["not UTF-8"] += 1
             continue
         read = program.parsed(file.language, text, tests=choices.tests)
+        if read is None:
+            tree.skipped["too slow to parse"] += 1
+            continue
         name = languages.shown(file.language)
         made.files[name] += 1
         made.functions[name] += len(read.functions)
