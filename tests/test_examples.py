@@ -29,8 +29,16 @@ def rows(make: Callable[[Callable[[], str], int], dict]) -> str:
     return "".join(json.dumps(make(text, row)) + "\n" for row in range(24))
 
 
+def code(anchor: str, positive: str) -> dict:
+    """A row as `metaembed data code` writes it."""
+    where = {"path": "a.py", "lines": "1-2", "language": "python", "name": "a", "commit": None, "repo": "a"}
+    return {"anchor": anchor, "positive": positive} | where
+
+
 DATA = {
     "pairs.jsonl": lambda text, row: {"anchor": f"{text()} {row}", "positive": f"{text()} {row + 1}"},
+    "functions.jsonl": lambda text, row: code(f"{text()} {row}", f"def {text()} {row}"),
+    "names.jsonl": lambda text, row: code(text(), f"return {text()} {row}"),
     "triplets.jsonl": lambda text, row: {
         "anchor": f"{text()} {row}",
         "positive": f"{row} {text()}",

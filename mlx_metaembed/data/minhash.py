@@ -5,7 +5,8 @@ is that of their sets of shingles. At 0.8 a pair shares one of 16 bands of 4 has
 what shares one is compared exactly. S texts, 64 hashes each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,6 +42,20 @@ class NearDuplicates:
         bands = [_bands(each) for each in self._shingles]
         self._bands = np.stack(bands) if bands else np.empty((0, BANDS), np.uint64)
         self._order()
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Rows of which the second is near to the first, so many that sets of them hang together; each pair once."""
+        told: set[tuple[int, int]] = set()
+        for rows, keys in zip(self._rows, self._keys, strict=True):
+            starts = np.flatnonzero(np.diff(keys, prepend=keys[:1] ^ np.uint64(1)))
+            for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(keys)], strict=True):
+                run = rows[first:last].tolist()
+                for before, row in [*pairwise(run), *((run[0], row) for row in run[2:])]:
+                    pair = min(before, row), max(before, row)
+                    if pair not in told:
+                        told.add(pair)
+                        if similarity(self._shingles[pair[0]], self._shingles[pair[1]]) >= self.threshold:
+                            yield pair
 
     def show(self, text: str) -> list[int]:
         """Mark what `text` is near to; the rows that it is the first to be near to."""

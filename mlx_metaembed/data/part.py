@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.data import row_stream, sources, writers
+from mlx_metaembed.data.joined import Joined
 from mlx_metaembed.data.same_text import number
 from mlx_metaembed.errors import CallError
 
@@ -28,30 +29,17 @@ class Parted:
 
 
 class Groups:
-    """Which rows hang together: union-find over rows, joined by what they share."""
+    """Which rows hang together: those that share a key, and what these share others with."""
 
     def __init__(self) -> None:
-        self.parents: list[int] = []
+        self.joined = Joined()
         self._first: dict[int, int] = {}
 
     def add(self, keys: set[int]) -> None:
         """Take the next row, which shares `keys` with others."""
-        row = len(self.parents)
-        self.parents.append(row)
+        row = self.joined.add()
         for each in keys:
-            first = self._first.setdefault(each, row)
-            if first != row:
-                self.parents[self._root(first)] = self._root(row)
-
-    def numbers(self) -> np.ndarray:
-        """The group of each row, int64, counted from 0 in the order of the rows."""
-        found: dict[int, int] = {}
-        return np.array([found.setdefault(self._root(row), len(found)) for row in range(len(self.parents))], np.int64)
-
-    def _root(self, row: int) -> int:
-        while self.parents[row] != row:
-            self.parents[row] = row = self.parents[self.parents[row]]
-        return row
+            self.joined.join(self._first.setdefault(each, row), row)
 
 
 def part(
@@ -61,6 +49,7 @@ def part(
     *,
     share: float,
     by: str = "",
+    depth: int | None = None,
     seed: int = 0,
     mapped: str = "",
     no_header: bool = False,
@@ -68,6 +57,7 @@ def part(
 ) -> Parted:
     """Write about `share` of a source's rows to `held_out` and the others to `train`, in their order.
 
+    Rows of one `by` stay together; where it is a path with `depth`, those of one folder so far down.
     Raises CallError where the source can't be read, has no texts or no column `by`, or hangs together as a whole.
     """
     path = sources.split(source)[0]
@@ -85,7 +75,7 @@ def part(
         keys = {number(text) for each in found.values() for text in each if text.strip()}
         if by and row.get(by) is not None:
             names_by = True
-            keys.add(number(f"\0{row[by]}"))
+            keys.add(number(f"\0{_folder(str(row[by]), depth) if depth else row[by]}"))
         groups.add(keys)
         told()
 
@@ -94,7 +84,7 @@ def part(
     row_stream.require_texts(source, texts, names)
     if by and not names_by:
         raise CallError(f"{source} has no column {by!r} to part by; found are {', '.join(map(repr, names[:20]))}")
-    numbers = groups.numbers()
+    numbers, sizes = groups.joined.numbers()
     apart = _apart(source, numbers, share, seed)
     with ExitStack() as stack:
         write = [stack.enter_context(writers.json_lines(each)) for each in (train, held_out)]
@@ -108,9 +98,13 @@ def part(
             told()
 
         row_stream.fill(source, again, **settings)
-    sizes = np.bincount(numbers)
     held = int(apart[numbers].sum())
     return Parted(len(numbers) - held, held, len(sizes), int(sizes.max()), notes)
+
+
+def _folder(path: str, depth: int) -> str:
+    """The first folders of a path, at most so many; an empty text for what lies in none."""
+    return "/".join(path.replace("\\", "/").split("/")[:-1][:depth])
 
 
 def _apart(source: str, numbers: np.ndarray, share: float, seed: int) -> np.ndarray:

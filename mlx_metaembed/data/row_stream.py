@@ -48,7 +48,7 @@ def fill(
     chosen = columns.parse(mapped)
     try:
         path, options = sources.split(source)
-        name = sources.reader(path, options)
+        name = sources.reader(path, options, named=True)
         if name in sources.TABLES:
             return _table(path, options, name, chosen, take, no_header, max_characters)
         if mapped or no_header:

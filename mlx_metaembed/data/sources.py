@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from mlx_metaembed.data.readers import blocks, notes, replies
+from mlx_metaembed.data.readers import arrow_folder, blocks, hub_dataset, notes, replies
 from mlx_metaembed.errors import CallError, nearest
 
 READERS = {
@@ -25,11 +25,17 @@ READERS = {
 }
 PACKED = ("jsonl", "csv")
 """Readers of files that may end in .gz too."""
-TABLES = ("jsonl", "csv", "parquet", "sqlite", "blocks", "replies")
-OPTIONS = {"sqlite": ("table",), "beir": ("qrels",), "jsonl": ("rows",), "blocks": ("separator",)}
+TABLES = ("jsonl", "csv", "parquet", "sqlite", "blocks", "replies", "arrow_folder", "hub_dataset")
+OPTIONS = {
+    "sqlite": ("table",),
+    "beir": ("qrels",),
+    "jsonl": ("rows",),
+    "blocks": ("separator",),
+    "arrow_folder": ("split",),
+}
 EXPECTED = (
-    f"Expected a file ({', '.join(READERS)}), a BEIR folder (corpus.jsonl, queries.jsonl, qrels/*.tsv) "
-    f"or a folder of Python source"
+    f"Expected a file ({', '.join(READERS)}), a BEIR folder (corpus.jsonl, queries.jsonl, qrels/*.tsv), a data set "
+    f"that was saved to disk (dataset_info.json) or a folder of Python source"
 )
 
 
@@ -48,12 +54,14 @@ def split(path: str | Path) -> tuple[Path, dict[str, str]]:
     return (Path(name), options) if options else (Path(text), {})
 
 
-def reader(path: Path, options: Iterable[str], *, texts: bool = False) -> str:
-    """The module that reads a path; with `texts` notes and lines of text are known too.
+def reader(path: Path, options: Iterable[str], *, texts: bool = False, named: bool = False) -> str:
+    """The module that reads a path; with `texts` notes and lines of text are known too, with `named` data sets by name.
 
     Raises CallError where nothing is there, it is no regular file, the kind is unknown, or a choice is.
     """
-    if path.is_dir():
+    if named and hub_dataset.is_name(path):
+        name = "hub_dataset"
+    elif path.is_dir():
         name = _of_folder(path, texts=texts)
     else:
         require_file(path)
@@ -103,6 +111,8 @@ def _of_file(path: Path, options: Iterable[str], *, texts: bool) -> str:
 def _of_folder(folder: Path, *, texts: bool) -> str:
     if any((folder / name).exists() for name in ("corpus.jsonl", "queries.jsonl", "qrels")):
         return "beir"
+    if arrow_folder.is_saved(folder):
+        return "arrow_folder"
     if next(folder.glob(f"*{replies.LINKS}"), None):
         return "replies"
     programs = sum(1 for _, _, names in os.walk(folder) for name in names if name.endswith(".py"))

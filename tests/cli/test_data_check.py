@@ -106,3 +106,25 @@ def test_what_can_not_be_checked(tmp_path, capsys):
     status, out, err = call(capsys, "data", "check", tmp_path / "bad.jsonl")
     assert (status, out) == (2, "") and "line 2" in err
     assert call(capsys, "data", "check", tmp_path / "none.jsonl")[0] == 2
+
+
+def test_texts_of_one_file_that_are_nearly_the_same(tmp_path, capsys):
+    said = "the quick brown fox jumps over the lazy dog number {}"
+    rows = [{"anchor": said.format(at), "positive": f"answer {at} of its own, {'abcdefgh'[at] * 9}"} for at in range(4)]
+    rows += [{"anchor": "nothing like the others", "positive": said.format(9)}, rows[0]]
+    path = written(tmp_path / "a.jsonl", rows)
+    near = checked(capsys, path)["near_duplicates"]
+    assert near["left"] == 0
+    found = near["columns"]["anchor"]
+    assert (found["texts"], found["near"], found["groups"]) == (5, 4, 1)
+    assert found["examples"][0] == {
+        "where": "line 2",
+        "text": said.format(1),
+        "in_file": "line 1",
+        "near_to": said.format(0),
+    }
+    # A text of another column is no near-duplicate.
+    assert near["columns"]["positive"] == {"texts": 5, "near": 0, "groups": 0, "examples": []}
+    status, out, err = call(capsys, "data", "check", path, "--near", 3)
+    assert status == 0 and "7 texts of" in err and "anchor: of 2 texts 2 are nearly another one, in 1 groups." in out
+    assert checked(capsys, path, "--near", 0)["near_duplicates"] is None

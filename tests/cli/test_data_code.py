@@ -248,6 +248,21 @@ def test_rows_of_commits(tree, git, tmp_path, capsys):
     assert found["rows"] == 3 and found["commits"] == 6
 
 
+def test_a_history_that_is_damaged(tree, git, tmp_path, capsys):
+    git.commit("Add the shop to everything")
+    git.commit("Sort what was found", other=FUNCTION.format("first", 1))
+    name = git("rev-parse", "HEAD^{tree}")
+    path = tree / ".git" / "objects" / name[:2] / name[2:]
+    path.chmod(0o644)
+    path.unlink()
+    err = refused(capsys, tree, tmp_path / "a.jsonl", "--kind", "commit")
+    assert "git can't read the whole history of" in err and not (tmp_path / "a.jsonl").exists()
+    _, err = made(capsys, tree, tmp_path / "a.jsonl")
+    assert "its rows say no commit" in err and read(tmp_path / "a.jsonl")[0]["commit"] is None
+    os.mkfifo(path)
+    assert "is a pipe, a socket or a device" in refused(capsys, tree, tmp_path / "b.jsonl", "--kind", "commit")
+
+
 def test_a_repository_runs_nothing(tree, git, tmp_path, capsys):
     mark = tmp_path / "ran"
     script = tmp_path / "run.sh"
@@ -287,6 +302,20 @@ def test_whole_files_are_held_out(tree, tmp_path, capsys):
     assert call(capsys, "data", "split", tmp_path / "a.jsonl", *parts, "--by", "path", "--share", 0.3)[0] == 0
     train, held = ({row["path"] for row in read(part)} for part in parts)
     assert train and held and not train & held
+
+
+def test_rows_train_and_pieces_are_searched(tiny, tree, tmp_path, capsys):
+    for at in range(8):
+        (tree / f"m{at}.py").write_text(PYTHON.replace("rate", f"rate_{at}").replace("all", f"all {at}"))
+    made(capsys, tree, tmp_path / "a.jsonl")
+    words = ("train", "--model", tiny, "--data", tmp_path / "a.jsonl", "--out", tmp_path / "run", "--engine", "mlx")
+    status, _, err = call(capsys, *words, "--iters", 1, "--batch-size", 4)
+    assert status == 0, err
+    assert "Columns that nothing reads: 'path', 'lines', 'language', 'name', 'commit', 'repo'" in err
+    made(capsys, tree, tmp_path / "b.jsonl", "--kind", "chunks")
+    assert call(capsys, "index", tiny, tmp_path / "b.jsonl", tmp_path / "index", "--engine", "mlx")[0] == 0
+    _, out, _ = call(capsys, "search", tmp_path / "index", "sum of all 3 prices", "-k", 9, "--engine", "mlx", "--json")
+    assert "m3.py:1-8" in out
 
 
 def test_names_that_are_no_unicode(tree, tmp_path, capsys):

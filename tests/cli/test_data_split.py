@@ -58,6 +58,19 @@ def test_no_group_is_in_both_parts(tmp_path, capsys, parts, seed):
     assert not train & held and len(held) == 2
 
 
+def test_whole_folders_are_held_out(tmp_path, capsys, parts):
+    rows = [{"text": f"text {at}", "path": f"{'abcdef'[at % 6]}/{at % 4}/{at}.py"} for at in range(60)]
+    rows += [{"text": f"root {at}", "path": f"{at}.py"} for at in range(4)]
+    path = written(tmp_path / "a.jsonl", rows)
+    for depth, groups in ((1, 7), (2, 13), (9, 13)):
+        words = ("--by", "path", "--depth", depth, "--share", 0.3, "--json")
+        status, out, _ = call(capsys, "data", "split", path, *parts, *words)
+        assert status == 0 and json.loads(out)["groups"] == groups
+        train, held = ({"/".join(row["path"].split("/")[:-1][:depth]) for row in read(each)} for each in parts)
+        assert not train & held
+    assert "--depth cuts the paths of a column" in call(capsys, "data", "split", path, *parts, "--depth", 1)[2]
+
+
 def test_a_group_is_no_text(tmp_path, capsys, parts):
     rows = [{"text": "1", "room": "0"}, {"text": "0", "room": "2"}, {"text": "room 2", "room": "3"}]
     _, out, _ = call(capsys, "data", "split", written(tmp_path / "a.jsonl", rows), *parts, "--by", "room", "--json")

@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from mlx_metaembed.data.code import comments, languages, names, program
+from mlx_metaembed.data.code import comments, grammar, languages, names, program
 from mlx_metaembed.data.code.function import Function, is_trivial
 
 
@@ -328,3 +328,9 @@ def test_small_bodies():
     assert is_trivial("{ return this.name; }") and is_trivial("{}")
     assert is_trivial('{ throw new Error("not there in this version, sorry: %s", a, b, c); }')
     assert not is_trivial("{ const x = this.a + this.b; return x * this.c; }")
+
+
+def test_a_text_that_takes_too_long_to_parse(monkeypatch):
+    monkeypatch.setattr(grammar, "SECONDS", 0.1)
+    assert functions("javascript", "/* \n" * 20_000) is None
+    assert functions("javascript", "function f() {}\n" * 1_000) is not None

@@ -97,6 +97,9 @@ def test_a_view_without_an_end_or_without_a_row_is_stopped(view, monkeypatch, tm
         view(ENDLESS)
     )
     (tmp_path / "a.db").unlink()
+    numbers = ENDLESS.replace("'a' || n AS anchor, 'b' AS positive", "n AS anchor, n AS positive")
+    assert "is a view and gives more than 500 rows" in message(view(numbers))
+    (tmp_path / "a.db").unlink()
     assert "computed for long and gave no row" in message(view(f"{ENDLESS} WHERE n < 0"))
 
 

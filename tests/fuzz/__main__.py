@@ -25,7 +25,8 @@ from pathlib import Path
 from fuzz import subject, subjects, trial
 from fuzz.trial import Try
 
-READERS = ("jsonl", "csv", "sqlite", "parquet", "beir", "python_source")
+READERS = ("jsonl", "csv", "sqlite", "parquet", "beir", "python_source", "arrow_folder")
+GRAMMARS = ("c", "cpp", "elixir", "go", "java", "javascript", "rust", "typescript")
 KIT = ("cli.embed", "cli.convert", "cli.export", "cli.train", "cli.eval", "cli.index", "cli.search", "cli.plan")
 KIT += (
     "embedder",
@@ -37,6 +38,8 @@ KIT += (
     "on_mlx.engine",
 )
 KIT += ("search.index", *(f"data.readers.{name}" for name in READERS))
+KIT += ("data.messages.make", "data.code.make", "data.check", "data.leaks", "data.part", "data.flat_rows")
+KIT += tuple(f"cli.data.{name}" for name in ("check", "code", "messages", "split", "table"))
 OTHERS = (
     "tokenizers",
     "pyarrow.parquet",
@@ -45,6 +48,8 @@ OTHERS = (
     "PIL.Image",
     "sqlite3",
     "mlx_metaembed.on_mlx.trunk",
+    "tree_sitter",
+    *(f"tree_sitter_{name}" for name in GRAMMARS),
 )
 
 

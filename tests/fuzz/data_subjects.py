@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tiny import TEXTS
 
+from fuzz.source_subjects import ROWS
 from fuzz.subject import GOLDEN, TRAIN, Subject, pairs
 
 
@@ -23,6 +24,7 @@ def _data(path: Path, write: Callable[[Path], None]) -> Subject:
         ("train", "--model", "{model}", "--data", where, "--out", "out", *TRAIN),
         ("eval", "{model}", "--data", where, "--json"),
         ("index", "{model}", where, "out", "--json"),
+        *(tuple(where if word == "m" else word for word in call) for call in ROWS),
     )
     if path.suffix == ".txt":
         calls = (

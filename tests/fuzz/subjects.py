@@ -8,7 +8,7 @@ import pickled
 from checkpoints import sharded
 from tiny import TEXTS, tiny_folder
 
-from fuzz import data_subjects
+from fuzz import data_subjects, source_subjects
 from fuzz.subject import GOLDEN, MODEL, PAIRS, TRAIN, Subject, pairs
 from mlx_metaembed.cli import main
 from mlx_metaembed.files import disk, safetensors
@@ -31,7 +31,7 @@ def build(root: Path, alone: Callable[[Callable[[], None]], None]) -> dict[str, 
     found = [_golden(path) for path in sorted(GOLDEN.iterdir()) if (path / "config.json").is_file()]
     found += [_rich(root / "rich"), _pickled(root / "pickled"), _exported(root / "onnx"), _older(root / "older")]
     found += _made_by_the_kit(root, tiny, alone)
-    found += data_subjects.build(root / "data")
+    found += data_subjects.build(root / "data") + source_subjects.build(root / "sources")
     return {subject.name: subject for subject in found}
 
 

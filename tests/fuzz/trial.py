@@ -25,6 +25,7 @@ WRONG = re.compile(
 )
 LONGEST_MESSAGE = 20_000
 OUT = {"out": ("out",), "out.npy": ("out.npy", "out.npy.json")}
+OUT |= {name: (name,) for name in ("out.jsonl", "held.jsonl")}
 """What a call may write, by the word that names it."""
 LEFT = {name for names in OUT.values() for name in names}
 

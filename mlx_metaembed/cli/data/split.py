@@ -8,11 +8,13 @@ import click
 from mlx_metaembed.cli.data.progress import counting
 from mlx_metaembed.cli.options import columns_options, json_option
 from mlx_metaembed.cli.output import answer, notes
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.progress.display import Progress
 
 EPILOG = """\b
 Examples:
   metaembed data split pairs.jsonl train.jsonl held_out.jsonl
+  metaembed data split code.jsonl train.jsonl held_out.jsonl --by path --depth 2
   metaembed data split tickets.csv train.jsonl held_out.jsonl --by customer --share 0.2 --seed 1
 """
 
@@ -29,6 +31,11 @@ Examples:
     help="The share of the rows that is held out.",
 )
 @click.option("--by", default="", metavar="COLUMN", help="Rows that have the same here stay together.")
+@click.option(
+    "--depth",
+    type=click.IntRange(1),
+    help="COLUMN has paths, and what has the same first so many folders stays together.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws what is held out.")
 @columns_options
 @json_option
@@ -38,6 +45,7 @@ def command(
     held_out: Path,
     share: float,
     by: str,
+    depth: int | None,
     seed: int,
     columns: str,
     no_header: bool,
@@ -50,6 +58,8 @@ def command(
     """
     from mlx_metaembed.data.part import part
 
+    if depth and not by:
+        raise CallError("--depth cuts the paths of a column; name it, like --by path")
     with Progress(None, "rows") as bar:
         parted = part(
             file,
@@ -57,6 +67,7 @@ def command(
             held_out,
             share=share,
             by=by,
+            depth=depth,
             seed=seed,
             mapped=columns,
             no_header=no_header,
@@ -64,7 +75,14 @@ def command(
         )
     notes(parted.notes)
     found = asdict(parted)
-    result = {"file": file, "train": str(train), "held_out": str(held_out), "share": share, "by": by or None}
+    result = {
+        "file": file,
+        "train": str(train),
+        "held_out": str(held_out),
+        "share": share,
+        "by": by or None,
+        "depth": depth,
+    }
     result |= {"seed": seed, "train_rows": found["train"], "held_out_rows": found["held_out"]}
     result |= {name: found[name] for name in ("groups", "largest")}
     lines = [

@@ -15,6 +15,7 @@ Examples:
   metaembed data table faq.csv faq.jsonl --columns query=Question,positive=Answer
   metaembed data table datasets/scifact scifact.jsonl
   metaembed data table flag.jsonl pairs.jsonl --columns prompt=,type=
+  metaembed data table sentence-transformers/all-nli:triplet:train nli.jsonl
 """
 
 
@@ -24,10 +25,12 @@ Examples:
 @columns_options
 @json_option
 def command(source: str, out: Path, columns: str, no_header: bool, as_json: bool) -> None:
-    """Write SOURCE's rows into OUT.jsonl: CSV, Parquet, SQLite, JSON, a BEIR folder, FlagEmbedding's lists.
+    """Write SOURCE's rows into OUT.jsonl: CSV, Parquet, SQLite, JSON, a BEIR folder, FlagEmbedding's lists, a data set.
 
     Columns keep their names but where --columns gives them others. A list of positives becomes a row for each; a BEIR
     folder a row for each text that is relevant to a query, by its judgements of `train` (FOLDER?qrels=NAME for others).
+    A data set of Hugging Face is a folder that it was saved to (FOLDER?split=NAME), or NAME[:CONFIG][:SPLIT] with the
+    extra `datasets`, streamed; no code of it is run.
     """
     from mlx_metaembed.data.flat_rows import write
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from mlx_metaembed.data.code.program import Children, Program, blocks
+from mlx_metaembed.data.code.program import Program
 
 Lengths = Callable[[Sequence[str]], list[int]]
 PIECE = re.compile(r"[^\W\d_]{1,5}|\d{1,3}|[^\s]")
@@ -38,8 +38,7 @@ def chunks(program: Program, most: int, lengths: Lengths = estimated) -> Iterato
     """
     lines = program.text.split("\n")
     sums = [0, *accumulate(lengths([f"{line}\n" for line in lines]))]
-    root, children = blocks(program)
-    for start, end in _merged(root, 0, len(lines), children, most, sums, 0):
+    for start, end in _merged(program, program.root, 0, len(lines), most, sums, 0):
         while start < end and not lines[start].strip():
             start += 1
         while end > start and not lines[end - 1].strip():
@@ -51,30 +50,30 @@ def chunks(program: Program, most: int, lengths: Lengths = estimated) -> Iterato
 
 
 def _merged(
-    node: object, start: int, end: int, children: Children, most: int, sums: list[int], depth: int
+    program: Program, node: object, start: int, end: int, most: int, sums: list[int], depth: int
 ) -> Iterator[tuple[int, int]]:
     """Lines `start` to `end` in pieces that fit, or of one line: blocks, those that are too large cut in turn."""
     if sums[end] - sums[start] <= most or end - start == 1:
         yield start, end
         return
     held = start
-    for first, last, inner in _parts(node, start, end, children, depth):
+    for first, last, inner in _parts(program, node, start, end, depth):
         if sums[last] - sums[held] <= most:
             continue
         if held < first:
             yield held, first
         held = first
         if sums[last] - sums[first] > most:
-            yield from _merged(inner, first, last, children, most, sums, depth + 1)
+            yield from _merged(program, inner, first, last, most, sums, depth + 1)
             held = last
     if held < end:
         yield held, end
 
 
-def _parts(node: object, start: int, end: int, children: Children, depth: int) -> Iterator[tuple[int, int, object]]:
+def _parts(program: Program, node: object, start: int, end: int, depth: int) -> Iterator[tuple[int, int, object]]:
     """The lines of each block in a node, from the end of the one before; single lines where it has no two."""
     found: list[tuple[int, int, object]] = []
-    for first, last, inner in children(node) if node is not None and depth < DEEPEST else ():
+    for first, last, inner in program.children(node) if node is not None and depth < DEEPEST else ():
         last = min(last, end)
         if found and first < found[-1][1]:
             # Blocks that share a line are one, like a function's name and its body: the longer one is cut further.

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 
 FEWEST_WORDS = 3
+LONGEST = 4_000
+"""Characters that a first paragraph is looked for in."""
 OPENS = re.compile(r"\s*(?:/\*[*!]?<?|//[/!]?<?|#+|--+)")
 CLOSES = re.compile(r"\s*\*+/\s*$")
 STAR = re.compile(r"\s*\*+")
@@ -66,7 +68,7 @@ def summary(documentation: str) -> str:
     Empty where that has fewer than three words, is code or a directive, or speaks of a licence.
     """
     found: list[str] = []
-    for line in documentation.split("\n"):
+    for line in documentation[:LONGEST].split("\n"):
         if found and (not line.strip() or ENDS.match(line)):
             break
         if not found and ENDS.match(line):

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlx_metaembed.data.code import git_folder
 from mlx_metaembed.errors import CallError
 
 SETTINGS = {
@@ -22,6 +23,8 @@ SETTINGS = {
     "submodule.recurse": "false",
 }
 DIFF = ("diff-tree", "--stdin", "-z", "-r", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
+LINKS = {"120000", "160000"}
+"""The modes of links and of other repositories."""
 PIECE = 1 << 16
 
 
@@ -30,6 +33,7 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        git_folder.require_files(root)
         self.head = self._line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
     @cached_property
@@ -44,6 +48,7 @@ class Repository:
         entries = (entry.partition(b"\t") for entry in listed if entry)
         return {os.fsdecode(path): about.split()[2].decode() for about, _, path in entries}
 
+    @cached_property
     def ignored(self) -> frozenset[Path]:
         """The files and folders that the repository is told to ignore."""
         listed = self._run("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
@@ -68,6 +73,8 @@ class Repository:
             given.seek(0)
             with self._process(*DIFF, stdin=given) as process:
                 yield from _changes(_tokens(process.stdout))
+                if process.wait():
+                    raise CallError(f"git can't read the whole history of {self.root}; git fsck says what is wrong")
 
     @contextmanager
     def objects(self) -> Iterator["Objects"]:
@@ -169,8 +176,10 @@ def _changes(tokens: Iterator[bytes]) -> Iterator[tuple[str, list[tuple[str, str
     commit, found = "", []
     for token in tokens:
         if token.startswith(b":"):
-            _, _, before, after, _ = token.decode().split(" ")
-            found.append((before, after, os.fsdecode(next(tokens, b""))))
+            *modes, before, after, _ = token.decode()[1:].split(" ")
+            path = os.fsdecode(next(tokens, b""))
+            if not LINKS & set(modes):
+                found.append((before, after, path))
         else:
             if found:
                 yield commit, found

@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from mlx_metaembed.data.code import languages, messages, program, skips
@@ -87,7 +88,9 @@ class History:
             language = languages.of_content(languages.of_suffix(suffix), suffix, content)
             text = program.text_of(language, content)
             if text is not None and languages.shown(language) in self.choices.chosen:
-                found = program.parsed(language, text, tests=self.choices.tests)
+                read = program.parsed(language, text, tests=self.choices.tests)
+                # A tree takes much more than the functions.
+                found = read and replace(read, text="", root=None)
         self._programs[name, suffix] = found
         if len(self._programs) > HELD:
             self._programs.popitem(last=False)

@@ -66,7 +66,7 @@ def _tree(
     made.skipped = tree.skipped
     root = root_of(source)
     if root and (repository := origins.repository(root)):
-        tree.ignored = repository.ignored()
+        tree.ignored = repository.ignored
     for file in tree:
         told()
         text = program.text_of(file.language, file.content)
@@ -74,6 +74,9 @@ def _tree(
             tree.skipped["not UTF-8"] += 1
             continue
         read = program.parsed(file.language, text, tests=choices.tests)
+        if read is None:
+            tree.skipped["too slow to parse"] += 1
+            continue
         name = languages.shown(file.language)
         made.files[name] += 1
         made.functions[name] += len(read.functions)

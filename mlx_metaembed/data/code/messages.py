@@ -2,7 +2,8 @@
 
 import re
 
-FEWEST_WORDS = 3
+FEWEST_WORDS, LONGEST = 3, 500
+"""Words, and characters, of a first line."""
 KINDS = (
     r"build|chore|ci|docs?|feat|feature|fix|perf|refactor|revert|style|tests?|release|deps|wip|hotfix|bugfix|"
     r"improvement|cleanup"
@@ -40,8 +41,8 @@ def said(message: str, author: str = "") -> str:
     """
     if BOT.search(author):
         return ""
-    found = " ".join((message.strip().split("\n") or [""])[0].split())
-    if NO_CONTENT.match(found):
+    found = " ".join(message.strip().split("\n")[0].split())
+    if NO_CONTENT.match(found) or len(found) > LONGEST:
         return ""
     while (shorter := SUFFIX.sub("", PREFIX.sub("", found, count=1), count=1)) != found:
         found = shorter

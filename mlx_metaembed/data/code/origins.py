@@ -22,10 +22,13 @@ class Origins:
     def repository(self, root: Path) -> Repository | None:
         """The repository at a root; None where git can't read it."""
         if root not in self._known:
+            self._known[root] = None
             try:
-                self._known[root] = Repository(root)
+                found = Repository(root)
+                # Asked at once: what git can't say of a damaged repository is one fault.
+                found.blobs, found.name, found.ignored  # noqa: B018
+                self._known[root] = found
             except CallError as error:
-                self._known[root] = None
                 self.faults[root] = str(error)
         return self._known[root]
 

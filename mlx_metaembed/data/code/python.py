@@ -36,13 +36,14 @@ def parse(text: str) -> ast.Module:
         return ast.parse(text)
 
 
-def functions(text: str) -> tuple[list[Function], bool]:
-    """The functions in the order of their lines, and whether the whole text parses."""
+def functions(text: str) -> tuple[list[Function], ast.Module | None]:
+    """The functions in the order of their lines, and the tree; None where the text does not parse as a whole."""
     lines = text.split("\n")
     try:
-        return list(functions_of(parse(text), lines)), True
+        tree = parse(text)
     except FAULTS:
-        return list(_salvaged(lines, 0, "")), False
+        return list(_salvaged(lines, 0, "")), None
+    return list(functions_of(tree, lines)), tree
 
 
 def children(node: object) -> Iterator[tuple[int, int, object]]:
@@ -53,14 +54,6 @@ def children(node: object) -> Iterator[tuple[int, int, object]]:
             last = child.body[-1] if isinstance(child, ast.match_case) else child
             starts = (first, *getattr(child, "decorator_list", ()))
             yield min(each.lineno for each in starts) - 1, last.end_lineno, child
-
-
-def root(text: str) -> object | None:
-    """The node that `children` starts from; None where the text does not parse."""
-    try:
-        return parse(text)
-    except FAULTS:
-        return None
 
 
 def _salvaged(lines: list[str], offset: int, around: str, depth: int = 0) -> Iterator[Function]:

@@ -100,7 +100,8 @@ def _outer(place: Place, language: Language) -> Place:
 def _above(place: Place, content: bytes, language: Language) -> list["Node"]:
     """The comments directly above a node, from the first; attributes may stand between them and it."""
     found, row = [], place.node.start_point.row
-    for before in reversed(place.siblings[: place.at]):
+    for at in reversed(range(place.at)):
+        before = place.siblings[at]
         # Some leave a line free between JSDoc and function.
         apart = 2 if not found and string(before).startswith("/**") else 1
         if not row - apart <= last_row(before) <= row:

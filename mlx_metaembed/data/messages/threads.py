@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlx_metaembed.data.joined import Joined
+
 DENSE = 0.1
 """From such a share of answers on, what a conversation's messages do not answer is no part of their thread."""
 BATCH = 10_000
@@ -33,7 +35,7 @@ def assign(base: sqlite3.Connection, *, way: str, gap: float) -> Threads:
     answers belongs to the thread of what it answers, in any way but gaps.
     """
     rows = base.execute("SELECT count(*) FROM messages").fetchone()[0]
-    joined = _Joined(rows)
+    joined = Joined(rows)
     linked = np.zeros(rows + 1, bool)
     unresolved = 0
     if way != "gaps":
@@ -45,37 +47,13 @@ def assign(base: sqlite3.Connection, *, way: str, gap: float) -> Threads:
     base.execute("BEGIN")
     for start in range(1, rows + 1, BATCH):
         part = range(start, min(start + BATCH, rows + 1))
-        base.executemany("UPDATE messages SET thread = ? WHERE row = ?", [(int(numbers[row]), row) for row in part])
+        base.executemany("UPDATE messages SET thread = ? WHERE row = ?", [(int(numbers[row - 1]), row) for row in part])
     base.execute("COMMIT")
     base.execute("CREATE INDEX by_thread ON messages (thread, row)")
     return Threads(len(sizes), int((sizes == 1).sum()), dense, gapped, unresolved)
 
 
-class _Joined:
-    """Sets of rows that are joined one with another (union-find); a row leads to an earlier one of its set."""
-
-    def __init__(self, rows: int) -> None:
-        self._up = np.arange(rows + 1).tolist()
-
-    def first(self, row: int) -> int:
-        up = self._up
-        while up[row] != row:
-            up[row] = up[up[row]]
-            row = up[row]
-        return row
-
-    def join(self, one: int, other: int) -> None:
-        one, other = self.first(one), self.first(other)
-        self._up[max(one, other)] = min(one, other)
-
-    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """The number of each row's set, from 0 in the order of their first rows, and the sets' sizes."""
-        firsts = np.array([self.first(row) for row in range(1, len(self._up))], np.int64)
-        _, numbers, sizes = np.unique(firsts, return_inverse=True, return_counts=True)
-        return np.concatenate([[-1], numbers]), sizes
-
-
-def _join_links(base: sqlite3.Connection, joined: _Joined, linked: np.ndarray) -> int:
+def _join_links(base: sqlite3.Connection, joined: Joined, linked: np.ndarray) -> int:
     """Join answers with what they answer, and those to one and the same missing message; how many of these."""
     missing, places = 0, {}
     for child, parent, conversation, name in base.execute("SELECT child, parent, conversation, name FROM links"):
@@ -85,17 +63,17 @@ def _join_links(base: sqlite3.Connection, joined: _Joined, linked: np.ndarray) -
         if parent is None:
             missing += 1
             parent = places.setdefault((conversation, name), child)
-        joined.join(child, parent)
+        joined.join(child - 1, parent - 1)
     return missing
 
 
-def _join_groups(base: sqlite3.Connection, joined: _Joined, linked: np.ndarray) -> None:
+def _join_groups(base: sqlite3.Connection, joined: Joined, linked: np.ndarray) -> None:
     """Join what the source itself calls one thread."""
     last: tuple = ()
     for conversation, group, row in base.execute(GROUPED):
         linked[row] = True
         if last and last[:2] == (conversation, group):
-            joined.join(last[2], row)
+            joined.join(last[2] - 1, row - 1)
         last = (conversation, group, row)
 
 
@@ -111,7 +89,7 @@ def _dense(base: sqlite3.Connection, linked: np.ndarray, *, every: bool) -> froz
     return frozenset(found)
 
 
-def _join_gaps(base: sqlite3.Connection, joined: _Joined, linked: np.ndarray, dense: frozenset[str], gap: float) -> int:
+def _join_gaps(base: sqlite3.Connection, joined: Joined, linked: np.ndarray, dense: frozenset[str], gap: float) -> int:
     """Join each message that answers none with the one before it in its conversation, where no gap is between them.
 
     The number of conversations. Without times there is no gap.
@@ -124,6 +102,6 @@ def _join_gaps(base: sqlite3.Connection, joined: _Joined, linked: np.ndarray, de
         found += new
         late = time is not None and at is not None and time - at > gap
         if not new and not late and not linked[row]:
-            joined.join(place, row)
+            joined.join(place - 1, row - 1)
         before, at, place = conversation, time, row
     return found

@@ -13,6 +13,8 @@ from mlx_metaembed.errors import CallError
 
 COMPUTED_ROWS, GROWTH = 100_000, 100
 """Past so many rows, a view gives at most so many times the characters that its file has bytes; a table has its own."""
+NUMBER = 8
+"""Characters that a number counts as."""
 
 
 def fill(path: Path, filled: Table, *, table: str | None = None) -> None:
@@ -30,7 +32,7 @@ def fill(path: Path, filled: Table, *, table: str | None = None) -> None:
         for number, row in enumerate(rows, 1):
             waiting.seen()
             if computed[name]:
-                given += sum(len(value) for value in row if isinstance(value, str | bytes))
+                given += sum(len(value) if isinstance(value, str | bytes) else NUMBER for value in row)
             if number > COMPUTED_ROWS and given > GROWTH * size:
                 raise CallError(
                     f"{filled.faults.source} is a view and gives more than {COMPUTED_ROWS:,} rows, {GROWTH} times its "
