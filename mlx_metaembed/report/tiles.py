@@ -23,9 +23,9 @@ def tiles(entries: Sequence[Entry], shown: Sequence[str], metrics: Sequence[Mapp
     if full and (after := full.number("after", measure)) is not None:
         before = full.number("before", measure)
         written, sign = units.change(before, after)
-        if ends := intervals.ends(full.stages["after"], f"{measure}_difference"):
-            written += f" [{intervals.written(ends, signed=True)}]"
-            sign *= not ends[0] <= 0 <= ends[1]
+        if drawn := intervals.ends(full.stages["after"], f"{measure}_difference"):
+            written += f" [{intervals.written(drawn, signed=True)}]"
+            sign *= not drawn[0] <= 0 <= drawn[1]
         name = f"{units.label(measure)} at {full.label} dimensions"
         note = tag("span", written, class_=SIGNS[sign]) + f" by training, from {units.quality(before)}"
         found.append(tile(name, units.quality(after), note))
