@@ -15,7 +15,17 @@ HOUSE = Path(mlx_metaembed.__file__).parent
 CONVERT = Path(mlx_metaembed.convert.__file__).parent
 FILES = [*HOUSE.rglob("*.py"), *CONVERT.rglob("*.py")]
 ENGINES = {"mlx", "mlx_lm", "torch", "transformers", "safetensors"}
-HEAVY = {"pyarrow", "usearch", "huggingface_hub", "tokenizers", "transformers", "onnx", "PIL", "tensorboard", "wandb"}
+HEAVY = {
+    "pyarrow",
+    "usearch",
+    "huggingface_hub",
+    "tokenizers",
+    "transformers",
+    "onnx",
+    "PIL",
+    "tensorboard",
+    "wandb",
+} | {"mteb"}
 FLOORS = (
     ("errors", "xp"),
     ("files", "codes", "quantizers", "progress"),
