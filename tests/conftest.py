@@ -32,6 +32,7 @@ PEER = importlib.util.find_spec("sentence_transformers") is not None
 PEFT = importlib.util.find_spec("peft") is not None
 LIBRARIES = {
     "scikit_learn": importlib.util.find_spec("sklearn") is not None,
+    "trec_eval": importlib.util.find_spec("pytrec_eval") is not None,
     "mteb_library": importlib.util.find_spec("mteb") is not None,
 }
 """Referees of figures, by the name of their fixture."""
