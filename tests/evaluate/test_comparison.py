@@ -35,7 +35,7 @@ def test_a_row_per_model_and_data_with_the_difference_to_the_first(engine_name, 
         ("pairs", str(tiny), "retrieval", 32, 128),
         ("pairs", str(other), "retrieval", 16, 64),
     ]
-    assert sum(done) == texts([str(tiny), str(other)], tasks) == 2 * (6 + 80)
+    assert sum(done) == texts([str(tiny), str(other)], tasks) == 2 * (6 + 6 + 48 + 2 * 6 + 80 + 40 + 48 + 2 * 40)
     assert all(row["engine"] == engine_name and all(row[name] > 0 for name in COSTS) for row in rows)
     first, second = rows[2:]
     assert not [name for name in first if "difference" in name or name.endswith("_p")]
