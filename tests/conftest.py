@@ -30,7 +30,11 @@ ENGINES = ("mlx", "torch")
 NAMED = [name for name in os.environ.get("METAEMBED_TEST_ENGINES", "").split(",") if name]
 PEER = importlib.util.find_spec("sentence_transformers") is not None
 PEFT = importlib.util.find_spec("peft") is not None
-LIBRARIES = {"scikit_learn": importlib.util.find_spec("sklearn") is not None}
+LIBRARIES = {
+    "scikit_learn": importlib.util.find_spec("sklearn") is not None,
+    "trec_eval": importlib.util.find_spec("pytrec_eval") is not None,
+    "mteb_library": importlib.util.find_spec("mteb") is not None,
+}
 """Referees of figures, by the name of their fixture."""
 TRACKERS = {
     name: getattr(importlib.util.find_spec(name), "origin", None) is not None for name in ("tensorboard", "wandb")

@@ -26,6 +26,7 @@ HEAVY = {
     "tensorboard",
     "wandb",
     "redis",
+    "mteb",
 }
 FLOORS = (
     ("errors", "xp"),

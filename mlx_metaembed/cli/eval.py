@@ -3,6 +3,7 @@
 import click
 
 from mlx_metaembed.cli.options import (
+    codes_option,
     columns_options,
     dims_option,
     engine_option,
@@ -32,12 +33,7 @@ Examples:
 @click.option("--train-data", help="Classification: labelled texts that it learns from, read as --data is.")
 @task_options
 @dims_option("Widths to cut the vectors to, like 384,96; the full width where not given.")
-@click.option(
-    "--codes",
-    multiple=True,
-    metavar="NAME",
-    help="Also as a code: int8, binary, binary-hamming, or a code head of the model. Repeat it, or separate by commas.",
-)
+@codes_option
 @max_characters_option
 @columns_options
 @max_seq_length_option
@@ -92,11 +88,10 @@ def command(
     )
     notes(rows.notes)
     loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
-    names = tuple(dict.fromkeys(part.strip() for code in codes for part in code.split(",")))
-    check_request(loaded, dims or (), names)
+    check_request(loaded, dims or (), codes)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
     with Progress(texts_to_encode(rows), "encoding") as bar:
-        lines = measure_model(loaded, rows, dims, names, progress=bar.update, draws=draws)
+        lines = measure_model(loaded, rows, dims, codes, progress=bar.update, draws=draws)
     about = {"model": model, "data": data, "task": rows.name, "engine": loaded.engine.name}
     held = ", ".join(f"{count:,} {what}" for what, count in rows.counts.items())
     shown = [f"{model}, {rows.name}: {held}", "", *_tables(lines, draws)]

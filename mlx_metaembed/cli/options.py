@@ -56,6 +56,20 @@ def dims_option(text: str) -> Callable:
     return click.option("--dims", callback=lambda _context, _option, value: widths(value), help=text)
 
 
+codes_option = click.option(
+    "--codes",
+    multiple=True,
+    metavar="NAME",
+    callback=lambda _context, _option, value: named(value),
+    help="Also as a code: int8, binary, binary-hamming, or a code head of the model. Repeat it, or separate by commas.",
+)
+
+
+def named(values: tuple[str, ...]) -> tuple[str, ...]:
+    """`("int8,binary", "fsq")` as the names, each once."""
+    return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",")))
+
+
 def widths(text: str | None, option: str = "--dims") -> tuple[int, ...] | None:
     """`"384,96"` as (384, 96). Raises CallError for anything but positive whole numbers."""
     if text is None:

@@ -5,11 +5,13 @@ from pathlib import Path
 import click
 
 from mlx_metaembed.cli.options import (
+    columns_options,
     dims_option,
     engine_option,
     json_option,
     max_characters_option,
     max_seq_length_option,
+    task_options,
 )
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
@@ -19,6 +21,7 @@ EPILOG = """\b
 Examples:
   metaembed report runs/mine --eval held-out.jsonl
   metaembed report runs/mine --eval beir/scifact --eval sts.csv --output page.html
+  metaembed report runs/mine --eval labelled.csv --task clustering
 """
 
 
@@ -31,6 +34,9 @@ Examples:
     metavar="FILE",
     help="Data that was held out, as `metaembed eval` reads it: the run and its base are measured on it. Repeatable.",
 )
+@click.option("--train-data", help="Classification: labelled texts that it learns from, read as --eval is.")
+@task_options
+@columns_options
 @dims_option("Widths to measure at, like 384,96. Default: those that the run trained.")
 @click.option("--base", help="The base, where it is no longer where the run began.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write the page. Default: RUN/report.html.")
@@ -41,6 +47,14 @@ Examples:
 def command(
     run: Path,
     files: tuple[str, ...],
+    train_data: str | None,
+    task: str | None,
+    ks: tuple[int, ...],
+    ignore_identical_ids: bool,
+    draws: int,
+    seed: int,
+    columns: str,
+    no_header: bool,
     dims: tuple[int, ...] | None,
     base: str | None,
     output: Path | None,
@@ -51,18 +65,22 @@ def command(
 ) -> None:
     """Write RUN's page, RUN/report.html: what was trained, how it went, and what came of it.
 
-    With --eval the base and the run are measured side by side, and what was found is kept with the run, so that later
-    pages show it too. The page is one file that needs nothing else.
+    With --eval the base and the run are measured side by side, by every task that `metaembed eval` knows, with 95 %
+    intervals. What was found is kept with the run, so that later pages show it too. The page is one file that needs
+    nothing else.
     """
     from mlx_metaembed import report
     from mlx_metaembed.training import breakdown, metrics
 
     report.require_run(run)
     if files:
-        found = measured(run, files, dims, base, max_characters, max_seq_length, engine)
-        report.keep(run, found)
-    elif dims or base:
-        raise CallError(f"{'--dims' if dims else '--base'} belongs to --eval FILE, which measures")
+        settings = {"task": task, "train": train_data, "ks": ks, "ignore_identical_ids": ignore_identical_ids}
+        settings |= {"seed": seed, "columns": columns, "no_header": no_header, "max_characters": max_characters}
+        report.keep(run, measured(run, files, dims, base, max_seq_length, engine, draws, settings))
+    else:
+        given = {"--dims": dims, "--base": base, "--task": task, "--train-data": train_data, "--columns": columns}
+        if alone := [name for name, value in given.items() if value]:
+            raise CallError(f"{alone[0]} belongs to --eval FILE, which measures")
     page = report.of_run(run, out=output)
     kept = report.evaluations(run)
     sets = breakdown.data_sets(metrics.read(metrics.path_in(run)))
@@ -76,26 +94,33 @@ def measured(
     files: tuple[str, ...],
     dims: tuple[int, ...] | None,
     base: str | None,
-    max_characters: int,
     max_seq_length: int | None,
     engine: str,
+    draws: int,
+    settings: dict,
 ) -> list[dict]:
-    """The base and the run on each of the files. Raises CallError before anything is measured where one can't be."""
-    from mlx_metaembed import data as reader
+    """The base and the run on each of the files, which are read with `settings`.
+
+    Raises CallError before anything is measured where one can't be.
+    """
     from mlx_metaembed import embedder
     from mlx_metaembed import folder as folders
     from mlx_metaembed.evaluate.compared import compared
     from mlx_metaembed.evaluate.model import texts_to_encode
+    from mlx_metaembed.evaluate.read import read
     from mlx_metaembed.recipe import Recipe
     from mlx_metaembed.recipe.long_form import long_form, named_widths
-    from mlx_metaembed.training.claim import settings
+    from mlx_metaembed.training import claim
 
-    recipe, folder = long_form(Recipe(**settings(run))), folders.read(run)
+    recipe, folder = long_form(Recipe(**claim.settings(run))), folders.read(run)
     if wrong := [str(each) for each in dims or () if each > folder.dimensions]:
         raise CallError(
             f"Width {', '.join(wrong)}: the run gives {folder.dimensions} dimensions; expected at most that"
         )
-    rows = [reader.read(file, max_characters=max_characters) for file in files]
+    rows = [read(file, **settings) for file in files]
+    for file, each in zip(files, rows, strict=True):
+        for text in each.notes:
+            note(f"{file}: {text}")
     length = max_seq_length or recipe.max_seq_length
     named = base or _base(run, recipe.model)
 
@@ -115,6 +140,7 @@ def measured(
                     widths=dims or named_widths(recipe),
                     data=file,
                     progress=bar.update,
+                    draws=draws,
                 )
             )
     return found

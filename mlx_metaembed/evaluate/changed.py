@@ -6,7 +6,8 @@ import numpy as np
 
 from mlx_metaembed.data.rows import Labelled, Retrieval
 from mlx_metaembed.evaluate.mistakes import TEXT
-from mlx_metaembed.evaluate.seen import Seen
+from mlx_metaembed.evaluate.rows import Split, Translations
+from mlx_metaembed.evaluate.seen import Seen, parts
 
 QUERIES, HITS = 4, 3
 """What is shown: queries, and hits of each."""
@@ -18,7 +19,8 @@ def changed(rows: object, found: Mapping[str, Seen]) -> dict | None:
     `kept` is the mean share of the `nearest` texts that are still there after training, `first_changed` how many of the
     queries have another first one. The answers are those to the queries that kept fewest, as `report.answers` has them.
     """
-    if found.keys() != {"before", "after"} or not isinstance(rows, Retrieval | Labelled):
+    rows = rows.retrieval() if isinstance(rows, Translations) else rows
+    if found.keys() != {"before", "after"} or not isinstance(rows, Retrieval | Labelled | Split):
         return None
     before, after = found["before"], found["after"]
     kept = np.array([len(np.intersect1d(*both)) for both in zip(before.nearest, after.nearest, strict=True)])
@@ -34,10 +36,11 @@ def changed(rows: object, found: Mapping[str, Seen]) -> dict | None:
     }
 
 
-def _answer(rows: Retrieval | Labelled, found: Mapping[str, Seen], at: int) -> dict:
-    if isinstance(rows, Labelled):
-        said = {"query": f"{rows.texts[at][:TEXT]} ({rows.labels[at]})"}
-        return said | {stage: _neighbours(rows, each, at) for stage, each in found.items()}
+def _answer(rows: Retrieval | Labelled | Split, found: Mapping[str, Seen], at: int) -> dict:
+    if not isinstance(rows, Retrieval):
+        test, stored = parts(rows)
+        said = {"query": f"{test.texts[at][:TEXT]} ({test.labels[at]})"}
+        return said | {stage: _neighbours(stored, each, at, test.labels[at]) for stage, each in found.items()}
     relevant = {row for row, grade in rows.relevant[at].items() if grade > 0}
     said = {"query": rows.queries[at][:TEXT]}
     for stage, each in found.items():
@@ -49,14 +52,14 @@ def _answer(rows: Retrieval | Labelled, found: Mapping[str, Seen], at: int) -> d
     return said
 
 
-def _neighbours(rows: Labelled, each: Seen, at: int) -> list[dict]:
+def _neighbours(stored: Labelled, each: Seen, at: int, label: str) -> list[dict]:
     hits = zip(each.nearest[at, :HITS].tolist(), each.scores[at, :HITS].tolist(), strict=True)
     return [
         {
             "score": score,
-            "id": rows.labels[hit],
-            "text": rows.texts[hit][:TEXT],
-            "right": "same label" if rows.labels[hit] == rows.labels[at] else False,
+            "id": stored.labels[hit],
+            "text": stored.texts[hit][:TEXT],
+            "right": "same label" if stored.labels[hit] == label else False,
         }
         for hit, score in hits
     ]

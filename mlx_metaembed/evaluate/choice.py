@@ -28,6 +28,7 @@ class Choice:
     near: bool
     best: Mapping[str, Option]
     undecided: tuple[Option, ...]
+    margin: float = MARGIN
 
 
 def choose(rows: Sequence[Row], main: Mapping[str, str], margin: float = MARGIN) -> Choice:
@@ -53,7 +54,7 @@ def choose(rows: Sequence[Row], main: Mapping[str, str], margin: float = MARGIN)
         and option != chosen
         and cheapest({each: options[each] for each in (chosen, option)}) == option
     ]
-    return Choice(chosen, bool(near), best, tuple(undecided))
+    return Choice(chosen, bool(near), best, tuple(undecided), margin)
 
 
 def cheapest(options: Mapping[Option, Mapping[str, Row]]) -> Option:

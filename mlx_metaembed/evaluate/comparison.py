@@ -8,7 +8,7 @@ from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.evaluate import bootstrap
 from mlx_metaembed.evaluate.judgement import Judgement
 from mlx_metaembed.evaluate.model import measured, texts_to_encode
-from mlx_metaembed.evaluate.speed import speed
+from mlx_metaembed.evaluate.speed import speed, texts_timed
 from mlx_metaembed.evaluate.task import Task
 from mlx_metaembed.evaluate.vectors_asked import Asked, asked_of
 from mlx_metaembed.folder import locate
@@ -49,7 +49,7 @@ def compare(
         about = {"engine": model.engine.name, "bytes_on_disk": bytes_on_disk(model.folder)}
         for data, task in tasks.items():
             found = measured(model, task, wanted[name].dims, wanted[name].codes, progress)
-            taken = speed(model, task)
+            taken = speed(model, task, progress=progress)
             for each in found:
                 line = each.line(draws, task.seed)
                 row = {"name": name, "vector": line.pop("name"), "data": data, "task": task.name}
@@ -63,8 +63,8 @@ def compare(
 
 
 def texts(models: Sequence[str], tasks: Mapping[str, Task]) -> int:
-    """How many texts all the models encode to be judged."""
-    return len(models) * sum(map(texts_to_encode, tasks.values()))
+    """How many texts all the models encode, to be judged and to be timed."""
+    return len(models) * sum(texts_to_encode(task) + texts_timed(task) for task in tasks.values())
 
 
 def require_comparable(models: Sequence[str], max_seq_length: int | None = None) -> None:

@@ -41,7 +41,7 @@ def ranked_without(blocks: Iterable[np.ndarray], itself: Mapping[int, int], k: i
     `itself` has the corpus row of a query that is a text of the corpus too: it is left out of that query's ranking, as
     BEIR leaves out equal ids.
     """
-    rows, scores = rankings(_masked(blocks, itself), k)
+    rows, scores = rankings(masked(blocks, itself), k)
     return np.where(np.isneginf(scores), -1, rows)
 
 
@@ -69,7 +69,8 @@ def names(ks: Sequence[int]) -> list[str]:
     return [f"{name}@{k}" for k in ks for name in MEASURES]
 
 
-def _masked(blocks: Iterable[np.ndarray], itself: Mapping[int, int]) -> Iterator[np.ndarray]:
+def masked(blocks: Iterable[np.ndarray], itself: Mapping[int, int]) -> Iterator[np.ndarray]:
+    """The score blocks [b, N], -inf where a query would find itself."""
     start = 0
     for block in blocks:
         for line in range(len(block)):

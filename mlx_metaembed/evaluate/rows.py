@@ -5,7 +5,7 @@ The others are those of `data.rows`. `notes` are what a reader has to say.
 
 from dataclasses import dataclass, field
 
-from mlx_metaembed.data.rows import Labelled, Pairs
+from mlx_metaembed.data.rows import Labelled, Pairs, Retrieval
 from mlx_metaembed.errors import CallError
 
 
@@ -21,7 +21,7 @@ class JudgedPairs:
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled texts to judge, and others to learn from."""
+    """Labelled texts to judge, and others to learn from; the same ones where each is judged by the others."""
 
     test: Labelled
     train: Labelled
@@ -71,6 +71,14 @@ class Translations:
     second: list[str]
     places: list[tuple[int, int]]
     notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def retrieval(self) -> Retrieval:
+        """The same as a search: a sentence of the first side asks for those that it stands beside."""
+        relevant: list[dict[int, float]] = [{} for _ in self.first]
+        for one, other in self.places:
+            relevant[one][other] = 1.0
+        names = [[str(row) for row in range(len(side))] for side in (self.first, self.second)]
+        return Retrieval(self.first, self.second, relevant, *names, notes=self.notes)
 
     @classmethod
     def of(cls, first: list[str], second: list[str], notes: tuple[str, ...] = ()) -> "Translations":

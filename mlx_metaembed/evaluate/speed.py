@@ -21,27 +21,53 @@ SINGLE, TOGETHER = 48, 256
 """Texts timed one by one, from the first again where there are fewer; texts timed at once, at most."""
 
 
-def speed(embedder: "Embedder", task: Task, clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
+def speed(
+    embedder: "Embedder",
+    task: Task,
+    clock: Callable[[], float] = time.perf_counter,
+    progress: Callable[[int], object] = lambda count: None,
+) -> dict[str, float]:
     """`latency_median_s`, `latency_p95_s` of one text in seconds, `texts_per_second`, `tokens_per_second` of many.
 
     Tokenising is part of both. Tokens are the model's own, the prompt and special tokens included. `clock` gives
-    seconds.
+    seconds; `progress` hears of each pass how many of the `texts_timed` it had.
     """
-    groups = list(texts_by_prompt(task).items())
-    (asks, single), (stored, together) = groups[0], groups[-1]
-    single, together = spread(single, SINGLE), spread(together, TOGETHER)
+    (asks, single), (stored, together) = _chosen(task)
+
+    def seconds(texts: Sequence[str], prompt_name: str | None) -> float:
+        began = clock()
+        embedder.encode(texts, prompt_name=prompt_name)
+        taken = clock() - began
+        progress(len(texts))
+        return taken
+
     # Engines compile for each shape that they have not seen.
     for text in single:
         embedder.encode([text], prompt_name=asks)
-    seconds = [_seconds(embedder, [single[at % len(single)]], asks, clock) for at in range(SINGLE)]
+        progress(1)
+    alone = [seconds([single[at % len(single)]], asks) for at in range(SINGLE)]
     embedder.encode(together, prompt_name=stored)
-    whole = _seconds(embedder, together, stored, clock)
+    progress(len(together))
+    whole = seconds(together, stored)
     return {
-        "latency_median_s": float(np.median(seconds)),
-        "latency_p95_s": float(np.quantile(seconds, 0.95)),
+        "latency_median_s": float(np.median(alone)),
+        "latency_p95_s": float(np.quantile(alone, 0.95)),
         "texts_per_second": len(together) / whole,
         "tokens_per_second": tokens(embedder, together, stored) / whole,
     }
+
+
+def texts_timed(task: Task) -> int:
+    """How many texts `speed` encodes, the warm-up's included."""
+    (_, single), (_, together) = _chosen(task)
+    return len(single) + SINGLE + 2 * len(together)
+
+
+def _chosen(task: Task) -> tuple[tuple[str | None, list[str]], tuple[str | None, list[str]]]:
+    """The texts that are encoded alone and those that go together, with their prompts."""
+    groups = list(texts_by_prompt(task).items())
+    (asks, single), (stored, together) = groups[0], groups[-1]
+    return (asks, spread(single, SINGLE)), (stored, spread(together, TOGETHER))
 
 
 def spread(texts: Sequence[str], most: int) -> list[str]:
@@ -55,9 +81,3 @@ def tokens(embedder: "Embedder", texts: Sequence[str], prompt_name: str | None) 
     asked = choices.request(embedder.folder, prompt_name)
     store = token_store.tokenize(embedder.tokenizer_of(asked.side), texts, asked.prompt, tasks=asked.task)
     return int(store.lengths.sum())
-
-
-def _seconds(embedder: "Embedder", texts: Sequence[str], prompt_name: str | None, clock: Callable[[], float]) -> float:
-    began = clock()
-    embedder.encode(texts, prompt_name=prompt_name)
-    return clock() - began

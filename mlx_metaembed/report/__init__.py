@@ -4,7 +4,8 @@
 script and fetches nothing.
 """
 
+from mlx_metaembed.report import comparison
 from mlx_metaembed.report.html import page, write
 from mlx_metaembed.report.run import evaluations, keep, of_result, of_run, require_run
 
-__all__ = ["evaluations", "keep", "of_result", "of_run", "page", "require_run", "write"]
+__all__ = ["comparison", "evaluations", "keep", "of_result", "of_run", "page", "require_run", "write"]

@@ -61,6 +61,7 @@ def page(
         plots.by_width(metrics, objectives or ()),
         plots.panels(metrics, *limits),
     ]
+    named = zip(results, _names(results), strict=True)
     parts = [
         tag("header", tag("h1", text(title)), tag("p", text(lede)) if lede else "", tiles(entries, shown, metrics)),
         section(
@@ -68,18 +69,27 @@ def page(
         )
         if hint and not results
         else "",
-        *(_results(each, f"r{place}") for place, each in enumerate(results)),
+        *(_results(each, f"r{place}", name) for place, (each, name) in enumerate(named)),
         section("Training", *training),
         section("The run", _facts(facts)),
     ]
     return document(title, parts)
 
 
-def _results(found: Mapping[str, object], identity: str) -> str:
+def _names(results: Sequence[Mapping[str, object]]) -> list[str]:
+    """What each set of data is called: with its task, where one set was measured by several."""
+    names = [each.get("data") or "" for each in results]
+    return [
+        f"{name}, {str(each.get('task')).replace('_', ' ')}" if name and names.count(name) > 1 else name
+        for name, each in zip(names, results, strict=True)
+    ]
+
+
+def _results(found: Mapping[str, object], identity: str, name: str) -> str:
     """One set of data: its plot, its tables, its scores, its answers, and what they do not show."""
     rows = found.get("rows") or ()
     entries, shown = pair(rows), measures(rows)
-    name, note = found.get("data"), found.get("note")
+    note = found.get("note")
     plot = tradeoff.quality(entries, shown[0], identity) if shown else ""
     said = tag("p", text(note)) if note and (plot or rows) else ""
     scores = histograms(found.get("scores"), identity)

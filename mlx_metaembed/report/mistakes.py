@@ -55,6 +55,15 @@ def _scored(each: Mistake, opened: bool) -> str:
     return _entry(each.get("sentence1"), said, sides, opened)
 
 
+def _judged(each: Mistake, opened: bool) -> str:
+    said = "they belong together" if each.get("together") is True else "they do not belong together"
+    said += f" · cosine {_number(each.get('cosine_after'))}{_above(each.get('cosine_place'))}"
+    if each.get("cosine_before") is not None:
+        said += f" · {_number(each.get('cosine_before'))} before training"
+    sides = [(name.capitalize(), {"text": each.get(key)}) for name, key in SENTENCES]
+    return _entry(each.get("sentence1"), said, sides, opened)
+
+
 def _labelled(each: Mistake, opened: bool) -> str:
     near = _part(each.get("nearest"))
     said = f"{each.get('label')}, taken for {each.get('guess_after')}"
@@ -64,7 +73,12 @@ def _labelled(each: Mistake, opened: bool) -> str:
     return _entry(each.get("text"), said, [(f"The nearest text of {near.get('label')}", near)], opened)
 
 
-KINDS: dict[str, Callable[[Mistake, bool], str]] = {"query": _retrieval, "sentence1": _scored, "label": _labelled}
+KINDS: dict[str, Callable[[Mistake, bool], str]] = {
+    "query": _retrieval,
+    "together": _judged,
+    "sentence1": _scored,
+    "label": _labelled,
+}
 """What writes a mistake, by a field that only its kind has."""
 
 

@@ -80,9 +80,9 @@ def _objects(value: object) -> list[dict] | None:
 
 
 def keep(run: Path, found: Sequence[Mapping[str, object]]) -> None:
-    """Keep evaluations with the run; one of the same data is replaced."""
-    fresh = {each["data"] for each in found}
-    kept = [each for each in evaluations(run) if each.get("data") not in fresh]
+    """Keep evaluations with the run; one of the same data by the same task is replaced."""
+    fresh = {(each["data"], task) for each in found for task in (each.get("task"), None)}
+    kept = [each for each in evaluations(run) if (each.get("data"), each.get("task")) not in fresh]
     with disk.replacing_file(run / SIDE / EVALUATIONS) as partial:
         disk.write_json(partial, {"evaluations": [*kept, *found]})
 

@@ -87,7 +87,8 @@ ul.key svg{width:18px;height:14px;flex:none}
 font-size:.9rem}
 .facts dt{font-size:.8rem;color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere}
 footer{margin-top:3rem;font-size:.8rem;color:var(--soft)}
-@media (max-width:40rem){table{font-size:.8rem}th,td{padding:.36rem .28rem}.facts{grid-template-columns:1fr 1fr}
+@media (max-width:40rem){table{font-size:.8rem}.range{white-space:normal}tbody th{min-width:5.6rem}
+th,td{padding:.36rem .28rem}.facts{grid-template-columns:1fr 1fr}
 main{padding:1.5rem 1rem 2rem}h1{font-size:1.5rem}h2{margin-top:2.25rem}.wide{display:none}
 .narrow{display:block}.panels{grid-template-columns:1fr}}
 @media (max-width:40rem){.sets thead{display:none}.sets tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem 1rem;

@@ -69,7 +69,7 @@ def measured(entries: Sequence[Entry], key: str, *, bytes_too: bool = False) -> 
         )
         for entry in entries
     ]
-    return _table(_caption(key), heads, lines)
+    return table(caption(key), heads, lines)
 
 
 def fold(heading: str, note: str, *parts: str) -> str:
@@ -95,13 +95,15 @@ def _headline(entries: Sequence[Entry], key: str) -> str:
     return ""
 
 
-def _caption(key: str) -> str:
+def caption(key: str) -> str:
+    """A measure's `<caption>`: its name, and what it says."""
     meaning = MEANINGS.get(key.partition("@")[0])
     said = f": {meaning}. More is better." if meaning else ""
     return tag("caption", tag("b", text(units.label(key))), text(said))
 
 
-def _table(caption: str, heads: Sequence[str], lines: Sequence[str]) -> str:
+def table(caption: str, heads: Sequence[str], lines: Sequence[str]) -> str:
+    """A `<table>` of lines that are markup."""
     head = tag("thead", tag("tr", *(tag("th", text(word), scope="col") for word in heads)))
     return tag("table", caption, head, tag("tbody", *lines))
 
@@ -130,7 +132,7 @@ def _facts(entries: Sequence[Entry], keys: Sequence[str]) -> str:
     lines = [
         tag("tr", tag("th", text(name(entry)), scope="row"), *(_fact(entry, key) for key in keys)) for entry in entries
     ]
-    return _table("", ["Vector", *(units.label(key) for key in keys)], lines)
+    return table("", ["Vector", *(units.label(key) for key in keys)], lines)
 
 
 def _fact(entry: Entry, key: str) -> str:

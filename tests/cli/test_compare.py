@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from calls import call
+from pages import Page
 from tiny import tiny_folder
 
 SPLADE = Path(__file__).parents[1] / "golden" / "splade_bert"
@@ -36,6 +37,14 @@ def test_one_json_object_with_a_row_per_model_and_data(engine_name, tiny, other,
     ]
     assert {"ndcg@10_low", "ndcg@10_high", "ndcg@10_difference", "latency_p95_s"} <= set(found["rows"][3])
     assert json.loads((out_folder / "results.json").read_text()) == found
+    assert found["data"][str(pairs)]["main"] == "ndcg@10" and found["data"][str(scored)]["task"] == "sts"
+    assert (found["choice"]["name"], found["choice"]["vector"]) in {(str(tiny), "32"), (str(other), "16")}
+    page = Page((out_folder / "report.html").read_text())
+    assert (
+        page.text("h1") == ["Which model to use"]
+        and page.text("p")[: len(found["choice"]["said"])] == (found["choice"]["said"])
+    )
+    assert {"Quality on scored.csv", "Quality on pairs.jsonl", "What they take"} <= set(page.text("h2"))
     # Off a terminal: the engine of each model, and on a slow machine a line every ten seconds, but no bar.
     assert "\r" not in err
     assert [line.partition(" (")[0] for line in err.splitlines() if not line.startswith("measuring: ")] == [
@@ -56,7 +65,8 @@ def test_one_table_for_people(tiny, other, scored, capsys):
     # The first model has no difference; what a model takes stands once.
     assert lines[1].split()[6] == "-" and lines[2].split()[6].startswith(("+", "-0."))
     assert "128 B" in lines[1] and "64 B" in lines[2] and lines[3].split()[-1] == "-"
-    assert lines[5:] == ["", f"[95 % intervals of 1,000 draws]; difference: to {tiny}, on the same rows"]
+    assert lines[5:8] == ["", f"[95 % intervals of 1,000 draws]; difference: to {tiny}, on the same rows", ""]
+    assert lines[8].startswith(("Use tiny: ", "Use other: "))
 
 
 def test_files_of_one_name_are_told_apart(tiny, other, tmp_path, capsys):
@@ -67,7 +77,7 @@ def test_files_of_one_name_are_told_apart(tiny, other, tmp_path, capsys):
     data = [word for file in files for word in ("--data", file)]
     status, out, err = call(capsys, "compare", tiny, other, *data, "--engine", "mlx", "--bootstrap", "0")
     assert status == 0, err
-    assert [line.split()[0] for line in out.splitlines()[1:]] == [str(file) for file in files for _ in range(4)]
+    assert [line.split()[0] for line in out.splitlines()[1:9]] == [str(file) for file in files for _ in range(4)]
 
 
 def test_a_wrong_call_is_one_message_and_status_2(tiny, other, pairs, scored, tmp_path, capsys):
@@ -88,6 +98,9 @@ def test_a_wrong_call_is_one_message_and_status_2(tiny, other, pairs, scored, tm
         ([tiny, other, "--data", pairs, "--out", scored], f"{scored} is a file; expected the name of a folder"),
         ([tiny, other, "--data", pairs, "--out", scored / "x"], f"{scored} is a file; expected the name of a folder"),
         ([tiny, other], "Missing option '--data'"),
+        ([tiny, other, "--data", pairs, "--dims", "99"], "Width 99: the models give 32 dimensions at most"),
+        ([tiny, other, "--data", pairs, "--codes", "int9"], "no code 'int9'; did you mean 'int8'?"),
+        ([tiny, other, "--data", pairs, "--margin", "2"], "--margin"),
     ):
         status, out, err = call(capsys, "compare", *words)
         assert (status, out) == (2, ""), words

@@ -35,7 +35,7 @@ def test_a_row_per_model_and_data_with_the_difference_to_the_first(engine_name, 
         ("pairs", str(tiny), "retrieval", 32, 128),
         ("pairs", str(other), "retrieval", 16, 64),
     ]
-    assert sum(done) == texts([str(tiny), str(other)], tasks) == 2 * (6 + 80)
+    assert sum(done) == texts([str(tiny), str(other)], tasks) == 2 * (6 + 6 + 48 + 2 * 6 + 80 + 40 + 48 + 2 * 40)
     assert all(row["engine"] == engine_name and all(row[name] > 0 for name in COSTS) for row in rows)
     first, second = rows[2:]
     assert not [name for name in first if "difference" in name or name.endswith("_p")]
@@ -58,6 +58,39 @@ def test_the_difference_is_to_the_first_and_a_copy_has_none(tiny, other, pairs, 
     assert second["mrr@10_difference"] != 0
     ends = ("difference", "difference_low", "difference_high", "p")
     assert [third[f"mrr@10_{end}"] for end in ends] == [0.0, 0.0, 0.0, 1.0]
+
+
+def test_widths_and_codes_are_compared_with_the_first_row_and_with_the_best(engine_name, tiny, other, pairs):
+    notes: list[str] = []
+    settings = {"dims": (32, 16), "codes": ("int8",), "engine": engine_name, "draws": 20, "note": notes.append}
+    rows = compare([str(tiny), str(other)], {"pairs": read(pairs)}, **settings)
+    assert [(row["name"], row["vector"], row["bytes_per_vector"]) for row in rows] == [
+        (str(tiny), "32", 128),
+        (str(tiny), "int8@32", 32),
+        (str(tiny), "16", 64),
+        (str(tiny), "int8@16", 16),
+        (str(other), "16", 64),
+        (str(other), "int8@16", 16),
+    ]
+    assert notes[0] == f"{other} has no 32"
+    assert all(row["ndcg@10_difference"] == row["ndcg@10"] - rows[0]["ndcg@10"] for row in rows[1:])
+    best = max(row["ndcg@10"] for row in rows)
+    assert [row["behind_best"] for row in rows] == pytest.approx([row["ndcg@10"] - best for row in rows])
+    assert all(row["behind_best_low"] <= row["behind_best"] <= row["behind_best_high"] for row in rows)
+    # Of one model the speed is one.
+    assert rows[0]["latency_median_s"] == rows[3]["latency_median_s"]
+
+
+def test_a_model_that_the_engine_refuses_is_refused_before_any_is_measured(engine_name, tiny, pairs, tmp_path):
+    wide = shutil.copytree(tiny, tmp_path / "wide")
+    settings = json.loads((wide / "config.json").read_text())
+    (wide / "config.json").write_text(json.dumps(settings | {"intermediate_size": 48}))
+    done, notes = [], []
+    with pytest.raises(CallError, match="intermediate"):
+        compare(
+            [str(tiny), str(wide)], {"pairs": read(pairs)}, engine=engine_name, progress=done.append, note=notes.append
+        )
+    assert done == notes == []
 
 
 def test_without_draws_there_are_no_intervals(tiny, other, pairs):

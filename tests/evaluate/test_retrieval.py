@@ -88,6 +88,23 @@ def test_a_perfect_search_scores_one_whatever_the_order_of_the_corpus():
     assert found == dict.fromkeys(("ndcg@10", "recall@10", "mrr@10", "map@10"), 1.0)
 
 
+def test_the_figures_are_those_of_trec_eval(trec_eval):
+    from pytrec_eval import RelevanceEvaluator
+
+    random, ks = np.random.default_rng(0), (1, 5, 100)
+    scores = random.normal(size=(30, 120))
+    graded = [{int(row): float(random.integers(0, 4)) for row in random.integers(0, 120, 9)} for _ in scores]
+    found = retrieval.by_query(np.argsort(-scores, axis=1), graded, ks)
+    judged = [at for at, grades in enumerate(graded) if max(grades.values()) > 0]
+    qrels = {str(at): {f"d{row}": int(grade) for row, grade in graded[at].items()} for at in judged}
+    run = {str(at): {f"d{row}": float(score) for row, score in enumerate(scores[at])} for at in judged}
+    theirs = {"ndcg": "ndcg_cut", "map": "map_cut", "recall": "recall", "precision": "P"}
+    told = RelevanceEvaluator(qrels, {f"{name}.1,5,100" for name in theirs.values()}).evaluate(run)
+    for name, word in theirs.items():
+        for k in ks:
+            assert found[f"{name}@{k}"] == pytest.approx([told[str(at)][f"{word}_{k}"] for at in judged])
+
+
 def test_judgements_of_another_number_of_queries_are_refused():
     with pytest.raises(CallError, match="1 queries were ranked, 2 have judgements"):
         retrieval.measure_ranked(np.array([[0]]), [{0: 1}, {0: 1}])

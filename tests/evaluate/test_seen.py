@@ -8,6 +8,7 @@ from mlx_metaembed.evaluate.changed import changed
 from mlx_metaembed.evaluate.coded import Coded
 from mlx_metaembed.evaluate.histogram import Histogram
 from mlx_metaembed.evaluate.mistakes import mistakes
+from mlx_metaembed.evaluate.rows import Candidates, JudgedPairs, Split, Translations
 from mlx_metaembed.evaluate.seen import seen
 
 TASK = Retrieval(
@@ -137,6 +138,61 @@ def test_a_text_among_those_of_another_label_is_a_mistake():
     assert told["answers"][0]["query"] == "t2 (x)"
     assert [hit["right"] for hit in told["answers"][0]["before"]] == ["same label"] * 3
     assert [(hit["id"], hit["right"]) for hit in told["answers"][0]["after"]] == [("y", False)] * 3
+
+
+def test_texts_that_are_judged_by_others_have_neighbours_among_those():
+    rows = Split(Labelled(["t0", "t1", "t2"], ["x", "y", "z"]), Labelled(["s0", "s1", "s2"], ["x", "y", "x"]))
+    found = seen(coded([[1, 0], [0.9, 0.1], [0, 1]], [[1, 0], [0, 1], [0.8, 0.6]]), rows)
+    assert found.nearest.tolist() == [[0, 2, 1], [0, 2, 1], [1, 2, 0]]
+    # No training text has the label z.
+    assert found.rank.tolist() == [1, 3, 0] and found.right.tolist() == [0, 1, -1]
+    same, _, other = (sum(counted(each).values()) for each in found.groups.values())
+    assert (same, other) == (2 + 1, 1 + 2)
+    wrong = mistakes(rows, {"after": found})
+    assert [(each["text"], each["label"], each["guess_after"], each["nearest"]["text"]) for each in wrong] == [
+        ("t2", "z", "x", "s2"),
+        ("t1", "y", "x", "s0"),
+    ]
+    told = changed(rows, {"before": found, "after": found})
+    assert (told["nearest"], told["kept"], told["answers"]) == (3, 1.0, [])
+
+
+def test_candidates_are_ranked_among_their_own_and_behind_wrong_ones_of_their_score():
+    rows = Candidates(["q0", "q1"], ["d0", "d1", "d2", "d3"], [([0, 1], [2]), ([3], [1, 2])])
+    found = seen(dots([[0.5, 0.25, 0.5, 0.9], [0.9, 0.75, 0.1, 0.5]]), rows)
+    # Of query 0 document 2 has the score of the right one; what is not among its candidates counts nowhere.
+    assert found.rank.tolist() == [2, 2] and found.right.tolist() == [0, 3]
+    assert found.nearest.tolist() == [[2], [1]] and found.scores.tolist() == [[0.5], [0.75]]
+    assert [sum(counted(each).values()) for each in found.groups.values()] == [3, 2, 3]
+    hardest = mistakes(rows, {"after": found})
+    assert [(each["query"], each["right"]["text"], each["first"]["text"]) for each in hardest] == [
+        ("q1", "d3", "d1"),
+        ("q0", "d0", "d2"),
+    ]
+    assert changed(rows, {"before": found, "after": found}) is None
+
+
+def test_judged_pairs_are_wrong_in_the_half_where_they_do_not_belong():
+    rows = JudgedPairs(["a", "b", "c", "d"], ["e", "f", "g", "h"], [True, True, False, False])
+    found = seen(coded([[1, 0]] * 4, [[1, 0], [0, 1], [0.6, 0.8], [0.8, 0.6]]), rows)
+    assert [sum(counted(each).values()) for each in found.groups.values()] == [2, 2]
+    assert list(found.groups) == ["pairs that belong together", "pairs that do not"]
+    wrong = mistakes(rows, {"before": found, "after": found})
+    assert [(each["sentence1"], each["together"], each["cosine_place"]) for each in wrong] == [
+        ("b", True, 0.125),
+        ("d", False, 0.625),
+    ]
+    assert wrong[0]["cosine_before"] == wrong[0]["cosine_after"] == pytest.approx(0.0)
+
+
+def test_sentences_of_two_sides_are_a_search():
+    rows = Translations.of(["a", "b", "a"], ["c", "d", "d"])
+    assert rows.retrieval().relevant == [{0: 1.0, 1: 1.0}, {1: 1.0}]
+    found = seen(dots([[0.5, 0.25], [0.75, 0.5]]), rows)
+    assert found.rank.tolist() == [1, 2]
+    (wrong,) = mistakes(rows, {"after": found})
+    assert (wrong["query"], wrong["right"]["text"], wrong["first"]["text"]) == ("b", "d", "c")
+    assert changed(rows, {"before": found, "after": found})["queries"] == 2
 
 
 def test_one_text_and_other_rows_give_nothing():

@@ -5,7 +5,7 @@ import pytest
 from mlx_metaembed import embedder
 from mlx_metaembed.data.rows import Retrieval, Scored
 from mlx_metaembed.evaluate.retrieval import RetrievalTask
-from mlx_metaembed.evaluate.speed import speed, spread, tokens
+from mlx_metaembed.evaluate.speed import speed, spread, texts_timed, tokens
 from mlx_metaembed.evaluate.sts import StsTask
 
 
@@ -35,7 +35,9 @@ def model(tiny):
 def test_one_text_by_itself_and_many_after_a_warm_up(model):
     # 4 distinct texts, of 4, 4, 5 and 3 tokens: [CLS], words, [SEP].
     task = StsTask(Scored(["sort list", "open socket"], ["join two paths", "parse"], [1.0, 2.0]))
-    found = speed(model, task, model.clock)
+    done: list[int] = []
+    found = speed(model, task, model.clock, done.append)
+    assert sum(done) == texts_timed(task) == 4 + 48 + 2 * 4
     assert found == pytest.approx(
         {
             "latency_median_s": 0.015,

@@ -116,6 +116,38 @@ def test_the_quality_comes_first_and_other_columns_are_no_quality():
     assert "nDCG@10 by bytes a vector" in page.text("b")
 
 
+INTERVALS = [
+    {"name": "before@8", "bytes_per_vector": 8, "ap": 0.5, "ap_low": 0.25, "ap_high": 0.625, "f1_threshold": 0.75},
+    {"name": "after@8", "bytes_per_vector": 8, "ap": 0.75, "ap_low": 0.5, "ap_high": 0.875, "f1": 0.5}
+    | {"ap_difference": 0.25, "ap_difference_low": -0.125, "ap_difference_high": 0.375, "ap_p": 0.25},
+    {"name": "before@4", "bytes_per_vector": 4, "ap": 0.25, "ap_low": 0.125, "ap_high": 0.375},
+    {"name": "after@4", "bytes_per_vector": 4, "ap": 0.5, "ap_low": 0.375, "ap_high": 0.625}
+    | {"ap_difference": 0.25, "ap_difference_low": 0.125, "ap_difference_high": 0.375, "ap_p": 0.01},
+]
+
+
+def test_intervals_stand_beside_their_figures_and_are_none_of_their_own():
+    content = report.page(title="A run", rows=INTERVALS)
+    page = Page(content)
+    # A table of each figure, and one of the threshold, which belongs to a figure but has no better.
+    assert [data for tag, data in page.texts if tag == "b"][:2] == ["AP", "F1"]
+    assert len(page.all("table")) == 3 and ["Vector", "F1 threshold"] in page.lines
+    assert page.lines[1:3] == [
+        ["8 dimensions", "8 B", "0.750", "+0.250", "0.500"],
+        ["4 dimensions", "4 B", "0.500", "+0.250", "0.250"],
+    ]
+    ranges = [data for data in page.text("span") if " to " in data]
+    assert ranges[1:4] == ["0.500 to 0.875", "−0.125 to +0.375", "0.250 to 0.625"]
+    # A change whose interval has 0 is none.
+    signs = [cell["class"] for cell in page.all("td") if cell.get("class") in ("good", "bad", "none")]
+    assert signs[:2] == ["none", "good"]
+    assert page.text("dd")[:2] == ["0.750", " by training, from 0.500"]
+    assert "+0.250 [−0.125 to +0.375]" in page.text("span")
+    # Four whiskers in each of both sizes of the plot.
+    assert len(re.findall('class="(?:before|after) whisker"', content)) == 8
+    assert "8 B a vector" in content and "AP 0.750 (0.500 to 0.875)" in content and "95 % interval" in content
+
+
 def test_answers_stand_before_beside_after_by_their_texts():
     page = Page(report.page(title="A run", answers=BESIDE))
     assert page.text("h3") == ["Before training", "After training"]

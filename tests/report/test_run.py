@@ -94,6 +94,27 @@ def test_a_run_of_several_sets_says_each(tiny: Path, pairs: Path, tmp_path: Path
     assert [(each["name"], each["rows"], each["share"]) for each in found] == [("first", 40, 0.5), ("second", 40, 0.5)]
 
 
+def test_a_run_is_measured_by_the_task_that_is_named(tiny: Path, pairs: Path, tmp_path: Path):
+    out = trained(tiny, pairs, tmp_path / "mine")
+    labelled = tmp_path / "labelled.csv"
+    labelled.write_text("words,kind\n" + "".join(f"open a socket {row},{'ab'[row % 2]}\n" for row in range(12)))
+    words = ["--eval", labelled, "--columns", "text=words,label=kind", "--engine", "mlx", "--bootstrap", "30"]
+    done = json.loads(run("report", out, *words, "--task", "clustering", "--json").stdout)
+    (found,) = done["evaluations"]
+    assert (found["task"], found["note"]) == ("clustering", "12 texts, 2 labels")
+    (after,) = (row for row in found["rows"] if row["name"] == "after@32")
+    assert after["v_measure_low"] <= after["v_measure"] <= after["v_measure_high"] and 0 < after["v_measure_p"] <= 1
+    page = Page((out / "report.html").read_text())
+    assert "Results on labelled.csv" in page.text("h2")
+    assert "V-measure" in page.text("b") and any(" to " in text for text in page.text("span"))
+    # By another task it is another evaluation, and by the same one it takes the place.
+    for task in ("classification", "clustering"):
+        done = json.loads(run("report", out, *words, "--task", task, "--json").stdout)
+    assert [each["task"] for each in done["evaluations"]] == ["classification", "clustering"]
+    headings = set(Page((out / "report.html").read_text()).text("h2"))
+    assert {"Results on labelled.csv, classification", "Results on labelled.csv, clustering"} <= headings
+
+
 def test_a_run_without_its_base_is_measured_alone(pairs: Path, tmp_path: Path):
     base = tiny_folder(tmp_path / "base")
     out = trained(base, pairs, tmp_path / "mine")

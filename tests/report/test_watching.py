@@ -118,6 +118,9 @@ def test_mistakes_have_their_texts_and_what_went_wrong():
     assert page.text("code")[:2] == ["def copytree(a, b): ...", "def copy(a): ..."]
     # The first is open.
     assert [("open" in attributes) for attributes in page.all("details")] == [True, False, False]
+    judged = {"sentence1": "A dog jogs.", "sentence2": "A dog trots.", "together": True, "cosine_place": 0.25}
+    (said,) = Page(mistakes([judged | {"cosine_after": 0.5, "cosine_before": 0.75}])).text("span")
+    assert said == "they belong together · cosine 0.5, above 25 % of the pairs · 0.75 before training"
     bare = Page(mistakes([{"query": "q"}, {"sentence1": "s"}, {"text": "t", "label": "x"}, 1, {}]))
     assert bare.text("b") == ["q", "s", "t"]
 
