@@ -145,4 +145,5 @@ def main(engine: str, model: str, data: str, folder: str, rows: str = "", every:
     print((at - 1) // int(every))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

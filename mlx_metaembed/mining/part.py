@@ -59,9 +59,11 @@ class Part:
         As many are looked at as in sentence-transformers, where positives take their ranks.
         """
         pool = last_rank + self.task.most_positives
-        own = max(len(self.task.own[query]) for query in self.queries)
         found = []
-        for query, rows, scores in zip(self.queries, *searched.nearest(self.queries, pool + own), strict=True):
+        for query, rows, scores in zip(
+            self.queries, *searched.nearest(self.queries, self.task.nearest(last_rank)), strict=True
+        ):
+            rows, scores = rows[rows >= 0], scores[rows >= 0]
             kept = ~self.task.is_own(query, rows)
             rows, scores = rows[kept][:pool], scores[kept][:pool]
             if not self.settings.include_positives:

@@ -35,7 +35,8 @@ class Mined:
     """A finished file: its queries, rows, negatives, and what became of the candidates.
 
     `rows_left_out` had too few negatives, `rows_with_fewer` stand there with fewer; `dropped` counts candidates by the
-    bound that dropped them; the scores have their mean, min and max. `search` is "exact" or "graph".
+    bound that dropped them; the scores have their mean, min and max. `search` is "exact", "lists" or "graph", and
+    `recall` the share of a query's nearest texts that it finds, measured on some queries.
     """
 
     out: str
@@ -49,6 +50,7 @@ class Mined:
     positive_score: dict[str, float]
     negative_score: dict[str, float]
     search: str
+    recall: float
     range_max: int
     judge: str | None
 
@@ -88,7 +90,7 @@ def mine(
         about = {"settings": {**asdict(settings), "memory": None}, "part": size, "vectors": searched.keys}
         about |= {"positives": hashlib.sha256(repr(task.positives).encode()).hexdigest(), "judge": judge and judge.key}
         job.begin(hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16], note)
-        searched.encode(cache or job.path, advance)
+        searched.encode(cache or job.path, task.nearest(last_rank), advance)
         parts = range(0, len(task.queries), size)
         total = counts.none()
         for number, first in enumerate(parts):
@@ -112,6 +114,7 @@ def mine(
         positive_score=counts.summary(total["positive_score"]),
         negative_score=counts.summary(total["negative_score"]),
         search=searched.way,
+        recall=searched.recall,
         range_max=last_rank,
         judge=judge.name if judge else None,
     )

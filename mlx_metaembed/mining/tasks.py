@@ -82,9 +82,10 @@ class Task:
     def most_positives(self) -> int:
         return max(map(len, self.rows))
 
-    @property
-    def pairs(self) -> int:
-        return sum(map(len, self.rows))
+    def nearest(self, last_rank: int) -> int:
+        """How many nearest texts hold as many candidates as in sentence-transformers, where positives take their ranks,
+        beside a query's own texts."""
+        return last_rank + self.most_positives + max(map(len, self.own))
 
     def is_own(self, query: int, rows: np.ndarray) -> np.ndarray:
         """Which rows of the corpus have the query's own text, bool like `rows`."""
