@@ -111,25 +111,23 @@ def run(given: argparse.Namespace, held: Data, arm: str, seed: int, cache: Path)
 
 def summary(runs: list[dict], arms: list[str]) -> list[dict]:
     """A row an arm: its means over seeds and queries by part, and its differences to the first two with intervals."""
-    each = {
-        (arm, part): np.mean([one["queries"][part] for one in runs if one["arm"] == arm], axis=0)
-        for arm in arms
-        for part in runs[0]["queries"]
-        if any(one["arm"] == arm for one in runs)
-    }
     found = []
     for arm in arms:
-        own = [one for one in runs if one["arm"] == arm]
-        row = {"name": arm, "seeds": len(own), "seconds": float(np.mean([one["training_s"] for one in own] or [0]))}
-        for part in (part for name, part in each if name == arm):
-            row[f"{part} {MEASURE}"] = float(each[arm, part].mean())
+        own = {one["seed"]: one for one in runs if one["arm"] == arm}
+        seconds = {name: float(np.mean([one[name] for one in own.values()])) for name in ("mining_s", "training_s")}
+        row: dict = {"name": arm, "seeds": len(own)} | seconds
+        for part in next(iter(own.values()))["queries"]:
+            row[f"{part} {MEASURE}"] = float(np.mean([one["queries"][part] for one in own.values()]))
             for other in arms[:2]:
-                # Seeds that both have, so that a run that is not over yet compares like with like.
-                if other != arm and (other, part) in each:
-                    difference = each[arm, part] - each[other, part]
-                    low, high = interval(difference)
-                    name = f"{part} over {other.split()[0]}"
-                    row |= {name: float(difference.mean()), f"{name}_low": low, f"{name}_high": high}
+                # Of a run that is not over, the seeds that both have.
+                others = {one["seed"]: one for one in runs if one["arm"] == other and one["seed"] in own}
+                if other == arm or not others:
+                    continue
+                pairs = [(own[seed]["queries"][part], one["queries"][part]) for seed, one in others.items()]
+                difference = np.mean([np.subtract(*pair) for pair in pairs], axis=0)
+                name = f"{part} over {other.split()[0]}"
+                low, high = interval(difference)
+                row |= {name: float(difference.mean()), f"{name}_low": low, f"{name}_high": high}
         found.append(row)
     return found
 
@@ -149,15 +147,17 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=64, help="Tokens a text.")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--engine", default="torch")
+    parser.add_argument("--cache", help="A folder that keeps the vectors that are mined by.")
     given = parser.parse_args()
     held, everything = Data(given), json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     own = everything.setdefault(given.name, {"runs": []})
     left = [(seed, arm) for seed in range(given.seeds) for arm in given.arms]
     done = {(one["seed"], one["arm"]) for one in own["runs"]}
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as work:
         for seed, arm in (each for each in left if each not in done):
-            own["runs"].append(run(given, held, arm, seed, Path(cache)))
-            arms = list(dict.fromkeys([*given.arms, *(one["arm"] for one in own["runs"])]))
+            own["runs"].append(run(given, held, arm, seed, Path(given.cache or work)))
+            ran = [one["arm"] for one in own["runs"]]
+            arms = list(dict.fromkeys(arm for arm in [*ARMS, *ran] if arm in ran))
             about = {"steps": given.steps, "batch": given.batch, "rate": given.rate, "tokens": given.length}
             everything[given.name] = about | machine.about(None) | {"rows": summary(own["runs"], arms)} | own
             RESULTS.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlx_metaembed.data.rows import Kinds, Texts
 from mlx_metaembed.embedder import Embedder
 from mlx_metaembed.engine import footprint
-from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.errors import JobError
 from mlx_metaembed.files.sizes import format_size
 from mlx_metaembed.mining import counts, tasks, work
 from mlx_metaembed.mining.judges import Judge
@@ -80,7 +80,7 @@ def mine(
     settings.check()
     work.require_free(out)
     task = tasks.of(rows, source, corpus, index, add=add_positives)
-    _require_enough(task, settings)
+    tasks.require_enough(task, settings, "The corpus")
     last_rank = settings.last_rank(task.most_positives, judged=judge is not None)
     searched = Searched(model, task, settings, index)
     if cache is not None:
@@ -118,18 +118,6 @@ def mine(
         range_max=last_rank,
         judge=judge.name if judge else None,
     )
-
-
-def _require_enough(task: tasks.Task, settings: Settings) -> None:
-    """Raise CallError where the corpus can't give so many negatives to any query."""
-    least = 0 if settings.include_positives else min(map(len, task.rows))
-    left = len(task.corpus) - least
-    if left < settings.range_min + settings.num_negatives:
-        skipped = f" after range_min = {settings.range_min}" if settings.range_min else ""
-        raise CallError(
-            f"The corpus has {len(task.corpus):,} distinct texts, {max(left, 0):,} beside a query's positives, which "
-            f"can't give {settings.num_negatives} negatives{skipped}. Give a larger corpus, or ask for fewer"
-        )
 
 
 def _keep_within(settings: Settings, before: int, out: Path) -> None:
