@@ -91,6 +91,8 @@ def mine(
         about |= {"positives": hashlib.sha256(repr(task.positives).encode()).hexdigest(), "judge": judge and judge.key}
         job.begin(hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16], note)
         searched.encode(cache or job.path, task.nearest(last_rank), advance)
+        if settings.search == "lists" and searched.way == "exact":
+            note("Most lists would have to be looked through here, which saves nothing: every text is compared")
         parts = range(0, len(task.queries), size)
         total = counts.none()
         for number, first in enumerate(parts):

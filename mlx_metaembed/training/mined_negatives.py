@@ -54,8 +54,9 @@ class MinedSet:
     def of(cls, name: str, rows: Rows, numbers: TokenizedRows, settings: Settings) -> "MinedSet":
         """Raises CallError where the set has fewer texts than are asked for."""
         anchors, positives, negatives = (rows.texts.get(role, ()) for role in ("anchor", "positive", NEGATIVE))
-        task = tasks.of(Pairs(anchors, positives, list(negatives)), f"The data {name}", None, None)
-        tasks.require_enough(task, settings, f"mine_every: the data {name}")
+        called = "data" if name == "data" else f"data {name}"
+        task = tasks.of(Pairs(anchors, positives, list(negatives)), f"The {called}", None, None)
+        tasks.require_enough(task, settings, f"mine_every: the {called}")
         query_of = {text: at for at, text in enumerate(task.queries)}
         number_of = dict(zip(positives, numbers.texts["positive"].tolist(), strict=True))
         for texts, own in zip(negatives, numbers.texts.get(NEGATIVE, ()), strict=True):

@@ -292,6 +292,8 @@ def test_lists_find_what_is_near(engine_name, tiny, rows, tmp_path, capsys, monk
     monkeypatch.setattr(lists, "SHARE", 0)
     answer, found = mined(capsys, tiny, rows, tmp_path / "all.jsonl", *same, "--search", "lists")
     assert (answer["search"], answer["recall"], found) == ("exact", 1.0, expected)
+    status, _, err = call(capsys, "mine", tiny, rows, tmp_path / "said.jsonl", *same, "--search", "lists")
+    assert status == 0 and "Most lists would have to be looked through here" in err
 
 
 def test_very_many_products_are_looked_for_in_lists(tiny, rows, tmp_path, capsys, monkeypatch):
