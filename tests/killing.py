@@ -116,6 +116,8 @@ def main(engine: str, model: str, data: str, folder: str, rows: str = "", every:
     out.parent.mkdir()
     settings = {"batch_size": 8, "iters": 2, "save_every": 1, "save_total_limit": 1, "dense": 8}
     if rows:
+        # At a step of which a checkpoint is kept, and at others.
+        settings |= {"mine_every": 3}
         settings |= {"eval_data": rows, "eval_steps": 1, "iters": 4, "learning_rate": 0.005}
     recipe = Recipe(model=model, data=data, out=str(out), engine=engine, **settings)
     assert child(lambda: whole(recipe, modules)) == 0
@@ -145,4 +147,5 @@ def main(engine: str, model: str, data: str, folder: str, rows: str = "", every:
     print((at - 1) // int(every))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

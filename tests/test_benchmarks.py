@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import agreement, process, ratios
+from benchmarks import agreement, negatives, process, ratios
+from mlx_metaembed.mining.settings import Settings
 
 
 def test_ratios_are_taken_pair_by_pair():
@@ -36,3 +37,23 @@ def test_agreement_is_the_worst_of_all():
 def test_the_command_of_a_program():
     words = process.command("benchmarks.train_speed.metaembed", {"engine": "mlx", "grad_cache": "on"})
     assert words[1:] == ["-m", "benchmarks.train_speed.metaembed", "--engine", "mlx", "--grad-cache", "on"]
+
+
+def test_arms_differ_in_their_negatives_alone():
+    assert negatives.settings_of("in-batch", 9) == (None, {})
+    random = Settings(1, output_format="list", relative_margin=None, sampling_strategy="random", range_max=9)
+    assert negatives.settings_of("random", 9) == (random, {})
+    mined, recipe = negatives.settings_of("mined num_negatives=2 relative_margin=0.2 batch_size=8", 9)
+    assert (mined, recipe) == (Settings(2, output_format="list", relative_margin=0.2), {"batch_size": 8})
+
+
+def test_arms_are_compared_seed_by_seed_and_query_by_query():
+    def run(arm, seed, *figures):
+        return {"arm": arm, "seed": seed, "mining_s": 1.0, "training_s": 2.0, "queries": {"test": list(figures)}}
+
+    runs = [run("in-batch", 0, 0.5, 0.5), run("in-batch", 1, 0.0, 0.0), run("mined", 0, 0.75, 0.75)]
+    one, other = negatives.summary(runs, ["in-batch", "mined"])
+    assert (one["seeds"], one["test ndcg@10"], other["test ndcg@10"]) == (2, 0.25, 0.75)
+    # The second seed has no run of the other arm yet, and counts for no difference.
+    assert [other[f"test over in-batch{end}"] for end in ("", "_low", "_high")] == [0.25, 0.25, 0.25]
+    assert one["test over mined"] == -0.25

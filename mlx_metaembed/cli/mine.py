@@ -47,7 +47,7 @@ Examples:
 @click.option("--scores", "output_scores", is_flag=True, help="Keep the scores, for margin_mse and kl.")
 @click.option("--output-format", help="n-tuple (columns), triplet, list, labeled-pair, labeled-list. Default: n-tuple.")
 @click.option("--include-positives", is_flag=True, help="Positives stay in the ranking: rows to measure rerankers.")
-@click.option("--search", help="exact, graph (of --index), or auto: by size.")
+@click.option("--search", help="exact, lists, graph (of --index), or auto: exact, of very many lists.")
 @click.option("--memory", help="Budget of what is held while searching. Default: 8GB.")
 @click.option("--cache", type=click.Path(path_type=Path), help="A folder that keeps vectors for the next call.")
 @max_characters_option
@@ -136,11 +136,16 @@ def _settings(no_margin: bool, given: dict[str, object]) -> "Settings":
     return Settings(**found)
 
 
+def _search(result: dict) -> str:
+    missed = "" if result["recall"] == 1 else f", which finds {result['recall']:.1%} of the nearest"
+    return f"{result['search']} search{missed}"
+
+
 def _lines(result: dict) -> list[str]:
     dropped = [f"{count:,} by {name}" for name, count in result["dropped"].items() if count]
     lines = [
         f"{result['out']}: {result['rows']:,} rows of {result['queries']:,} queries, {result['negatives']:,} negatives "
-        f"from {result['corpus']:,} texts ({result['search']} search).",
+        f"from {result['corpus']:,} texts ({_search(result)}).",
         f"Candidates dropped: {', '.join(dropped) or 'none'}.",
     ]
     if result["rows_left_out"] or result["rows_with_fewer"]:

@@ -25,7 +25,7 @@ from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
 from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.training import defaults, head_tables, model_parts, objective_tables, rows
+from mlx_metaembed.training import defaults, head_tables, mined_negatives, model_parts, objective_tables, rows
 from mlx_metaembed.training.plan import Job, Lengths, Plan, Target, chips, choices, known, measured, plan, shapes
 from mlx_metaembed.training.plan.chips import Chip
 from mlx_metaembed.training.plan.planned import require_shape
@@ -96,7 +96,7 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None, *, named: bool)
     """
     if not recipe.model:
         raise CallError('The recipe has no model; give --model, or model = "..." in the TOML file')
-    folder, lengths, count = _folder(recipe.model), None, None
+    folder, lengths, count, held = _folder(recipe.model), None, None, 0
     length, there = _length(recipe, folder), _data_is_there(recipe, named=named)
     long = long_form(recipe, head_tables.codes(folder))
     if long.sources:
@@ -106,7 +106,9 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None, *, named: bool)
     if there:
         by_name = rows.read(long, objectives, lambda said: None)
         recipe, behind = model_parts.with_labels(recipe, behind, by_name)
-        sets = list(by_name.values())
+        mined = mined_negatives.names(recipe, objectives, behind.heads)
+        sets = list(mined_negatives.planned(by_name, mined, recipe).values())
+        held = sum(mined_negatives.texts_of(by_name[name]) for name in mined)
         columns, count = columns or max(map(rows.texts_a_row, sets)), sum(map(len, sets))
         lengths = _lengths(recipe, folder, sets, columns)
     recipe = defaults.completed(recipe, count)
@@ -117,14 +119,16 @@ def _job(recipe: Recipe, columns: int | None, chip: Chip | None, *, named: bool)
         chosen = engine.choose(recipe.engine)
         target, dtype = Target.of(chosen.name, chosen.device), engine.automatic_dtype(chosen)[0]
         chip = chips.of_device(chosen.device)
+    more = recipe.mine_negatives if recipe.mine_every else 0
     job = Job(
         recipe,
         folder,
         target,
         dtype if recipe.dtype == "auto" else recipe.dtype,
         length=min(length, lengths.longest) if lengths else length,
-        columns=columns or rows.least_texts(objective_tables.losses(long), behind.heads),
+        columns=columns or rows.least_texts(objective_tables.losses(long), behind.heads) + more,
         lengths=lengths,
+        mined=held,
     )
     return job, chip
 

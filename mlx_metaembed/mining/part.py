@@ -1,12 +1,12 @@
 """Some queries' rows: their nearest texts, what a judge makes of them, the negatives chosen, and what was counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from mlx_metaembed.mining import counts, formats
 from mlx_metaembed.mining.judges import Judge
-from mlx_metaembed.mining.searched import Searched
 from mlx_metaembed.mining.selection import choose
 from mlx_metaembed.mining.settings import Settings
 from mlx_metaembed.mining.tasks import Task
@@ -15,11 +15,18 @@ DIGITS = 6
 """Of a score in a file: float32 has no more of a cosine."""
 
 
+class Search(Protocol):
+    """Vectors of a task's queries and corpus, as `Searched` has them."""
+
+    def nearest(self, queries: range, k: int) -> tuple[np.ndarray, np.ndarray]: ...
+    def scores(self, queries: Sequence[int], rows: Sequence[int]) -> np.ndarray: ...
+
+
 class Part:
     """The rows of a range of queries; `counted` says what became of their candidates."""
 
     def __init__(
-        self, task: Task, settings: Settings, searched: Searched, judge: Judge | None, queries: range, last_rank: int
+        self, task: Task, settings: Settings, searched: Search, judge: Judge | None, queries: range, last_rank: int
     ):
         self.task, self.settings, self.queries = task, settings, queries
         candidates = self._candidates(searched, last_rank)
@@ -53,15 +60,17 @@ class Part:
                 scores=self.settings.output_scores,
             )
 
-    def _candidates(self, searched: Searched, last_rank: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _candidates(self, searched: Search, last_rank: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Rows and scores of each query's candidates: the nearest but its own text and its positives.
 
         As many are looked at as in sentence-transformers, where positives take their ranks.
         """
         pool = last_rank + self.task.most_positives
-        own = max(len(self.task.own[query]) for query in self.queries)
         found = []
-        for query, rows, scores in zip(self.queries, *searched.nearest(self.queries, pool + own), strict=True):
+        for query, rows, scores in zip(
+            self.queries, *searched.nearest(self.queries, self.task.nearest(last_rank)), strict=True
+        ):
+            rows, scores = rows[rows >= 0], scores[rows >= 0]
             kept = ~self.task.is_own(query, rows)
             rows, scores = rows[kept][:pool], scores[kept][:pool]
             if not self.settings.include_positives:
@@ -70,7 +79,7 @@ class Part:
             found.append((rows, scores))
         return found
 
-    def _positives(self, searched: Searched) -> list[np.ndarray]:
+    def _positives(self, searched: Search) -> list[np.ndarray]:
         """Scores of each query's positives."""
         rows = [self.task.rows[query] for query in self.queries]
         each = [query for query, found in zip(self.queries, rows, strict=True) for _ in found]

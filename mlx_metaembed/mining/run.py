@@ -12,7 +12,7 @@ from pathlib import Path
 from mlx_metaembed.data.rows import Kinds, Texts
 from mlx_metaembed.embedder import Embedder
 from mlx_metaembed.engine import footprint
-from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.errors import JobError
 from mlx_metaembed.files.sizes import format_size
 from mlx_metaembed.mining import counts, tasks, work
 from mlx_metaembed.mining.judges import Judge
@@ -35,7 +35,8 @@ class Mined:
     """A finished file: its queries, rows, negatives, and what became of the candidates.
 
     `rows_left_out` had too few negatives, `rows_with_fewer` stand there with fewer; `dropped` counts candidates by the
-    bound that dropped them; the scores have their mean, min and max. `search` is "exact" or "graph".
+    bound that dropped them; the scores have their mean, min and max. `search` is "exact", "lists" or "graph", and
+    `recall` the share of a query's nearest texts that it finds, measured on some queries.
     """
 
     out: str
@@ -49,6 +50,7 @@ class Mined:
     positive_score: dict[str, float]
     negative_score: dict[str, float]
     search: str
+    recall: float
     range_max: int
     judge: str | None
 
@@ -78,7 +80,7 @@ def mine(
     settings.check()
     work.require_free(out)
     task = tasks.of(rows, source, corpus, index, add=add_positives)
-    _require_enough(task, settings)
+    tasks.require_enough(task, settings, "The corpus")
     last_rank = settings.last_rank(task.most_positives, judged=judge is not None)
     searched = Searched(model, task, settings, index)
     if cache is not None:
@@ -88,7 +90,9 @@ def mine(
         about = {"settings": {**asdict(settings), "memory": None}, "part": size, "vectors": searched.keys}
         about |= {"positives": hashlib.sha256(repr(task.positives).encode()).hexdigest(), "judge": judge and judge.key}
         job.begin(hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16], note)
-        searched.encode(cache or job.path, advance)
+        searched.encode(cache or job.path, task.nearest(last_rank), advance)
+        if settings.search == "lists" and searched.way == "exact":
+            note("Most lists would have to be looked through here, which saves nothing: every text is compared")
         parts = range(0, len(task.queries), size)
         total = counts.none()
         for number, first in enumerate(parts):
@@ -112,21 +116,10 @@ def mine(
         positive_score=counts.summary(total["positive_score"]),
         negative_score=counts.summary(total["negative_score"]),
         search=searched.way,
+        recall=searched.recall,
         range_max=last_rank,
         judge=judge.name if judge else None,
     )
-
-
-def _require_enough(task: tasks.Task, settings: Settings) -> None:
-    """Raise CallError where the corpus can't give so many negatives to any query."""
-    least = 0 if settings.include_positives else min(map(len, task.rows))
-    left = len(task.corpus) - least
-    if left < settings.range_min + settings.num_negatives:
-        skipped = f" after range_min = {settings.range_min}" if settings.range_min else ""
-        raise CallError(
-            f"The corpus has {len(task.corpus):,} distinct texts, {max(left, 0):,} beside a query's positives, which "
-            f"can't give {settings.num_negatives} negatives{skipped}. Give a larger corpus, or ask for fewer"
-        )
 
 
 def _keep_within(settings: Settings, before: int, out: Path) -> None:

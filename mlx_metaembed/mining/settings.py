@@ -9,7 +9,7 @@ from mlx_metaembed.files.sizes import parse_size
 
 STRATEGIES = ("top", "random")
 FORMATS = ("n-tuple", "triplet", "list", "labeled-pair", "labeled-list")
-SEARCHES = ("auto", "exact", "graph")
+SEARCHES = ("auto", "exact", "lists", "graph")
 RELATIVE_MARGIN = 0.05
 """Drops what scores above 95 % of the positive: TopK-PercPos of NV-Retriever, arXiv:2407.15831, section 3.2."""
 

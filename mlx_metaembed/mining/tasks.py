@@ -13,6 +13,7 @@ import numpy as np
 from mlx_metaembed.data.rows import Kinds, Labelled, Pairs, Scored, Texts
 from mlx_metaembed.data.same_text import number, plain
 from mlx_metaembed.errors import CallError, faults
+from mlx_metaembed.mining.settings import Settings
 from mlx_metaembed.search.index import Index
 
 READ = 4_096
@@ -82,9 +83,10 @@ class Task:
     def most_positives(self) -> int:
         return max(map(len, self.rows))
 
-    @property
-    def pairs(self) -> int:
-        return sum(map(len, self.rows))
+    def nearest(self, last_rank: int) -> int:
+        """How many nearest texts hold as many candidates as in sentence-transformers, where positives take their ranks,
+        beside a query's own texts."""
+        return last_rank + self.most_positives + max(map(len, self.own))
 
     def is_own(self, query: int, rows: np.ndarray) -> np.ndarray:
         """Which rows of the corpus have the query's own text, bool like `rows`."""
@@ -173,6 +175,18 @@ def of(rows: Kinds, source: object, corpus: Texts | None, index: Index | None, *
     if corpus is not None:
         return task(given, Listed(corpus.texts), "The corpus", add=add)
     return task(given, Listed(given.corpus), str(source))
+
+
+def require_enough(task: Task, settings: Settings, called: str) -> None:
+    """Raise CallError where the corpus can't give so many negatives to any query."""
+    least = 0 if settings.include_positives else min(map(len, task.rows))
+    left = len(task.corpus) - least
+    if left < settings.range_min + settings.num_negatives:
+        skipped = f" after range_min = {settings.range_min}" if settings.range_min else ""
+        raise CallError(
+            f"{called} has {len(task.corpus):,} distinct texts, {max(left, 0):,} beside a query's positives, which "
+            f"can't give {settings.num_negatives} negatives{skipped}. Give a larger corpus, or ask for fewer"
+        )
 
 
 def _absent(

@@ -67,6 +67,11 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(words, refresh=False)
 
+    def give_way(self) -> None:
+        """Leave no bar at the end: the job goes on behind another one."""
+        if self._bar is not None:
+            self._bar.leave = False
+
     def line(self, now: float) -> str:
         """The line that stands for the bar, at a time of `time.monotonic`."""
         elapsed = now - self._began
@@ -147,6 +152,8 @@ class Stages:
 
     def _stage(self, label: str, length: int, **settings: object) -> Progress:
         if self._current is None or self._current.label != label:
+            if self._current is not None and self._current.done != self._current.length:
+                self._current.give_way()
             self.close()
             self._current = Progress(length, label, **settings).__enter__()
         return self._current

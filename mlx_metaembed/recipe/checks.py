@@ -46,6 +46,9 @@ BELONGS = {
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
     "matryoshka_weights": ("matryoshka", ()),
+    **dict.fromkeys(
+        ("mine_negatives", "mine_margin", "mine_range_min", "mine_range_max", "mine_sampling"), ("mine_every", ())
+    ),
     **dict.fromkeys(("eval_columns", "eval_steps", "metric", "early_stopping", "allow_leak"), ("eval_data", ())),
 }
 """Settings that mean something only beside another one: its name, and the values of it, or any that is set.
@@ -89,6 +92,8 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         "eval_steps",
         "early_stopping",
         "max_characters",
+        "mine_every",
+        "mine_negatives",
     ):
         value = getattr(recipe, name)
         if value is not None and value < 1:
@@ -104,10 +109,18 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
     for name in ("warmup_ratio", "dropout"):
         if not 0 <= getattr(recipe, name) < 1:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
-    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "seed", "false_negative_ratio"):
+    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "seed", "false_negative_ratio", "mine_range_min"):
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     yield from _needs_tables(recipe)
+    if recipe.mine_margin < -1:
+        yield f"mine_margin = {recipe.mine_margin:g}: expected a share of the positive's score, -1 (no margin) or more"
+    ranks = None if recipe.mine_range_max is None else recipe.mine_range_max - recipe.mine_range_min
+    if ranks is not None and ranks < recipe.mine_negatives:
+        yield (
+            f"mine_range_min = {recipe.mine_range_min} and mine_range_max = {recipe.mine_range_max} leave "
+            f"{max(ranks, 0)} ranks for {recipe.mine_negatives} negatives; expected as many or more"
+        )
     yield from _foreign(recipe)
     yield from _both_forms(recipe)
     yield from table_checks.invalid(recipe)

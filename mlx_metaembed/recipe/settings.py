@@ -92,6 +92,20 @@ class Recipe:
     dense: int | None = setting(None, "Add a Dense module of so many features behind the pooling.")
     fsq: str = setting("", "Train a code head too: levels like 4x64 (64 digits of 4 levels) or 8,8,8,5.")
     fsq_weight: float = setting(1.0, "Weight of the code head's loss.")
+    mine_every: int | None = setting(
+        None,
+        "Steps from one mining of hard negatives by the model as it is then to the next; the first comes before the "
+        "first step. Default: none.",
+    )
+    mine_negatives: int = setting(1, "Mined: negatives a row.")
+    mine_margin: float = setting(
+        0.05, "Mined: share of the positive's score that a negative's stays under it; -1 turns it off."
+    )
+    mine_range_min: int = setting(0, "Mined: first rank that is taken.")
+    mine_range_max: int | None = setting(
+        None, "Mined: rank before which it ends. Default: from the number of negatives."
+    )
+    mine_sampling: str = setting("top", "Mined: the best of the ranks, or drawn anew each time.", ("top", "random"))
     batch_size: int | None = setting(
         None,
         "Rows a batch: how many negatives each row sees; its texts need not fit into memory together. "

@@ -12,6 +12,8 @@ from mlx_metaembed.errors import CallError, nearest
 
 BLOCK_FLOATS = 8_000_000
 """Scores held at a time: 32 MB."""
+SHORT = 3
+"""Times k: lines up to this are sorted whole and all at once, which is faster than looking for the k-th of each."""
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 
@@ -47,6 +49,8 @@ def top(scores: np.ndarray, k: int) -> np.ndarray:
     k = min(k, scores.shape[1])
     if k == 0:
         return np.empty((len(scores), 0), np.int64)
+    if scores.shape[1] <= SHORT * k:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :k]
     least = np.partition(scores, -k, axis=1)[:, -k]
     ranked = np.empty((len(scores), k), np.int64)
     for line, (found, bound) in enumerate(zip(scores, least, strict=True)):

@@ -32,6 +32,7 @@ from mlx_metaembed.training import best as bests
 from mlx_metaembed.training.best import Best
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.loss_scale import LossScale
+from mlx_metaembed.training.mined_negatives import MinedNegatives
 
 CHECKSUMS, STATE, METRICS = f"{SIDE}/checksums.json", f"{SIDE}/state.safetensors", f"{SIDE}/metrics.jsonl"
 
@@ -59,6 +60,7 @@ class Snapshot:
     masters: Mapping[str, np.ndarray]
     state: Mapping[str, np.ndarray]
     readme: str
+    negatives: MinedNegatives
     best: Best | None = None
 
 
@@ -231,6 +233,7 @@ def _write(partial: Path, snapshot: Snapshot) -> None:
         "loss_scale": json.dumps(asdict(snapshot.position.scale)),
     }
     safetensors.write(partial / STATE, snapshot.state, metadata=said)
+    snapshot.negatives.write(partial)
 
 
 def _write_trunk(partial: Path, snapshot: Snapshot) -> None:

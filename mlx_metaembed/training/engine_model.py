@@ -3,7 +3,7 @@
 No weights are copied: what trains is what is measured. Texts are tokenised once, into the run's folder.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,11 @@ import numpy as np
 
 from mlx_metaembed.engine import Engine
 from mlx_metaembed.folder import ModelFolder, task_adapters
-from mlx_metaembed.folder.parameters import dense_weights
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.encoding import CHUNK_TOKENS
 from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
-from mlx_metaembed.layers.pooling import finish
 from mlx_metaembed.training import pooled_vectors
 
 Advance = Callable[[int], None]
@@ -123,7 +121,8 @@ class EngineModel:
             settings = {"pad_id": side.tokenizer.pad_id, "chunk_tokens": min(self.chunk_tokens, CHUNK_TOKENS)}
             windows = list(pooled_vectors.embedded(self.engine, side.store, **settings, advance=progress))
         else:
-            windows = list(self._finished(side.vectors, progress))
+            every = np.arange(len(side.vectors))
+            windows = list(pooled_vectors.finished(self.engine, self.folder, side.vectors, every, advance=progress))
         found = np.concatenate(windows)
         if not np.isfinite(found).all():
             raise FloatingPointError("the vectors of eval_data are not finite")
@@ -132,13 +131,3 @@ class EngineModel:
     def apply(self, head: str, vectors: np.ndarray) -> np.ndarray:
         """A head's output for vectors [n, D]."""
         return self.engine.numpy(self.engine.head(head, self.engine.array(vectors)))
-
-    def _finished(self, pooled: np.ndarray, progress: Advance) -> Iterator[np.ndarray]:
-        """Pooled vectors [texts, D] through the Dense modules as they stand, some at a time."""
-        masters, _ = self.engine.save()
-        arrays = {name: self.engine.array(array) for name, array in masters.items() if name.startswith("dense.")}
-        weights = dense_weights(self.folder, arrays)
-        for first in range(0, len(pooled), pooled_vectors.WINDOW):
-            part = np.array(pooled[first : first + pooled_vectors.WINDOW])
-            yield self.engine.numpy(finish(self.engine.array(part), self.folder, weights))
-            progress(len(part))

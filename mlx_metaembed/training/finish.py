@@ -12,11 +12,13 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import disk, partials
-from mlx_metaembed.training import checkpoint, claim
+from mlx_metaembed.training import checkpoint, claim, mined_negatives
 from mlx_metaembed.training.checkpoint import CHECKSUMS, METRICS
 from mlx_metaembed.training.claim import LAST, RUN
 from mlx_metaembed.training.lock import Lock
 
+KEPT_BACK = {Path(CHECKSUMS), Path(METRICS), Path(mined_negatives.FILE)}
+"""Files of a checkpoint that are no part of the model."""
 STORE = re.compile(r"(tokens|pooled|taught)-[0-9a-f]{16}")
 
 
@@ -89,7 +91,7 @@ def _link(out: Path, last: Path) -> None:
     for name in names:
         if (last / name).is_dir():
             (out / name).mkdir(parents=True, exist_ok=True)
-    files = [name for name in names if (last / name).is_file() and name not in (Path(CHECKSUMS), Path(METRICS))]
+    files = [name for name in names if (last / name).is_file() and name not in KEPT_BACK]
     for name in sorted(files, key=lambda name: (name == Path(LAST), name)):
         # A file that has its second name already keeps it: to rename one name of a file to another does nothing.
         with disk.replacing_file(out / name) as partial:

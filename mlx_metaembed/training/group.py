@@ -72,10 +72,11 @@ def descend(parts: Parts, breakdown: Breakdown, group: Group, *, step: int, scal
 
 
 def _batch(parts: Parts, source: Source, chosen: np.ndarray) -> Batch:
+    rows = parts.negatives.rows(source.name, source.rows)
     if parts.vectors is not None:
-        return batches.pooled_batch(source.rows, chosen)
+        return batches.pooled_batch(rows, chosen)
     tokens = parts.plan.chunk_tokens
-    return batches.batch(parts.store, source.rows, chosen, pad_id=parts.pad_id, chunk_tokens=tokens)
+    return batches.batch(parts.store, rows, chosen, pad_id=parts.pad_id, chunk_tokens=tokens)
 
 
 def _gradient(

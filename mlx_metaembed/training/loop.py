@@ -7,13 +7,17 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.engine.world import any_rank
 from mlx_metaembed.errors import JobError, StoppedError
 from mlx_metaembed.files.sizes import format_size
+from mlx_metaembed.heads.encoding import CHUNK_TOKENS
 from mlx_metaembed.inputs import chunks
-from mlx_metaembed.training import failures, sampling
+from mlx_metaembed.training import failures, mined_negatives, pooled_vectors, sampling
 from mlx_metaembed.training.breakdown import Breakdown, data_sets, loss_ends
 from mlx_metaembed.training.callbacks import Callbacks, Result
 from mlx_metaembed.training.evaluator import Evaluator
@@ -70,14 +74,45 @@ class Loop:
 
     def _row(self, step: int, group: Group) -> dict:
         """A step done and measured: its row of metrics, logged where it is due, and told."""
-        row = self._guarded(step, lambda: self._step(step, group) | self.evaluator.measure(step))
+        mined = self._guarded(step, lambda: self._mine(step - 1))
+        row = self._guarded(step, lambda: self._step(step, group) | mined | self.evaluator.measure(step))
         row["elapsed_s"] = time.perf_counter() - self.began
         measured = self.evaluator.take(row)
-        if measured or step % self.recipe.steps_per_report == 0 or step == self.parts.steps:
+        if mined or measured or step % self.recipe.steps_per_report == 0 or step == self.parts.steps:
             self.record.append(row)
             self.breakdown.reported()
         self.watch.step(row)
         return row
+
+    def _mine(self, done: int) -> dict:
+        """What was mined after so many steps, where it is due: each row's negatives are others from here on."""
+        parts, negatives = self.parts, self.parts.negatives
+        if not negatives.due(done):
+            return {}
+        found: dict = {}
+        if parts.world.rank == 0:
+
+            def advance(count: int) -> None:
+                self.watch.prepared("mining negatives", count, negatives.texts)
+
+            encode = partial(self._vectors, advance)
+            found = negatives.mine(encode, seed=(self.recipe.seed, done))
+            self.watch.note(mined_negatives.words(found, done))
+        negatives.shared(parts.world, parts.engine)
+        return found
+
+    def _vectors(self, advance: Callable[[int], None], texts: np.ndarray) -> np.ndarray:
+        """Vectors float32 [n, D] of some texts, by number, of the model as it is."""
+        parts = self.parts
+        if parts.vectors is not None:
+            windows = pooled_vectors.finished(parts.engine, parts.folder, parts.vectors, texts, advance=advance)
+        else:
+            own = {"pad_id": parts.pad_id, "chunk_tokens": min(parts.plan.chunk_tokens, CHUNK_TOKENS)}
+            windows = pooled_vectors.embedded(parts.engine, parts.store, **own, advance=advance, chosen=texts)
+        found = np.concatenate(list(windows))
+        if not np.isfinite(found).all():
+            raise FloatingPointError("the vectors that negatives are mined by are not finite")
+        return found
 
     def _keep_checkpoint(self, step: int) -> None:
         """Save where it is due. Raises StoppedError, once that is done, where a callback says so."""

@@ -14,6 +14,7 @@ from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training.checkpoint import Position
 from mlx_metaembed.training.evaluation import Evaluation
+from mlx_metaembed.training.mined_negatives import MinedNegatives
 from mlx_metaembed.training.objective import Objective
 from mlx_metaembed.training.plan import Plan
 from mlx_metaembed.training.sampling import Source
@@ -42,6 +43,7 @@ class Parts:
     at_head_rate: tuple[str, ...]
     plan: Plan
     sources: tuple[Source, ...]
+    negatives: MinedNegatives
     store: Store
     vectors: np.ndarray | None
     evaluation: Evaluation | None

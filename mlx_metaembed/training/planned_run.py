@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from mlx_metaembed.engine import Engine, automatic_dtype, choose
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.training import defaults, head_tables, sampling
+from mlx_metaembed.training import defaults, head_tables, mined_negatives, sampling
 from mlx_metaembed.training import rows as run_rows
 from mlx_metaembed.training.plan import Job, Plan, Target, fitting, measured
 from mlx_metaembed.training.read_recipe import ReadRecipe
@@ -37,10 +37,12 @@ def plan_run(read: ReadRecipe, note: Callable[[str], None]) -> PlannedRun:
             f"learning_rate = {recipe.learning_rate:g} is the trunk's, which does not train; what does learns at "
             f"head_learning_rate = {recipe.head_learning_rate:g}"
         )
-    lengths = measured(list(read.rows.values()), read.folder, read.tokenizer)
+    sets = mined_negatives.planned(read.rows, read.mined, recipe)
+    lengths = measured(list(sets.values()), read.folder, read.tokenizer)
     target = Target.of(engine.name, engine.device)
-    texts = max(map(run_rows.texts_a_row, read.rows.values()))
-    job = Job(recipe, read.source, target, dtype, length=lengths.longest, columns=texts, lengths=lengths)
+    texts = max(map(run_rows.texts_a_row, sets.values()))
+    mined = sum(mined_negatives.texts_of(read.rows[name]) for name in read.mined)
+    job = Job(recipe, read.source, target, dtype, lengths.longest, texts, lengths, mined)
     planned = fitting(job, budget=recipe.memory_bytes, note=note)
     # What does not change what trains is planned anew where the run goes on.
     recipe = replace(planned.job.recipe, checkpointing=recipe.checkpointing)
@@ -51,6 +53,11 @@ def plan_run(read: ReadRecipe, note: Callable[[str], None]) -> PlannedRun:
     for line in defaults.said(replace(read.given, train=recipe.train), read.count, count):
         note(line)
     note(f"plan: {planned.words()}")
+    if recipe.mine_every and recipe.mine_every >= count:
+        note(
+            f"mine_every = {recipe.mine_every} is not under the {count} steps: negatives are mined once, before the "
+            "first"
+        )
     if warning := planned.job.target.memory_warning(recipe.memory_bytes):
         note(warning)
     return PlannedRun(long_form(recipe, head_tables.codes(read.source)), engine, dtype, planned, count)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import checkpoint, model_parts, teacher_model
+from mlx_metaembed.training import checkpoint, mined_negatives, model_parts, teacher_model
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.checkpoint import Position
 from mlx_metaembed.training.loaded_run import LoadedRun, load_run
 from mlx_metaembed.training.loss_scale import LossScale
+from mlx_metaembed.training.mined_negatives import MinedNegatives, MinedSet
 from mlx_metaembed.training.parts import Parts
 from mlx_metaembed.training.planned_run import PlannedRun, plan_run
 from mlx_metaembed.training.read_recipe import ReadRecipe, read_recipe
@@ -23,8 +24,19 @@ def prepare(recipe: Recipe, call: Call) -> Parts:
     read = read_recipe(recipe, call)
     planned = plan_run(read, call.note)
     numbered, position = _numbered(read, planned)
+    negatives = _mined(read, planned, numbered)
     loaded = load_run(read, planned, numbered, call)
-    return _parts(read, planned, numbered, position, loaded, call)
+    return _parts(read, planned, numbered, position, negatives, loaded, call)
+
+
+def _mined(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset) -> MinedNegatives:
+    """The data sets whose negatives are mined, with those that the run goes on with."""
+    settings = mined_negatives.settings_of(planned.recipe)
+    sets = {name: MinedSet.of(name, read.rows[name], numbered.rows[name], settings) for name in read.mined}
+    found = MinedNegatives(sets, settings, planned.recipe.mine_every)
+    if read.start:
+        found.restore(read.start, len(numbered.texts))
+    return found
 
 
 def _numbered(read: ReadRecipe, planned: PlannedRun) -> tuple[TokenizedDataset, Position]:
@@ -46,6 +58,7 @@ def _parts(
     planned: PlannedRun,
     numbered: TokenizedDataset,
     position: Position,
+    negatives: MinedNegatives,
     loaded: LoadedRun,
     call: Call,
 ) -> Parts:
@@ -72,6 +85,7 @@ def _parts(
             Source(name, rows, rows.tokens(loaded.store.lengths), weights[name], read.samplers[name])
             for name, rows in numbered.rows.items()
         ),
+        negatives=negatives,
         store=loaded.store,
         vectors=loaded.vectors,
         evaluation=read.evaluation if call.leads else None,

@@ -16,6 +16,7 @@ from mlx_metaembed.training import (
     claim,
     evaluation,
     head_tables,
+    mined_negatives,
     model_parts,
     objective_tables,
     resumed,
@@ -43,6 +44,8 @@ class ReadRecipe:
     objectives: tuple[Objective, ...]
     rows: dict[str, Rows]
     samplers: dict[str, str]
+    mined: list[str]
+    """The data sets whose negatives are mined while the run goes."""
     evaluation: Evaluation | None
 
     @property
@@ -75,11 +78,13 @@ def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
     widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
     rows = teachers.attached(rows, long, objectives, widths, call.note)
     samplers = batch_samplers.chosen(recipe, objectives, rows)
+    mined = mined_negatives.names(recipe, objectives, behind.heads)
     trackers.require(recipe)
     measured_on = evaluation.read(long, list(rows.values()), folder, behind.heads, tokenizer, call.note)
     if start:
         best.require_same(start, measured_on)
-    return ReadRecipe(recipe, long, start, source, tokenizer, behind, folder, objectives, rows, samplers, measured_on)
+    made = (behind, folder, objectives, rows, samplers, mined, measured_on)
+    return ReadRecipe(recipe, long, start, source, tokenizer, *made)
 
 
 def _checked(recipe: Recipe, call: Call) -> Recipe:

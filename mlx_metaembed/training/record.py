@@ -53,7 +53,8 @@ class Record:
         # The checkpoint that a resumed run began from goes once there is a newer one.
         source = replace(parts.folder, path=self.saved, trunk_folder="") if self.saved else parts.folder
         text = self._readme(source)
-        snapshot = Snapshot(source, parts.recipe, parts.adapter, parts.heads, position, masters, state, text, best)
+        made = (position, masters, state, text, parts.negatives, best)
+        snapshot = Snapshot(source, parts.recipe, parts.adapter, parts.heads, *made)
         try:
             return checkpoint.save(parts.out, parts.run, snapshot)
         except JobError as error:

@@ -10,8 +10,13 @@ from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import embedder
 from mlx_metaembed.files import disk
+from mlx_metaembed.mining import lists, searched
+from mlx_metaembed.search import about
+from mlx_metaembed.search import index as indexes
 
 ANCHORS = ["sort numbers", "read a file", "a socket", "parse a line", "walk folders", "join paths"]
+
+WAYS = ("exact", "graph")
 
 
 @pytest.fixture
@@ -76,6 +81,7 @@ def test_the_nearest_that_are_no_answers(engine_name, tiny, rows, tmp_path, caps
         "rows_with_fewer": 0,
         "dropped": {},
         "search": "exact",
+        "recall": 1.0,
         "range_max": 3,
         "judge": None,
     }
@@ -250,3 +256,51 @@ def test_what_an_ended_job_has_done_is_kept(tiny, rows, tmp_path, capsys, monkey
     monkeypatch.setattr(run, "Part", part)
     status, _, err = call(capsys, "mine", tiny, rows, tmp_path / "again.jsonl", "--no-margin", "--negatives", 1)
     assert (status, "holds rows of another call" in err) == (0, True), err
+
+
+def test_the_graph_of_an_index_is_walked(engine_name, tiny, rows, tmp_path, capsys, monkeypatch):
+    corpus = write(
+        tmp_path / "corpus.jsonl", [{"text": text} for text in [*TEXTS, *(f"file {at}" for at in range(60))]]
+    )
+    built = tmp_path / "ix"
+    assert call(capsys, "index", tiny, corpus, built, "--engine", engine_name)[0] == 0
+    monkeypatch.setattr(about, "EXACT_ROWS", 65)
+    walked, nearest = [], indexes.Index.nearest
+    monkeypatch.setattr(indexes.Index, "nearest", lambda self, *given: walked.append(1) or nearest(self, *given))
+    same = [tiny, rows, "--index", built, "--negatives", 3, "--no-margin", "--engine", engine_name]
+    asked = [mined(capsys, same[0], same[1], tmp_path / f"{way}.jsonl", *same[2:], "--search", way) for way in WAYS]
+    (exact, expected), (graph, found) = asked
+    assert (exact["search"], exact["recall"], graph["search"]) == ("exact", 1.0, "graph")
+    # Each query, and again where it is told how many of the nearest are found.
+    assert len(walked) == 12
+    shared = [len(set(one.values()) & set(other.values())) - 2 for one, other in zip(expected, found, strict=True)]
+    assert sum(shared) >= 0.9 * 18 and graph["recall"] >= 0.9
+
+
+def test_lists_find_what_is_near(engine_name, tiny, rows, tmp_path, capsys, monkeypatch):
+    corpus = write(
+        tmp_path / "corpus.jsonl", [{"text": text} for text in [*TEXTS, *(f"file {at}" for at in range(60))]]
+    )
+    same = ["--corpus", corpus, "--negatives", 3, "--no-margin", "--engine", engine_name]
+    _, expected = mined(capsys, tiny, rows, tmp_path / "exact.jsonl", *same)
+    monkeypatch.setattr(lists, "SHARE", 1)
+    answer, found = mined(capsys, tiny, rows, tmp_path / "lists.jsonl", *same, "--search", "lists")
+    assert answer["search"] == "lists" and answer["recall"] >= 0.8
+    if answer["recall"] == 1:
+        assert found == expected
+    # Where most lists would be looked through, every text is compared, and that is said.
+    monkeypatch.setattr(lists, "SHARE", 0)
+    answer, found = mined(capsys, tiny, rows, tmp_path / "all.jsonl", *same, "--search", "lists")
+    assert (answer["search"], answer["recall"], found) == ("exact", 1.0, expected)
+    status, _, err = call(capsys, "mine", tiny, rows, tmp_path / "said.jsonl", *same, "--search", "lists")
+    assert status == 0 and "Most lists would have to be looked through here" in err
+
+
+def test_very_many_products_are_looked_for_in_lists(tiny, rows, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(searched, "LISTS_FROM", 6 * 6 * 32)
+    monkeypatch.setattr(lists, "SHARE", 1)
+    answer, _ = mined(capsys, tiny, rows, tmp_path / "out.jsonl", "--no-margin")
+    assert answer["search"] == "lists"
+    monkeypatch.setattr(searched, "LISTS_FROM", 6 * 6 * 32 + 1)
+    answer, _ = mined(capsys, tiny, rows, tmp_path / "exact.jsonl", "--no-margin")
+    assert answer["search"] == "exact"

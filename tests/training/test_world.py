@@ -24,6 +24,7 @@ KINDS: dict[str, dict] = {
     "dropout, a code head and a Dense": {"dropout": 0.1, "fsq": "4x8", "dense": 16, "matryoshka": (16, 8)},
     "accumulation and no cache": {"grad_cache": "off", "fsq": "", "grad_accumulation_steps": 2, "epochs": 2},
     "lora": {"train": "lora", "lora_rank": 2, "fsq": "", "dropout": 0.1},
+    "mined negatives": {"mine_every": 2, "mine_negatives": 2, "fsq": "", "dropout": 0.1, "save_every": 1},
     "heads alone": {"train": "heads", "grad_cache": "auto", "fsq": "4x8", "dense": 16, "matryoshka": (16, 8)},
     "fewer chunks than ranks": {"batch_size": 2, "chunk_tokens": 4096, "iters": 3, "fsq": ""},
     "heads on tokens": {

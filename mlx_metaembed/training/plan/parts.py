@@ -29,6 +29,8 @@ IN_HAND = {
 """Copies in float32 of the largest parameter that an update makes; on a processor torch's AdamW goes by pieces."""
 DORA = {"mlx": 3.0, "torch": 5.5}
 """Numbers a token, layer and hidden unit that DoRA keeps for the way back beside LoRA's, as measured."""
+MINED_SCORES = 2**26
+"""Bytes of a block of scores while negatives are mined, with what is made of it."""
 PLAIN = 0.93
 """A batch in one graph holds so much of what its chunks would hold one by one."""
 SLACK = {"mlx": 0.07, "torch": 0.1}
@@ -51,6 +53,8 @@ class Job:
     length: int
     columns: int
     lengths: Lengths | None = None
+    mined: int = 0
+    """Texts whose vectors are held while negatives are mined."""
 
     @property
     def batch_tokens(self) -> int:
@@ -100,6 +104,8 @@ class Bytes:
     """The trunk's own bytes while the vectors of a frozen one are computed, before the heads train."""
     pooled: bool
     """Whether only heads on such vectors train."""
+    mining: int
+    """Of the vectors that negatives are mined by, and a block of their scores."""
 
     def moments(self, chunk: int, *, held: int | None) -> dict[str, Parts]:
         """The parts at each moment, in bytes; `held` tokens at once without GradCache, None with it."""
@@ -132,6 +138,9 @@ class Bytes:
             work = round(min(held, chunk) * self.activations.work) if self.outputs else 0
             loss = {"loss": max(self._loss(part) - work, 0), "outputs": 2 * self.outputs}
             found = {"the batch": self.stays | {"gradients": gradients, "activations": passing} | loss}
+        if self.mining:
+            passing = 0 if self.pooled else round(chunk * self.activations.forward)
+            found["mining"] = self.stays | {"vectors": self.mining, "activations": passing}
         if not self.pooled:
             found["the update"] = self.stays | {"gradients": self.sums, "update": self.update}
         for parts in found.values():
@@ -192,6 +201,8 @@ def estimate(job: Job) -> Bytes:
         trained=count,
         inference=weights,
         pooled=pooled,
+        # A copy of unit length is made of them.
+        mining=2 * 4 * job.mined * folder.dimensions + MINED_SCORES if job.mined else 0,
     )
 
 
