@@ -9,15 +9,17 @@ from mlx_metaembed.codes.binary import Binary, PcaBinary
 from mlx_metaembed.codes.codec import Codec, Told, checked, silent
 from mlx_metaembed.codes.int8 import Int8, UInt8
 from mlx_metaembed.codes.prefix import Prefix
+from mlx_metaembed.codes.product import Optimized, Product
+from mlx_metaembed.codes.rabitq import RaBitQ
 from mlx_metaembed.codes.residual import Residual
+from mlx_metaembed.codes.rotated import Rotated
 from mlx_metaembed.codes.scalar import Scalar, Unscaled
 from mlx_metaembed.errors import CallError, faults, nearest
 
-KINDS: dict[str, type[Codec]] = {
-    each.kind: each for each in (Scalar, Unscaled, Residual, Int8, UInt8, Binary, PcaBinary, Prefix)
-}
-FREE = ("int8", "uint8", "binary", "prefix", "pca-binary")
+FITTED = (Scalar, Unscaled, Residual, Product, Optimized)
+FREE = (RaBitQ, Rotated, Int8, UInt8, Binary, PcaBinary, Prefix)
 """Those that cost no more than a pass over the sample: what the others are put beside."""
+KINDS: dict[str, type[Codec]] = {each.kind: each for each in (*FITTED, *FREE)}
 LONG = ("residual",)
 """Those whose fit takes a second or more a byte."""
 AUTO = "auto"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_metaembed.codes import lloyd, pca
+from mlx_metaembed.codes import bit_planes, lloyd, pca
 from mlx_metaembed.codes.codec import Codec, Told, blocks, silent
 
 WIDTH = 8
@@ -80,20 +80,16 @@ class Unscaled(Codec):
         values, packed = kept / self.deviations, []
         for columns, levels in self._blocks():
             digits = np.searchsorted(lloyd.middles(levels), values[:, columns]).astype(np.uint8)
-            # One byte a bit, the highest first: a block of b bits is b bytes.
-            places = range(len(levels).bit_length() - 2, -1, -1)
-            packed += [np.packbits((digits >> place) & 1, axis=1) for place in places]
+            packed.append(bit_planes.pack(digits, len(levels).bit_length() - 1))
         return np.concatenate(packed, axis=1)
 
     def _kept(self, codes: np.ndarray) -> np.ndarray:
         """The kept components [N, K] that codes stand for, without the scale."""
         found, at = np.empty((len(codes), len(self.deviations)), np.float32), 0
         for columns, levels in self._blocks():
-            count = columns.stop - columns.start
-            digits = np.zeros((len(codes), count), np.uint8)
-            for byte in range(at, at + len(levels).bit_length() - 1):
-                digits = (digits << 1) | np.unpackbits(codes[:, byte, None], axis=1, count=count)
-            at += len(levels).bit_length() - 1
+            bits = len(levels).bit_length() - 1
+            digits = bit_planes.unpack(codes[:, at : at + bits], bits, columns.stop - columns.start)
+            at += bits
             found[:, columns] = levels[digits]
         return found * self.deviations
 

@@ -6,6 +6,7 @@ Codes that are fitted stand in one picture, those that cost nothing in another o
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mlx_metaembed.codes import kinds
 from mlx_metaembed.files import disk
 from mlx_metaembed.report import units
 from mlx_metaembed.report.axes import Frame, decimal, grid, picture, powers_of_two, ticks
@@ -15,7 +16,7 @@ from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.plots import SERIES, figure, line
 
 FRAMES = ((Frame(980, 340), "wide"), (Frame(420, 320, left=44), "narrow"))
-FREE = ("int8", "uint8", "binary", "prefix", "pca-binary", "rabitq", "rotated")
+FREE = [each.kind for each in kinds.FREE]
 MEASURES = {
     "kept_ndcg": "nDCG@10 as a share of the float vectors', by the code alone",
     "kept_r10": "share of the float vectors' ten nearest among the code's ten",
@@ -73,19 +74,19 @@ def _pictures(rows: Rows, measure: str) -> str:
 
 
 def _figure(heading: str, measure: str, lines: Mapping[str, list], every: list, group: int) -> str:
-    kinds = {kind: f"curve s{at}" for at, kind in enumerate(lines, 1)}
+    marks = {kind: f"curve s{at}" for at, kind in enumerate(lines, 1)}
     pictures = [
-        _plot(heading, lines, kinds, every, frame, shape, f"{measure}-{group}-{next(iter(lines))}")
+        _plot(heading, lines, marks, every, frame, shape, f"{measure}-{group}-{next(iter(lines))}")
         for frame, shape in FRAMES
     ]
-    legend = key([(swatch(mark), kind) for kind, mark in kinds.items()])
+    legend = key([(swatch(mark), kind) for kind, mark in marks.items()])
     return figure(heading, "up and to the left is better", legend, *pictures)
 
 
 def _plot(
     heading: str,
     lines: Mapping[str, list],
-    kinds: Mapping[str, str],
+    classes: Mapping[str, str],
     every: list,
     frame: Frame,
     shape: str,
@@ -99,11 +100,16 @@ def _plot(
     steps = powers_of_two(across.low, across.high, frame.width // 55)
     marks = []
     for kind, points in lines.items():
-        marks.append(line(points, across, up, kinds[kind]) if len(points) > 1 else "")
+        marks.append(line(points, across, up, classes[kind]) if len(points) > 1 else "")
         said = (f"{kind}: {units.quality(value)}, {units.size(size)} a vector" for size, value in points)
         marks += [
             tag(
-                "circle", tag("title", text(words)), cx=across(size), cy=up(value), r=3.5, class_=f"{kinds[kind]} point"
+                "circle",
+                tag("title", text(words)),
+                cx=across(size),
+                cy=up(value),
+                r=3.5,
+                class_=f"{classes[kind]} point",
             )
             for words, (size, value) in zip(said, points, strict=True)
         ]
