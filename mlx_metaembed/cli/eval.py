@@ -36,7 +36,8 @@ Examples:
     "--codes",
     multiple=True,
     metavar="NAME",
-    help="Also as a code: int8, binary, binary-hamming, or a code head of the model. Repeat it, or separate by commas.",
+    help="Also as a code: int8, binary, binary-hamming, a code head of the model, or a code that was fitted to it "
+    "(metaembed codes fit). Repeat it, or separate by commas.",
 )
 @max_characters_option
 @columns_options

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlx_metaembed.codes import files as stored_codes
 from mlx_metaembed.codes.packing import bytes_per_vector
 from mlx_metaembed.data.rows import Kinds
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate import bootstrap, similarity_kept
-from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_head
+from mlx_metaembed.evaluate import bootstrap, code_fit, similarity_kept
+from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_codec, of_head
 from mlx_metaembed.evaluate.judgement import Judgement
 from mlx_metaembed.evaluate.task import Task
 from mlx_metaembed.evaluate.tasks import of
+from mlx_metaembed.search import fingerprint
 
 if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
@@ -37,7 +39,7 @@ def measure_model(
     figures: Sequence[str] = (),
     draws: int = 0,
 ) -> list[dict]:
-    """One dict per width (`"384"`), code and width (`"int8@384"`) and code head (its name).
+    """One dict per width (`"384"`), code and width (`"int8@384"`), code head and fitted code (its name).
 
     Each has name, dimensions, bytes_per_vector and the task's figures, at least those in `figures` where some are
     named; with `draws` each figure's interval beside it. Retrieval adds what is kept of the full-width float32
@@ -53,7 +55,7 @@ def measure_model(
     full = full_width(embedder, sides)
     whole = task.judge(full, wanted)
     lines = []
-    for coded in _each(embedder, sides, widths, codes):
+    for coded in (*_each(embedder, sides, widths, codes), *_fitted(embedder, full, codes)):
         found = whole if coded.name == full.name else task.judge(coded, wanted)
         line = {"name": coded.name, "dimensions": coded.dimensions, "bytes_per_vector": coded.bytes_per_vector}
         line |= with_intervals(found, draws, task.seed) if draws else found.figures(None)
@@ -80,7 +82,8 @@ def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[s
     most = embedder.folder.dimensions
     if wrong := [str(width) for width in widths if not 1 <= width <= most]:
         raise CallError(f"Width {', '.join(wrong)}: the model gives {most} dimensions; expected at most that")
-    check_codes(codes, [name for name, head in embedder.heads.items() if head.gives == "code"])
+    heads = [name for name, head in embedder.heads.items() if head.gives == "code"]
+    check_codes(codes, [*heads, *stored_codes.names(code_fit.room(embedder.folder))])
 
 
 def task(rows: Kinds | Task) -> str:
@@ -124,9 +127,17 @@ def _each(embedder: "Embedder", sides: Sides, widths: Sequence[int], codes: Sequ
         yield plain
         yield from (as_code(name, plain) for name in codes if name in CODES)
     for name in codes:
-        if name not in CODES:
+        if name in embedder.heads and name not in CODES:
             coded = [embedder.apply(name, vectors) for vectors in sides]
             yield of_head(name, *coded, bytes_per_vector(embedder.heads[name].levels))
+
+
+def _fitted(embedder: "Embedder", full: Coded, codes: Sequence[str]) -> Iterator[Coded]:
+    """The full width as each code that was fitted to the model."""
+    names = [name for name in codes if name not in CODES and name not in embedder.heads]
+    model = fingerprint.of(embedder.folder) if names else {}
+    for name in names:
+        yield of_codec(name, full, code_fit.load(embedder.folder, name, model).codec)
 
 
 def _compared(embedder: "Embedder") -> dict:
