@@ -83,7 +83,9 @@ def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[s
     if wrong := [str(width) for width in widths if not 1 <= width <= most]:
         raise CallError(f"Width {', '.join(wrong)}: the model gives {most} dimensions; expected at most that")
     heads = [name for name, head in embedder.heads.items() if head.gives == "code"]
-    check_codes(codes, [*heads, *stored_codes.names(code_fit.room(embedder.folder))])
+    if set(codes) - {*CODES, *heads}:
+        heads += stored_codes.names(code_fit.room(embedder.folder))
+    check_codes(codes, heads)
 
 
 def task(rows: Kinds | Task) -> str:
