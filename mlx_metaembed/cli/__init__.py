@@ -18,6 +18,7 @@ VERBS = {
     "embed": "Texts in, vectors out.",
     "eval": "Measure a model on data: search, similarity, classes, clusters; at several widths and as codes.",
     "compare": "Several models on the same data: quality with intervals, latency, throughput, bytes.",
+    "codes": "Vectors in a few bytes: fit a code, or compare all kinds.",
     "export": "Write a model for other tools: sentence-transformers, or quantized for MLX.",
     "index": "Build a search index over a corpus.",
     "search": "Ask an index.",

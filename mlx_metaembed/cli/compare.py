@@ -84,7 +84,7 @@ def command(
     from mlx_metaembed.files import disk
 
     if out is not None:
-        _require_folder(out)
+        require_folder(out)
     settings = {"task": task, "ks": ks, "seed": seed, "ignore_identical_ids": ignore_identical_ids}
     settings |= {"columns": columns, "no_header": no_header, "max_characters": max_characters}
     comparison.require_comparable(models, max_seq_length)
@@ -130,7 +130,7 @@ def _choice(rows: list[dict], tasks: dict, margin: float) -> dict[str, object]:
     return {"name": name, "vector": vector, "margin": margin, "said": advice(found, rows, main)}
 
 
-def _require_folder(out: Path) -> None:
+def require_folder(out: Path) -> None:
     """Raise CallError where no folder can be at `out`, or it can't be written into: before anything is measured."""
     there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     if not there.is_dir():

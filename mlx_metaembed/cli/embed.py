@@ -17,6 +17,7 @@ from mlx_metaembed.progress.display import Progress
 if TYPE_CHECKING:
     import numpy as np
 
+    from mlx_metaembed.codes.codec import Codec
     from mlx_metaembed.embedder import Embedder
     from mlx_metaembed.heads.sparse_vectors import SparseVectors
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--prompt", type=str, help="Prompt that the model declares: query, document or another.")
 @click.option("--head", help="dense, or a head of the model. Default: what the model's modules end in.")
 @cache_options
+@click.option("--codes", metavar="NAME", help="Bytes of a code that was fitted to the model: metaembed codes fit.")
 @columns_options
 @click.option(
     "--max-characters",
@@ -62,6 +64,7 @@ def command(
     head: str | None,
     cache: str | None,
     cache_hours: float | None,
+    codes: str | None,
     columns: str,
     no_header: bool,
     max_characters: int,
@@ -107,12 +110,14 @@ def command(
         raise CallError(f"--cache keeps one vector a text; the head {head!r} gives something else")
     if normalize and head != DENSE:
         raise CallError(f"--normalize belongs to the model's own vectors; the head {head!r} gives something else")
+    codec = _codec(embedder, codes, head, dims) if codes else None
     note(f"engine: {embedder.engine.name} on {embedder.engine.device} ({embedder.engine.reason})")
     with Progress(len(found), "encoding") as bar:
         settings = {"head": head, "progress": bar.update}
-        shape = {"truncate_dim": dims, "normalize_embeddings": normalize}
+        unit = normalize or (codec is not None and embedder.compares_by_cosine)
+        shape = {"truncate_dim": dims, "normalize_embeddings": unit}
         if as_images:
-            shape["normalize_embeddings"] = normalize or None
+            shape["normalize_embeddings"] = unit or None
             made = _vectors(embedder, head, embedder.encode_images(found, **shape, **settings))
         elif method == "encode_sparse":
             made = _sparse(embedder, embedder.encode_sparse(found, prompt_name=prompt, **settings))
@@ -120,10 +125,13 @@ def command(
             made = _token_vectors(embedder.encode_token_vectors(found, prompt_name=prompt, **settings))
         else:
             made = _vectors(embedder, head, embedder.encode(found, prompt_name=prompt, **shape, **settings))
+    if codec is not None:
+        packed = codec.encode(made.arrays)
+        made = Made([{"code": row.tolist()} for row in packed], packed, packed.shape[1])
     kind = "image" if as_images else "text"
     rows = [{kind: each} | row for each, row in zip(found, made.rows, strict=True)]
     if output:
-        said = lambda: _made(embedder, head, made.arrays, prompt, f"{kind}s")  # noqa: E731
+        said = lambda: _made(embedder, head, made.arrays, prompt, f"{kind}s", codes)  # noqa: E731
         _write(Path(output), suffix, made.arrays, rows, found, said)
     result = {"model": model, f"{kind}s": len(found), "dimensions": made.dimensions, "output": output}
     if embedder.cache is not None:
@@ -136,6 +144,18 @@ def command(
             False,
             [f"{output}: {len(found)} x {made.dimensions}"] if output else [json.dumps(row) for row in rows],
         )
+
+
+def _codec(embedder: "Embedder", name: str, head: str, dims: int | None) -> "Codec":
+    """The codec of a code that was fitted to the model. Raises CallError where there is none, or other vectors are
+    asked for than it is for."""
+    from mlx_metaembed.evaluate import code_fit
+    from mlx_metaembed.heads.choices import DENSE
+    from mlx_metaembed.search import fingerprint
+
+    if head != DENSE or dims:
+        raise CallError("--codes are codes of the model's whole vectors; --head and --dims give others")
+    return code_fit.load(embedder.folder, name, fingerprint.of(embedder.folder)).codec
 
 
 class Made(NamedTuple):
@@ -229,7 +249,9 @@ def _lines(source: str) -> list[str]:
         raise CallError(f"{source} is not UTF-8 text (byte {error.start})") from None
 
 
-def _made(embedder: "Embedder", head: str, vectors: "np.ndarray", prompt: str | None, of: str) -> dict:
+def _made(
+    embedder: "Embedder", head: str, vectors: "np.ndarray", prompt: str | None, of: str, code: str | None
+) -> dict:
     """What a key says of how vectors were made."""
     import numpy as np
 
@@ -245,7 +267,7 @@ def _made(embedder: "Embedder", head: str, vectors: "np.ndarray", prompt: str | 
         "prompt": choices.prompt(embedder.folder, prompt)[0] if of == "texts" else "",
         "width": vectors.shape[1],
         "normalized": bool((abs(lengths - 1) < 1e-3).all()),
-    }
+    } | ({"code": code} if code else {})
 
 
 def _write(

@@ -30,10 +30,10 @@ Example:
 @click.option(
     "--dtype",
     type=click.Choice(["f16", "f32", "i8", "b1"]),
-    default="f16",
-    show_default=True,
-    help="How a vector is stored: floats, a byte a dimension (i8), or a bit (b1).",
+    help="How a vector is stored. Default: f16; floats, a byte a dimension (i8), or a bit (b1).",
 )
+@click.option("--code", "code", metavar="NAME", help="Store a code of the model instead: see metaembed codes fit.")
+@click.option("--rescore", type=click.Choice(["f16", "i8"]), help="With --code: vectors that order its first hits.")
 @max_characters_option
 @columns_options
 @max_seq_length_option
@@ -44,7 +44,9 @@ def command(
     corpus: str,
     out: Path,
     dims: int | None,
-    dtype: str,
+    dtype: str | None,
+    code: str | None,
+    rescore: str | None,
     max_characters: int,
     columns: str,
     no_header: bool,
@@ -59,18 +61,30 @@ def command(
     """
     from mlx_metaembed import embedder
     from mlx_metaembed.errors import CallError
-    from mlx_metaembed.search import fingerprint, index, scalars, source
+    from mlx_metaembed.evaluate import code_fit
+    from mlx_metaembed.search import about as declared
+    from mlx_metaembed.search import code_index, fingerprint, index, scalars, source
 
+    if code and (dims or dtype):
+        raise CallError("--code stores a code of the whole vector; --dims and --dtype belong to indexes without one")
+    if rescore and not code:
+        raise CallError("--rescore belongs to --code: it keeps vectors beside the codes")
+    dtype = dtype or "f16"
     disk.require_vacant(out)
     found = source.read(corpus, columns=columns, no_header=no_header, max_characters=max_characters)
     texts = found.texts
     notes(found.notes)
     loaded = embedder.load(model, engine=engine, max_seq_length=max_seq_length)
-    declared = loaded.folder
+    folder = loaded.folder
     loaded.require_dense()
-    scalars.check(dtype, declared.similarity_fn_name)
-    if dims and dims > declared.dimensions:
-        raise CallError(f"--dims {dims}: the model gives {declared.dimensions} dimensions; expected 1 to that")
+    model_fingerprint = fingerprint.of(folder)
+    if code:
+        declared.check_code(rescore or "", folder.similarity_fn_name)
+        stored = code_fit.load(folder, code, model_fingerprint)
+    else:
+        scalars.check(dtype, folder.similarity_fn_name)
+    if dims and dims > folder.dimensions:
+        raise CallError(f"--dims {dims}: the model gives {folder.dimensions} dimensions; expected 1 to that")
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
     with Progress(len(texts), "encoding") as bar:
         unit = loaded.compares_by_cosine
@@ -78,27 +92,33 @@ def command(
             texts, prompt_name="document", truncate_dim=dims, normalize_embeddings=unit, progress=bar.update
         )
     with Progress(len(texts), "indexing") as bar:
-        about = index.build(
+        kept = {"code": stored, "name": code, "rescore": rescore or ""} if code else {"dtype": dtype}
+        about = (code_index if code else index).build(
             vectors,
             texts,
             found.ids,
             out,
             # A folder is found from anywhere; a name stays a name.
             model=str(Path(model).resolve()) if Path(model).is_dir() else model,
-            dtype=dtype,
-            metric=declared.similarity_fn_name,
-            prompts=declared.prompts,
+            **kept,
+            metric=folder.similarity_fn_name,
+            prompts=folder.prompts,
             max_seq_length=loaded.max_seq_length,
-            fingerprint=fingerprint.of(declared),
+            fingerprint=model_fingerprint,
             lines=found.lines,
             progress=bar.update,
         )
-    size = sum(file.stat().st_size for file in out.iterdir())
+    size = disk.bytes_on_disk(out)
     result = {"index": str(out), "model": model, "engine": loaded.engine.name, "count": about.count, "dims": about.dims}
     result |= {"dtype": about.dtype, "metric": about.metric, "exact": about.exact, "bytes": size}
+    form = dtype
+    if code:
+        result |= {"code": code, "rescore": rescore, "bytes_per_vector": stored.codec.bytes_per_vector}
+        again = f" and {rescore} to order the first hits" if rescore else ""
+        form = f"{stored.codec.kind} codes of {stored.codec.bytes_per_vector} bytes{again}"
     way = "every row is compared" if about.exact else "the HNSW graph is walked"
     lines = [
-        f"{out}: {about.count:,} texts, {about.dims} dimensions as {dtype}, {size:,} bytes; in a search {way}.",
+        f"{out}: {about.count:,} texts, {about.dims} dimensions as {form}, {size:,} bytes; in a search {way}.",
         f'Ask it with: metaembed search {out} "..."',
     ]
     answer(result, as_json, lines)

@@ -61,7 +61,8 @@ codes_option = click.option(
     multiple=True,
     metavar="NAME",
     callback=lambda _context, _option, value: named(value),
-    help="Also as a code: int8, binary, binary-hamming, or a code head of the model. Repeat it, or separate by commas.",
+    help="Also as a code: int8, binary, binary-hamming, a code head of the model, or a code that was fitted to it "
+    "(metaembed codes fit). Repeat it, or separate by commas.",
 )
 
 

@@ -11,7 +11,7 @@ from mlx_metaembed.cli.options import cache_options, engine_option, json_option
 from mlx_metaembed.cli.output import answer, note
 
 if TYPE_CHECKING:
-    from mlx_metaembed.search.index import Hit
+    from mlx_metaembed.search.opened import Hit
 
 
 EPILOG = """\b

@@ -4,7 +4,14 @@ A float query against signs (asymmetric) finds more of the true neighbours than 
 the same stored bytes; both score as cosines, so larger is nearer.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+
+from mlx_metaembed.codes import pca, tables
+from mlx_metaembed.codes.codec import Codec, Told, blocks, silent
+from mlx_metaembed.codes.prefix import padded, require_width
 
 
 def pack(vectors: np.ndarray) -> np.ndarray:
@@ -42,3 +49,95 @@ def asymmetric(queries: np.ndarray, packed: np.ndarray) -> np.ndarray:
 
 def bytes_per_vector(dimensions: int) -> int:
     return -(-dimensions // 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Binary(Codec):
+    """The signs of the first `width` dimensions, scored as `asymmetric` scores them."""
+
+    width: int
+    kind = "binary"
+    about = "the signs of the first dimensions"
+
+    @classmethod
+    def span(cls, dimensions: int) -> tuple[int, int]:
+        return 1, bytes_per_vector(dimensions)
+
+    @classmethod
+    def fit(cls, sample: np.ndarray, size: int, *, seed: int = 0, told: Told = silent, **work: Any) -> "Binary":
+        return cls(sample.shape[1], min(8 * size, sample.shape[1]))
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return bytes_per_vector(self.width)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        require_width(np.empty(self.width), self.dimensions, ("width",))
+        return {}
+
+    def _encoded(self, vectors: np.ndarray) -> np.ndarray:
+        return pack(vectors[:, : self.width])
+
+    def _decoded(self, codes: np.ndarray) -> np.ndarray:
+        return padded(signs(codes, self.width), self.dimensions) / np.float32(np.sqrt(self.width))
+
+    def _asked(self, queries: np.ndarray) -> np.ndarray:
+        return queries[:, : self.width] / np.float32(np.sqrt(self.width))
+
+    def _scored(self, asked: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return sign_scores(asked, codes)
+
+
+@dataclass(frozen=True, eq=False)
+class PcaBinary(Codec):
+    """The signs of the first principal components, each worth `step` [1], the mean size of a component."""
+
+    mean: np.ndarray
+    components: np.ndarray
+    step: np.ndarray
+    kind = "pca-binary"
+    about = "the signs of principal components"
+
+    @classmethod
+    def span(cls, dimensions: int) -> tuple[int, int]:
+        return 1, bytes_per_vector(dimensions)
+
+    @classmethod
+    def fit(cls, sample: np.ndarray, size: int, *, seed: int = 0, told: Told = silent, **work: Any) -> "PcaBinary":
+        mean, components, _ = pca.fitted(sample)
+        mean, components = mean.astype(np.float32), components[:, : 8 * size].astype(np.float32)
+        total = sum(np.abs((sample[rows] - mean) @ components).sum(dtype=np.float64) for rows in blocks(len(sample)))
+        step = np.array([total / (len(sample) * components.shape[1])], np.float32)
+        return cls(sample.shape[1], mean, components, step)
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return bytes_per_vector(self.components.shape[1])
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        require_width(self.components[:1].reshape(-1), self.dimensions, ("components",))
+        return {
+            "mean": (self.dimensions,),
+            "components": (self.dimensions, self.components.shape[1]),
+            "step": (1,),
+        }
+
+    def _encoded(self, vectors: np.ndarray) -> np.ndarray:
+        return pack((vectors - self.mean) @ self.components)
+
+    def _decoded(self, codes: np.ndarray) -> np.ndarray:
+        return self.mean + (signs(codes, self.components.shape[1]) * self.step) @ self.components.T
+
+    def _asked(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return queries @ self.components * self.step, (queries @ self.mean)[:, None]
+
+    def _scored(self, asked: tuple[np.ndarray, np.ndarray], codes: np.ndarray) -> np.ndarray:
+        return sign_scores(asked[0], codes) + asked[1]
+
+
+def sign_scores(queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """`queries [Q, D] . signs` of packed codes [N, bytes], float32 [Q, N]."""
+    if len(queries) >= tables.AT_ONCE:
+        return queries @ signs(codes, queries.shape[1]).T
+    # Twice what the set bits sum to, less the sum of all.
+    return 2 * tables.summed(tables.of_bits(queries), codes) - queries.sum(axis=1, keepdims=True)

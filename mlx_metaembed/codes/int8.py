@@ -5,9 +5,12 @@ Score after `dequantize`: the dot product of the raw bytes ignores each dimensio
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from mlx_metaembed.codes.codec import Codec, Told, silent
+from mlx_metaembed.codes.prefix import padded, require_width, shortened
 from mlx_metaembed.errors import CallError
 
 STEPS = 255
@@ -51,3 +54,61 @@ def dequantize(codes: np.ndarray, ranges: Ranges) -> np.ndarray:
 
 def bytes_per_vector(dimensions: int) -> int:
     return dimensions
+
+
+@dataclass(frozen=True, eq=False)
+class Int8(Codec):
+    """A byte for each of the first `smallest.size` dimensions, cut and made unit again as Matryoshka training means it.
+
+    `.view(np.int8)` of the codes is what sentence-transformers writes.
+    """
+
+    smallest: np.ndarray
+    largest: np.ndarray
+    kind = "int8"
+    about = "the first dimensions, a signed byte each"
+    flip = 0
+
+    @classmethod
+    def span(cls, dimensions: int) -> tuple[int, int]:
+        return 1, dimensions
+
+    @classmethod
+    def fit(cls, sample: np.ndarray, size: int, *, seed: int = 0, told: Told = silent, **work: Any) -> "Int8":
+        ranges = Ranges.of(shortened(sample, size))
+        return cls(sample.shape[1], ranges.smallest, ranges.largest)
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return len(self.smallest)
+
+    @property
+    def ranges(self) -> Ranges:
+        return Ranges(self.smallest, self.largest)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return require_width(self.smallest, self.dimensions, ("smallest", "largest"))
+
+    def _encoded(self, vectors: np.ndarray) -> np.ndarray:
+        return quantize(shortened(vectors, self.bytes_per_vector), self.ranges).view(np.uint8) ^ self.flip
+
+    def _restored(self, codes: np.ndarray) -> np.ndarray:
+        return dequantize((codes ^ self.flip).view(np.int8), self.ranges)
+
+    def _decoded(self, codes: np.ndarray) -> np.ndarray:
+        return padded(self._restored(codes), self.dimensions)
+
+    def _asked(self, queries: np.ndarray) -> np.ndarray:
+        return queries[:, : self.bytes_per_vector]
+
+    def _scored(self, asked: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return asked @ self._restored(codes).T
+
+
+@dataclass(frozen=True, eq=False)
+class UInt8(Int8):
+    """The same as unsigned bytes, 128 more."""
+
+    kind = "uint8"
+    about = "the first dimensions, an unsigned byte each"
+    flip = 0x80

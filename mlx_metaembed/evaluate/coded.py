@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlx_metaembed.codes import binary, int8
+from mlx_metaembed.codes.codec import Codec
 from mlx_metaembed.codes.prefix import cut, unit
 from mlx_metaembed.errors import CallError, nearest
 
@@ -58,9 +59,16 @@ def of_head(name: str, queries: np.ndarray, stored: np.ndarray, bytes_per_vector
     return Coded(name, stored.shape[1], bytes_per_vector, unit(queries), unit(stored), "dot")
 
 
-def check_codes(names: Iterable[str], heads: Iterable[str] = ()) -> None:
-    """Raise CallError for a name that is neither a code nor one of the model's code heads."""
-    known = [*CODES, *heads]
+def of_codec(name: str, plain: Coded, codec: Codec) -> Coded:
+    """What a fitted code makes of float vectors at full width; the score of a float query is the product."""
+    decoded = codec.decode(codec.encode(plain.stored))
+    similarity = "dot" if plain.similarity == "cosine" else plain.similarity
+    return Coded(name, plain.dimensions, codec.bytes_per_vector, plain.queries, decoded, similarity)
+
+
+def check_codes(names: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Raise CallError for a name that is neither a code nor one of the model's code heads and fitted codes."""
+    known = [*CODES, *others]
     for name in names:
         if name not in known:
             raise CallError(

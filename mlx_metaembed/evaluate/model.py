@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlx_metaembed.codes import files as stored_codes
 from mlx_metaembed.codes.packing import bytes_per_vector
 from mlx_metaembed.data.rows import Kinds
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate import similarity_kept
-from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_head
+from mlx_metaembed.evaluate import code_fit, similarity_kept
+from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_codec, of_head
 from mlx_metaembed.evaluate.judgement import Judgement
 from mlx_metaembed.evaluate.measured import Measured
 from mlx_metaembed.evaluate.task import Task
 from mlx_metaembed.evaluate.tasks import of
+from mlx_metaembed.search import fingerprint
 
 if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
@@ -38,7 +40,7 @@ def measure_model(
     figures: Sequence[str] = (),
     draws: int = 0,
 ) -> list[dict]:
-    """One dict per width (`"384"`), code and width (`"int8@384"`) and code head (its name), as `Measured.line` has it.
+    """One dict per width (`"384"`), code and width (`"int8@384"`), code head and fitted code (its name).
 
     The arguments are those of `measured`. Raises CallError as it does.
     """
@@ -71,7 +73,7 @@ def measured(
     full = full_width(embedder, sides)
     whole = task.judge(full, wanted)
     found = []
-    for coded in _each(embedder, sides, widths, codes):
+    for coded in (*_each(embedder, sides, widths, codes), *_fitted(embedder, full, codes)):
         judged = whole if coded.name == full.name else task.judge(coded, wanted)
         kept = _kept(task, (full, whole), (coded, judged))
         found.append(Measured(coded.name, coded.dimensions, coded.bytes_per_vector, judged, kept))
@@ -88,7 +90,10 @@ def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[s
     most = embedder.folder.dimensions
     if wrong := [str(width) for width in widths if not 1 <= width <= most]:
         raise CallError(f"Width {', '.join(wrong)}: the model gives {most} dimensions; expected at most that")
-    check_codes(codes, [name for name, head in embedder.heads.items() if head.gives == "code"])
+    heads = [name for name, head in embedder.heads.items() if head.gives == "code"]
+    if set(codes) - {*CODES, *heads}:
+        heads += stored_codes.names(code_fit.room(embedder.folder))
+    check_codes(codes, heads)
 
 
 def task(rows: Kinds | Task) -> str:
@@ -132,9 +137,17 @@ def _each(embedder: "Embedder", sides: Sides, widths: Sequence[int], codes: Sequ
         yield plain
         yield from (as_code(name, plain) for name in codes if name in CODES)
     for name in codes:
-        if name not in CODES:
+        if name in embedder.heads and name not in CODES:
             coded = [embedder.apply(name, vectors) for vectors in sides]
             yield of_head(name, *coded, bytes_per_vector(embedder.heads[name].levels))
+
+
+def _fitted(embedder: "Embedder", full: Coded, codes: Sequence[str]) -> Iterator[Coded]:
+    """The full width as each code that was fitted to the model."""
+    names = [name for name in codes if name not in CODES and name not in embedder.heads]
+    model = fingerprint.of(embedder.folder) if names else {}
+    for name in names:
+        yield of_codec(name, full, code_fit.load(embedder.folder, name, model).codec)
 
 
 def _compared(embedder: "Embedder") -> dict:

@@ -71,7 +71,7 @@ def page(
         else "",
         *(_results(each, f"r{place}", name) for place, (each, name) in enumerate(named)),
         section("Training", *training),
-        section("The run", _facts(facts)),
+        section("The run", list_facts(facts)),
     ]
     return document(title, parts)
 
@@ -101,7 +101,8 @@ def _results(found: Mapping[str, object], identity: str, name: str) -> str:
     )
 
 
-def _facts(facts: Mapping[str, object]) -> str:
+def list_facts(facts: Mapping[str, object]) -> str:
+    """Facts as a list of terms, with units by the key's ending; nothing for none."""
     pairs = [
         tag("div", tag("dt", text(units.label(str(key)))), tag("dd", text(units.value(str(key), value))))
         for key, value in facts.items()

@@ -40,6 +40,7 @@ font-variant-numeric:tabular-nums}
 .dot{fill:var(--after)}
 .s1{stroke:var(--s1)}.s2{stroke:var(--s2);stroke-dasharray:7 3}.s3{stroke:var(--s3);stroke-dasharray:2 4}
 .s4{stroke:var(--s4);stroke-dasharray:9 3 2 3}.s5{stroke:var(--s5);stroke-dasharray:4 2}.s6{stroke:var(--s6)}
+circle.point{fill:var(--page);stroke-dasharray:none}
 .planned{stroke:var(--soft);stroke-width:1.5;stroke-dasharray:2 3;fill:none}
 .limit{stroke:var(--bad);stroke-width:1;stroke-dasharray:5 4;fill:none}
 .reference{stroke:var(--before);stroke-width:1;stroke-dasharray:2 4;fill:none}
@@ -61,6 +62,7 @@ thead th{font-weight:500;color:var(--soft);vertical-align:bottom}
 tbody th{font-weight:500;overflow-wrap:anywhere}
 th:first-child{text-align:left;padding-left:0}td:last-child,th:last-child{padding-right:0}
 .range{display:block;font-size:.76rem;font-weight:400;color:var(--soft)}
+table.codes{max-width:none}
 td.after{font-weight:600}td.was{color:var(--soft)}
 summary:focus-visible{outline:2px solid var(--after);outline-offset:2px}
 details{border-bottom:1px solid var(--line)}

@@ -114,6 +114,8 @@ def label(key: str) -> str:
         "kept_spearman": "Kept Spearman",
         "kept_r10": "Kept R10",
         "kept_ndcg": "Kept nDCG",
+        "kept_r100": "Kept R100",
+        "kept_ndcg_rescored": "Kept nDCG, rescored",
         "macro_f1": "Macro F1",
         "logistic_macro_f1": "Logistic macro F1",
         "ap": "AP",

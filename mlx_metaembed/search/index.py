@@ -6,7 +6,6 @@ a damaged graph would end the process, not raise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,9 @@ from mlx_metaembed.files import disk
 from mlx_metaembed.search import about as declared
 from mlx_metaembed.search import corpus, scalars
 from mlx_metaembed.search.about import GRAPH, About
+from mlx_metaembed.search.code_index import CodeIndex
 from mlx_metaembed.search.library import usearch
+from mlx_metaembed.search.opened import Opened, check_rows
 
 EXPANSION = 128
 CANDIDATES = 200
@@ -26,18 +27,6 @@ CANDIDATES = 200
 STEP = 2_000
 SAME = {"f32": 0.98, "f16": 0.98, "i8": 0.98, "b1": 0.9}
 """Least cosine between a stored vector and the model's own today; other engines and dtypes stay above."""
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One row found: its score (larger is nearer), its place in the corpus, its id and text."""
-
-    score: float
-    row: int
-    id: str
-    text: str
-    path: str | None = None
-    line: int | None = None
 
 
 def build(
@@ -63,7 +52,7 @@ def build(
     """
     out, vectors = Path(out), np.asarray(vectors, np.float32)
     scalars.check(dtype, metric)
-    _check_rows(vectors, texts, ids)
+    check_rows(vectors, texts, ids)
     disk.require_vacant(out)
     graph = usearch().Index(ndim=vectors.shape[1], dtype=_kind(dtype), metric=_distance(dtype, metric))
     for start in range(0, len(vectors), STEP):
@@ -90,17 +79,18 @@ def build(
     return about
 
 
-def open(path: str | Path) -> "Index":
+def open(path: str | Path) -> Opened:
     """Open an index folder. Raises CallError where it is none, is damaged, or its files contradict each other."""
-    return Index(Path(path), declared.read(Path(path)))
+    path = Path(path)
+    about = declared.read(path)
+    return CodeIndex(path, about) if about.code else Index(path, about)
 
 
-class Index:
+class Index(Opened):
     """An index opened for search; the graph stays on the disk and is mapped into memory."""
 
     def __init__(self, path: Path, about: About) -> None:
-        self.path, self.about = path, about
-        self.corpus = corpus.Corpus(path, about.count)
+        super().__init__(path, about)
         self._graph = usearch().Index(
             ndim=about.dims,
             dtype=_kind(about.dtype),
@@ -115,39 +105,6 @@ class Index:
         if found != (about.count, about.dims, _kind(about.dtype)):
             raise CallError(f"{path / GRAPH} holds {found}, index.json says otherwise; build the index again")
 
-    def search(self, vectors: np.ndarray, k: int = 10) -> list[list[Hit]]:
-        """The k best rows for each query [Q, D], best first, equal scores by row. Raises CallError for other widths."""
-        rows, scores = zip(*(self.nearest(query, k) for query in self._checked(vectors, k)), strict=True)
-        found = []
-        for line, values in zip(rows, scores, strict=True):
-            texts = self.corpus[line]
-            found.append([Hit(float(s), int(row), *pair) for row, s, pair in zip(line, values, texts, strict=True)])
-        return found
-
-    def require_model(self, dimensions: int, prompts: Mapping[str, str]) -> None:
-        """Raise CallError for a model whose width or prompts can't be those that the index was built with."""
-        about = self.about
-        if dimensions < about.dims:
-            raise CallError(f"{self.path} holds {about.dims} dimensions, the model gives {dimensions}: another model?")
-        if dict(prompts) != about.prompts:
-            raise CallError(
-                f"{self.path} was built with the prompts {about.prompts}, the model has {dict(prompts)} now. "
-                "Build the index again."
-            )
-
-    def require_fingerprint(self, found: Mapping[str, str], model: str) -> None:
-        """Raise CallError for a model that is not the one of the index; without a fingerprint nothing can be told."""
-        kept = self.about.fingerprint
-        if wrong := [part for part in kept if found.get(part) != kept[part]]:
-            raise CallError(
-                f"{model} gives other vectors than those in {self.path}: its {' and '.join(wrong)} differ from those "
-                f"of {self.about.model}, which it was built with.\n"
-                f"  fingerprint in the index: {_words(kept)}\n"
-                f"  fingerprint of the model: {_words(found)}\n"
-                "Search with the model that it was built with (--model), or build the index again with this one. "
-                "A quantized export counts as another model."
-            )
-
     def require_same(self, text_vector: np.ndarray) -> None:
         """Raise CallError where the model's vector [D] of `probe()` is no longer the one that stands in the index."""
         here = self.vectors([self.corpus.shortest()])
@@ -155,15 +112,7 @@ class Index:
         if self.about.dtype == "b1":
             now = binary.signs(binary.pack(now), self.about.dims)
         cosine = float((unit(now) * unit(here)).sum())
-        if not cosine >= SAME[self.about.dtype]:
-            raise CallError(
-                f"The model gives other vectors than those in {self.path} (cosine {cosine:.2f} for the same text): "
-                "it was trained further, or it is another one. Build the index again."
-            )
-
-    def probe(self) -> str:
-        """A short text of the corpus, for `require_same`."""
-        return self.corpus[[self.corpus.shortest()]][0].text
+        self.require_alike(cosine, SAME[self.about.dtype])
 
     def vectors(self, rows: Sequence[int]) -> np.ndarray:
         """What the index holds of some rows, float32 [n, D]; of i8 and b1 at length 1."""
@@ -185,20 +134,6 @@ class Index:
         order = np.lexsort((rows, -scores))[:k]
         return rows[order], scores[order]
 
-    def _checked(self, vectors: np.ndarray, k: int) -> np.ndarray:
-        vectors = np.asarray(vectors, np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self.about.dims or not len(vectors):
-            raise CallError(f"Expected queries [Q, {self.about.dims}]; found an array of shape {list(vectors.shape)}")
-        if k < 1:
-            raise CallError(f"k = {k}: expected 1 or more hits")
-        if not np.isfinite(vectors).all():
-            raise CallError("A query's vector holds NaN or infinity")
-        return vectors
-
-
-def _words(fingerprint: Mapping[str, str]) -> str:
-    return ", ".join(f"{part} {digits}" for part, digits in fingerprint.items())
-
 
 def _kind(dtype: str) -> object:
     return getattr(usearch().ScalarKind, dtype.upper())
@@ -211,17 +146,3 @@ def _input(dtype: str) -> object:
 
 def _distance(dtype: str, metric: str) -> str:
     return "hamming" if dtype == "b1" else scalars.METRICS[metric]
-
-
-def _check_rows(vectors: np.ndarray, texts: Sequence[str], ids: Sequence[str]) -> None:
-    if vectors.ndim != 2 or not vectors.size:
-        raise CallError(f"Expected vectors [N, D] of at least one row; found an array of shape {list(vectors.shape)}")
-    if not len(vectors) == len(texts) == len(ids):
-        raise CallError(f"Found {len(vectors):,} vectors, {len(texts):,} texts and {len(ids):,} ids; expected one each")
-    if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        twice = next(name for name in ids if name in seen or seen.add(name))
-        raise CallError(f"The id {twice!r} comes more than once; expected one row an id")
-    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(wrong):
-        raise CallError(f"{len(wrong):,} vectors hold NaN or infinity, the first at row {wrong[0]}")

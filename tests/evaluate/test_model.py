@@ -4,6 +4,7 @@ The encoder here counts letter pairs: it needs no weights and no engine, and tex
 """
 
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +26,9 @@ class LetterPairs:
     dimensions = WIDTH
 
     def __init__(self, similarity="cosine"):
-        self.folder = SimpleNamespace(normalize=False, similarity_fn_name=similarity, dimensions=WIDTH)
+        self.folder = SimpleNamespace(
+            path=Path("nowhere"), normalize=False, similarity_fn_name=similarity, dimensions=WIDTH
+        )
         self.heads = {"fsq": Fsq(WIDTH, (4,) * 60)}
         self.encoded = []
         self._weights = self.heads["fsq"].initial(0)
