@@ -29,6 +29,7 @@ BELONGS = {
     **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
+    "weighting_learning_rate": ("weighting", ("uncertainty",)),
     "matryoshka_weights": ("matryoshka", ()),
     **dict.fromkeys(("eval_columns", "eval_steps", "metric", "early_stopping", "allow_leak"), ("eval_data", ())),
 }
@@ -79,7 +80,7 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
             yield f"{name} = {value}: expected 1 or more"
     if recipe.batch_size == 1 and "info_nce" in recipe.losses:
         yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
-    for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
+    for name in ("temperature", "learning_rate", "head_learning_rate", "weighting_learning_rate", "lora_alpha"):
         value = getattr(recipe, name)
         if value is not None and not value > 0:
             yield f"{name} = {value}: expected more than 0"
