@@ -74,22 +74,27 @@ def page(
     ]
     parts = [
         tag("header", tag("h1", text(title)), tag("p", text(lede)) if lede else "", tiles(entries, shown, metrics)),
-        _section(
+        section(
             "Results", tag("p", "Not measured yet. With data that was held out:"), tag("pre", tag("code", text(hint)))
         )
         if hint and not results
         else "",
         *(_results(each, f"r{place}") for place, each in enumerate(results)),
-        _section("Training", *training),
-        _section("The run", _facts(facts)),
-        tag("footer", "Written by mlx-metaembed. Bytes are decimal: 1 MB is 1,000,000 bytes."),
+        section("Training", *training),
+        section("The run", listed(facts)),
     ]
+    return document(title, *parts)
+
+
+def document(title: str, *parts: str) -> str:
+    """A whole page of parts that are markup already, with the style and the footer of every page."""
+    footer = tag("footer", "Written by mlx-metaembed. Bytes are decimal: 1 MB is 1,000,000 bytes.")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{text(title)}</title>\n<style>\n{CSS}\n</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(filter(None, parts))
+        + "\n".join(filter(None, (*parts, footer)))
         + "\n</main>\n</body>\n</html>\n"
     )
 
@@ -103,18 +108,20 @@ def _results(found: Mapping[str, object], identity: str) -> str:
     said = tag("p", text(note)) if note and (plot or rows) else ""
     scores = histograms(found.get("scores"), identity)
     return (
-        _section(f"Results on {name}" if name else "Results", said, tables.results(rows), plot, scores)
-        + _section(f"Answers from {name}" if name else "Answers", list_answers(found.get("answers") or ()))
-        + _section(f"Neighbours that changed in {name}", neighbours(found.get("neighbours")))
-        + _section(f"The hardest mistakes on {name}", mistakes(found.get("mistakes")))
+        section(f"Results on {name}" if name else "Results", said, tables.results(rows), plot, scores)
+        + section(f"Answers from {name}" if name else "Answers", list_answers(found.get("answers") or ()))
+        + section(f"Neighbours that changed in {name}", neighbours(found.get("neighbours")))
+        + section(f"The hardest mistakes on {name}", mistakes(found.get("mistakes")))
     )
 
 
-def _section(heading: str, *parts: str) -> str:
+def section(heading: str, *parts: str) -> str:
+    """Parts under a heading; nothing where all are empty."""
     return tag("section", tag("h2", text(heading)), *parts) if any(parts) else ""
 
 
-def _facts(facts: Mapping[str, object]) -> str:
+def listed(facts: Mapping[str, object]) -> str:
+    """Facts as a list, with units by the key's ending."""
     pairs = [
         tag("div", tag("dt", text(units.label(str(key)))), tag("dd", text(units.value(str(key), value))))
         for key, value in facts.items()

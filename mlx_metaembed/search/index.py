@@ -16,7 +16,7 @@ from mlx_metaembed.codes.prefix import unit
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import disk
 from mlx_metaembed.search import about as declared
-from mlx_metaembed.search import corpus, scalars
+from mlx_metaembed.search import corpus, fingerprint, scalars
 from mlx_metaembed.search.about import GRAPH, About
 from mlx_metaembed.search.library import usearch
 
@@ -137,16 +137,9 @@ class Index:
 
     def require_fingerprint(self, found: Mapping[str, str], model: str) -> None:
         """Raise CallError for a model that is not the one of the index; without a fingerprint nothing can be told."""
-        kept = self.about.fingerprint
-        if wrong := [part for part in kept if found.get(part) != kept[part]]:
-            raise CallError(
-                f"{model} gives other vectors than those in {self.path}: its {' and '.join(wrong)} differ from those "
-                f"of {self.about.model}, which it was built with.\n"
-                f"  fingerprint in the index: {_words(kept)}\n"
-                f"  fingerprint of the model: {_words(found)}\n"
-                "Search with the model that it was built with (--model), or build the index again with this one. "
-                "A quantized export counts as another model."
-            )
+        advice = "Search with the model that it was built with (--model), or build the index again with this one."
+        made = {"kept": self.about.fingerprint, "maker": self.about.model, "what": "index", "where": self.path}
+        fingerprint.require(found, model, **made, advice=advice)
 
     def require_same(self, text_vector: np.ndarray) -> None:
         """Raise CallError where the model's vector [D] of `probe()` is no longer the one that stands in the index."""
@@ -194,10 +187,6 @@ class Index:
         if not np.isfinite(vectors).all():
             raise CallError("A query's vector holds NaN or infinity")
         return vectors
-
-
-def _words(fingerprint: Mapping[str, str]) -> str:
-    return ", ".join(f"{part} {digits}" for part, digits in fingerprint.items())
 
 
 def _kind(dtype: str) -> object:
