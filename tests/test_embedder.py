@@ -117,3 +117,21 @@ def test_weights_that_no_engine_reads_name_the_command_for_the_whole_folder(tmp_
     with pytest.raises(CallError) as error:
         folders.read(path).weights()
     assert str(error.value).endswith(f"metaembed convert {path} OUT")
+
+
+def test_few_texts_are_computed_without_rows_that_fill_up(
+    engine_name: str, tiny: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model, seen = load(tiny, engine=engine_name), []
+    embed = model.engine.embed
+
+    def watched(chunk, heads):
+        seen.append((chunk.ids.shape[0], chunk.texts))
+        return embed(chunk, heads)
+
+    monkeypatch.setattr(model.engine, "embed", watched)
+    # Three short texts of one length fill four rows; one text alone is one row, not eight.
+    for texts, rows in ((1, [(1, 1)]), (2, [(2, 2)]), (3, [(4, 3)]), (9, [(8, 8), (8, 1)])):
+        seen.clear()
+        assert model.encode([f"open {'abcdefghi'[at]}" for at in range(texts)]).shape == (texts, 32)
+        assert seen == rows

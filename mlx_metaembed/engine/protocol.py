@@ -22,7 +22,8 @@ Outputs = dict[str, Array]
 """What one pass of a chunk gives by head: `dense`, the vectors [b, D], and what heads give that read token states."""
 Total = Callable[[Sequence[Outputs], Mapping[str, Array]], tuple[Array, dict[str, Array]]]
 """The outputs of all chunks, and the parameters behind them by full name, to the scalar whose gradient is taken, and
-each objective's own loss."""
+each objective's own loss. Its attribute `reads`, where it has one, is what the names begin with of the heads and
+objectives that it takes: others stay as they are, while a gradient of 0 would move them on their moments."""
 
 
 class Rule(Protocol):

@@ -1,4 +1,7 @@
-"""A model's parameters in one flat dict: trunk.<checkpoint name>, dense.<path>.<name>, heads.<head>.<name>."""
+"""A model's parameters in one flat dict: trunk.<checkpoint name>, dense.<path>.<name>, heads.<head>.<name>.
+
+A run that learns how much its objectives count has objectives.<objective>.<name> too; no model keeps them.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -11,7 +14,7 @@ from mlx_metaembed.xp import Array
 if TYPE_CHECKING:
     from mlx_metaembed.heads import Head
 
-TRUNK = "trunk."
+TRUNK, HEADS, OBJECTIVES = "trunk.", "heads.", "objectives."
 
 
 def under(parameters: Mapping[str, Array], prefix: str) -> dict[str, Array]:

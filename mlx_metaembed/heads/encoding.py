@@ -98,6 +98,7 @@ def _windows(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _chunks(store: Store, tokenizer: Tokenizer, request: Request, tokens: int) -> tuple[list[Chunk], np.ndarray]:
-    return chunks.chunks(
-        store, range(len(store)), pad_id=tokenizer.pad_id, chunk_tokens=tokens, most_texts=request.batch_size
-    )
+    # One text alone would be computed eight times: rows that only fill a shape up cost as much as texts.
+    few = 1 << max(len(store) - 1, 0).bit_length()
+    most = min(request.batch_size or few, few)
+    return chunks.chunks(store, range(len(store)), pad_id=tokenizer.pad_id, chunk_tokens=tokens, most_texts=most)

@@ -19,7 +19,7 @@ from mlx_metaembed.adapters import Adapter  # noqa: E402
 from mlx_metaembed.engine import ALONE, DENSE, Outputs, Rule, Total, World  # noqa: E402
 from mlx_metaembed.engine.world import summed  # noqa: E402
 from mlx_metaembed.folder import ModelFolder  # noqa: E402
-from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under  # noqa: E402
+from mlx_metaembed.folder.parameters import HEADS, OBJECTIVES, TRUNK, dense_weights, under  # noqa: E402
 from mlx_metaembed.heads import Head, passed  # noqa: E402
 from mlx_metaembed.inputs.chunks import Chunk  # noqa: E402
 from mlx_metaembed.layers.pooling import finish  # noqa: E402
@@ -123,7 +123,7 @@ class MlxEngine:
         self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True
     ) -> tuple[float, dict[str, float], list[Outputs]]:
         # Of heads on tokens only decoders come after the pass.
-        trained, frozen = self._after_trunk([name for name in outputs[0] if name.endswith(passed.HIDDEN)])
+        trained, frozen = self._after_trunk([name for name in outputs[0] if name.endswith(passed.HIDDEN)], total)
 
         def loss_of(outputs: list[Outputs], trained: dict) -> tuple[mx.array, dict[str, mx.array]]:
             return total(outputs, trained | frozen)
@@ -150,7 +150,7 @@ class MlxEngine:
     ) -> tuple[float, dict[str, float]]:
         given = [self._given(chunk, heads) for chunk in chunks]
         rows = [{self._words.name: each[0].pop(self._words.name)} if self._words else {} for each in given]
-        behind, frozen = self._after_trunk(heads)
+        behind, frozen = self._after_trunk(heads, total)
 
         def loss_of(trained: dict, rows: list[dict], behind: dict) -> tuple[mx.array, dict[str, mx.array]]:
             outputs = []
@@ -224,7 +224,7 @@ class MlxEngine:
         used = {
             name: array
             for name, array in self._parameters.items()
-            if not name.startswith("heads.") or name.startswith(within)
+            if not name.startswith((HEADS, OBJECTIVES)) or name.startswith(within)
         }
         trained = {name: array for name, array in used.items() if name in self._masters}
         frozen = {name: array for name, array in used.items() if name not in trained}
@@ -236,11 +236,11 @@ class MlxEngine:
         tasks = [] if chunk.tasks is None else [mx.array(chunk.tasks)]
         return trained, frozen, ids, mask, pooled, *tasks
 
-    def _after_trunk(self, within: Collection[str] = ()) -> tuple[dict[str, mx.array], dict[str, mx.array]]:
-        """What trains and what is frozen behind the outputs that a total is given: heads that are not `within` the
+    def _after_trunk(self, within: Collection[str], total: Total) -> tuple[dict[str, mx.array], dict[str, mx.array]]:
+        """What trains and what does not behind the outputs that a total is given: heads that are not `within` the
         pass, decoders that are tensors of the trunk, and without a trunk Dense modules too.
         """
-        behind = "heads." if self._with_trunk else ""
+        behind = (HEADS, OBJECTIVES) if self._with_trunk else ""
         inside = passed.prefixes(within)
         found = {
             name: array
@@ -250,7 +250,12 @@ class MlxEngine:
         for name in passed.decoders(within, self._heads, after=True):
             plain = trunks.plain(self._parameters, self._folder, name.removeprefix(TRUNK))
             found |= plain or {name: self._parameters[name]}
-        trained = {name: array for name, array in found.items() if name in self._masters}
+        reads = getattr(total, "reads", (HEADS, OBJECTIVES))
+        trained = {
+            name: array
+            for name, array in found.items()
+            if name in self._masters and (name.startswith(reads) or not name.startswith((HEADS, OBJECTIVES)))
+        }
         return trained, {name: array for name, array in found.items() if name not in trained}
 
     def _compiled_rule(self, rule: Rule) -> Callable:

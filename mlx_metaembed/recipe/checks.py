@@ -45,6 +45,7 @@ BELONGS = {
     **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
+    "weighting_learning_rate": ("weighting", ("uncertainty",)),
     "matryoshka_weights": ("matryoshka", ()),
     **dict.fromkeys(
         ("mine_negatives", "mine_margin", "mine_range_min", "mine_range_max", "mine_sampling"), ("mine_every", ())
@@ -102,7 +103,7 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         least = getattr(LOSSES.get(name), "least_rows", 1)
         if recipe.batch_size < least:
             yield f"batch_size = {recipe.batch_size}: {name} compares the rows of a batch; expected {least} or more"
-    for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
+    for name in ("temperature", "learning_rate", "head_learning_rate", "weighting_learning_rate", "lora_alpha"):
         value = getattr(recipe, name)
         if value is not None and not value > 0:
             yield f"{name} = {value}: expected more than 0"

@@ -121,6 +121,12 @@ class Recipe:
         None, "Peak learning rate of the trunk. Default: by what trains; an adapter takes ten times the rate."
     )
     head_learning_rate: float = setting(1e-3, "Peak learning rate of heads and of a Dense module that is added.")
+    weighting: str = setting(
+        "fixed",
+        "How much each of several objectives counts: by its weight, or as is learned (arXiv:1705.07115).",
+        ("fixed", "uncertainty"),
+    )
+    weighting_learning_rate: float = setting(1e-2, "Peak learning rate of the weights that are learned.")
     lr_schedule: str = setting("linear", "Decay after the warm-up.", ("linear", "cosine", "constant"))
     warmup_ratio: float = setting(0.1, "Share of the steps over which the learning rate rises.")
     weight_decay: float = setting(0.01, "Decay of matrices; biases and norms have none.")

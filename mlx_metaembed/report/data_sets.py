@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from mlx_metaembed.report import units
 from mlx_metaembed.report.key import key, swatch
 from mlx_metaembed.report.markup import tag, text
-from mlx_metaembed.report.plots import PANEL, SMOOTHED_FROM, curve, figure, reach
+from mlx_metaembed.report.plots import PANEL, SMOOTHED_FROM, curve, figure, reach, several
 from mlx_metaembed.report.series import ends, series, smooth, values
 from mlx_metaembed.training.breakdown import OBJECTIVE, SET, data_sets
+from mlx_metaembed.training.weighting import WEIGHT
 
 HEADS = ("Data set", "Rows", "Share of the steps", "Tokens", "Padding", "Loss, first tenth", "Loss, last tenth")
 
@@ -68,6 +69,13 @@ def losses(metrics: Metrics, objectives: Mapping[str, str] | None = None) -> str
     is_smoothed = any(len(points) >= SMOOTHED_FROM for points in found.values())
     legend = [(swatch("raw"), "each step"), (swatch("curve"), "smoothed")] if is_smoothed else []
     return tag("div", key(legend), tag("div", *panels, class_="panels"), class_="losses")
+
+
+def weights(metrics: Metrics) -> str:
+    """How much each objective counted, where the run learned it, a line each; nothing for none."""
+    names = dict.fromkeys(name for row in metrics for name in row if name.startswith(WEIGHT))
+    found = {name.removeprefix(WEIGHT): points for name in names if (points := series(metrics, name))}
+    return several("Learned weights", "what each loss is multiplied by", found, identity="weights", zero=True)
 
 
 def shared(objectives: Mapping[str, str] | None) -> list[str]:

@@ -58,6 +58,7 @@ def page(
         evaluation_by_width(metrics, eval_data),
         sets or plots.loss(metrics),
         data_sets.losses(metrics, objectives),
+        data_sets.weights(metrics),
         plots.by_width(metrics, objectives or ()),
         plots.panels(metrics, *limits),
     ]

@@ -63,6 +63,7 @@ tbody th{font-weight:500;overflow-wrap:anywhere}
 th:first-child{text-align:left;padding-left:0}td:last-child,th:last-child{padding-right:0}
 .range{display:block;font-size:.76rem;font-weight:400;color:var(--soft)}
 table.codes{max-width:none}
+.figures{max-width:none}.figures tbody th{overflow-wrap:normal;min-width:6rem}.figures td svg{margin-left:auto}
 td.after{font-weight:600}td.was{color:var(--soft)}
 summary:focus-visible{outline:2px solid var(--after);outline-offset:2px}
 details{border-bottom:1px solid var(--line)}
@@ -96,7 +97,7 @@ main{padding:1.5rem 1rem 2rem}h1{font-size:1.5rem}h2{margin-top:2.25rem}.wide{di
 @media (max-width:40rem){.sets thead{display:none}.sets tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem 1rem;
 padding:.5rem 0;border-bottom:1px solid var(--line)}.sets th{grid-column:1/-1;text-align:left;border:0;font-weight:600}
 .sets td{display:flex;justify-content:space-between;gap:.5rem;border:0}
-.sets td::before{content:attr(data-name);color:var(--soft);white-space:normal}}
+.sets td::before{content:attr(data-name);color:var(--soft);white-space:normal}.figures tr{grid-template-columns:1fr}}
 @media print{@page{margin:14mm}body{font-size:10.5pt}main{max-width:none;padding:0}h2{break-after:avoid}
 figure,.tiles div,li,tr,.facts div{break-inside:avoid}.tiles div,pre{border:1px solid var(--line)}
 table{font-size:9pt}

@@ -9,9 +9,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.files.disk import read_json
 from mlx_metaembed.files.safetensors import Tensor, header, read_tensor
 from mlx_metaembed.folder import ModelFolder, dense_files
@@ -25,6 +27,27 @@ MARKS = ("_name_or_path", "name_or_path", "transformers_version", "architectures
 def of(folder: ModelFolder) -> dict[str, str]:
     """`{"weights", "settings"}`, 16 hexadecimal digits each. Reads every weight once."""
     return {"weights": _weights(folder), "settings": _settings(folder)}
+
+
+def require(
+    found: Mapping[str, str], model: str, *, kept: Mapping[str, str], maker: str, what: str, where: Path, advice: str
+) -> None:
+    """Raise CallError for a model of the fingerprint `found` where `what`, an index or other, was made by `maker`.
+
+    Without a `kept` fingerprint nothing can be told.
+    """
+    if wrong := [part for part in kept if found.get(part) != kept[part]]:
+        raise CallError(
+            f"{model} gives other vectors than those in {where}: its {' and '.join(wrong)} differ from those "
+            f"of {maker}, which it was built with.\n"
+            f"  fingerprint in the {what}: {_words(kept)}\n"
+            f"  fingerprint of the model: {_words(found)}\n"
+            f"{advice} A quantized export counts as another model."
+        )
+
+
+def _words(marks: Mapping[str, str]) -> str:
+    return ", ".join(f"{part} {digits}" for part, digits in marks.items())
 
 
 def _weights(folder: ModelFolder) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.search import corpus
+from mlx_metaembed.search import corpus, fingerprint
 from mlx_metaembed.search.about import About
 
 
@@ -77,16 +77,9 @@ class Opened(ABC):
 
     def require_fingerprint(self, found: Mapping[str, str], model: str) -> None:
         """Raise CallError for a model that is not the one of the index; without a fingerprint nothing can be told."""
-        kept = self.about.fingerprint
-        if wrong := [part for part in kept if found.get(part) != kept[part]]:
-            raise CallError(
-                f"{model} gives other vectors than those in {self.path}: its {' and '.join(wrong)} differ from those "
-                f"of {self.about.model}, which it was built with.\n"
-                f"  fingerprint in the index: {_words(kept)}\n"
-                f"  fingerprint of the model: {_words(found)}\n"
-                "Search with the model that it was built with (--model), or build the index again with this one. "
-                "A quantized export counts as another model."
-            )
+        advice = "Search with the model that it was built with (--model), or build the index again with this one."
+        made = {"kept": self.about.fingerprint, "maker": self.about.model, "what": "index", "where": self.path}
+        fingerprint.require(found, model, **made, advice=advice)
 
     def probe(self) -> str:
         """A short text of the corpus, for `require_same`."""
@@ -101,10 +94,6 @@ class Opened(ABC):
         if not np.isfinite(vectors).all():
             raise CallError("A query's vector holds NaN or infinity")
         return vectors
-
-
-def _words(fingerprint: Mapping[str, str]) -> str:
-    return ", ".join(f"{part} {digits}" for part, digits in fingerprint.items())
 
 
 def check_rows(vectors: np.ndarray, texts: Sequence[str], ids: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from mlx_metaembed.training import metrics
 from mlx_metaembed.training.batches import Batch
 from mlx_metaembed.training.parts import Parts
 from mlx_metaembed.training.sampling import Source
+from mlx_metaembed.training.weighting import WEIGHT
 
 OBJECTIVE, SET = "loss/", "set/"
 """What the names begin with: loss/OBJECTIVE, set/NAME/tokens."""
@@ -44,7 +45,8 @@ class Breakdown:
 
     def add(self, source: Source, batch: Batch, loss: float, by_objective: Mapping[str, float]) -> None:
         """Count a batch with its loss and those of its objectives."""
-        found = {f"{OBJECTIVE}{name}": each for name, each in by_objective.items()} if self._several else {}
+        own = by_objective if self._several else {}
+        found = {name if name.startswith(WEIGHT) else f"{OBJECTIVE}{name}": each for name, each in own.items()}
         if source.name in self._counts:
             self._count(source, batch)
             found[f"{SET}{source.name}/loss"] = loss
@@ -52,7 +54,7 @@ class Breakdown:
             self._losses.setdefault(name, []).append(value)
 
     def row(self) -> dict[str, float]:
-        """`{"loss/OBJECTIVE", "set/NAME/loss", "set/NAME/rows", "set/NAME/batches", ...}`; empty where all is one."""
+        """`{"loss/OBJECTIVE", "weight/OBJECTIVE", "set/NAME/loss", "set/NAME/rows", ...}`; empty where all is one."""
         means = {name: sum(found) / len(found) for name, found in self._losses.items()}
         counts = {
             f"{SET}{name}/{what}": count

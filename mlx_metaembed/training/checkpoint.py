@@ -29,6 +29,7 @@ from mlx_metaembed.folder.parameters import TRUNK, under
 from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import best as bests
+from mlx_metaembed.training import weighting
 from mlx_metaembed.training.best import Best
 from mlx_metaembed.training.claim import resume_command
 from mlx_metaembed.training.loss_scale import LossScale
@@ -148,7 +149,7 @@ def read_position(path: Path) -> Position:
 
 def read_state(path: Path) -> dict[str, np.ndarray]:
     """The optimizer's state of a checkpoint, `<parameter>.<number>`."""
-    return safetensors.read(path / STATE)
+    return weighting.apart(safetensors.read(path / STATE))[1]
 
 
 def _prune(out: Path, run: str, limit: int) -> None:
@@ -232,7 +233,8 @@ def _write(partial: Path, snapshot: Snapshot) -> None:
         "data": snapshot.position.data,
         "loss_scale": json.dumps(asdict(snapshot.position.scale)),
     }
-    safetensors.write(partial / STATE, snapshot.state, metadata=said)
+    learned, _ = weighting.apart(snapshot.masters)
+    safetensors.write(partial / STATE, {**snapshot.state, **learned}, metadata=said)
     snapshot.negatives.write(partial)
 
 

@@ -11,7 +11,7 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.inputs.token_store import Store
-from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors, teacher_model
+from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors, teacher_model, weighting
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.planned_run import PlannedRun
 from mlx_metaembed.training.read_recipe import ReadRecipe
@@ -39,7 +39,10 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
     before the rest is loaded. Elsewhere it is claimed when all has found its place.
     """
     adapter, frozen = model_parts.trunk(planned.recipe, read.source)
-    arrays = read.behind.arrays(planned.recipe.seed)
+    learned = weighting.initial(planned.recipe, read.objectives)
+    if read.start:
+        learned = weighting.read(read.start / checkpoint.STATE, learned)
+    arrays = read.behind.arrays(planned.recipe.seed) | learned
     begin = partial(_begin, read, planned, numbered, call)
     begun, vectors = None, None
     if teachers := teacher_model.models(read.rows):

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.folder.parameters import dense_weights, head_weights, token_head_weights
+from mlx_metaembed.folder.parameters import HEADS, dense_weights, head_weights, token_head_weights
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.output import Output, WordOutput, detached, take
 from mlx_metaembed.heads.passed import in_training
@@ -20,6 +20,7 @@ from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish
 from mlx_metaembed.losses import Loss
 from mlx_metaembed.losses.sample import Sample
+from mlx_metaembed.training import weighting
 from mlx_metaembed.training.batches import ALL, Batch
 from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
@@ -113,9 +114,17 @@ def total(
         for objective in objectives:
             loss = objective.loss(given[objective.name](found))
             losses[objective.name] = stop_gradient(loss)
-            value = objective.weight * loss if value is None else value + objective.weight * loss
+            term, weight = weighting.term(objective, loss, parameters)
+            value = term if value is None else value + term
+            if weight is not None:
+                losses[f"{weighting.WEIGHT}{objective.name}"] = stop_gradient(weight)
         return value * scale, losses
 
+    # Others take no gradient, so that a batch of another data set leaves them as they are.
+    summed.reads = (
+        *(f"{HEADS}{name}." for objective in objectives for name in objective.names),
+        *(weighting.parameter(objective.name) for objective in objectives),
+    )
     return summed
 
 

@@ -16,7 +16,7 @@ from mlx_metaembed.recipe.checks import GUIDED
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.recipe.tables import ObjectiveTable
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
-from mlx_metaembed.training import head_tables, model_parts
+from mlx_metaembed.training import head_tables, model_parts, weighting
 from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.objective import TEACHER, TEXT, WEIGHT_SCHEDULES, Objective
 from mlx_metaembed.training.rows import BY_ROLE, takes_any_text
@@ -62,6 +62,7 @@ def _objectives(
             found.append(Objective(*which, *widths, teachers, table.texts, *rising))
     if recipe.objectives and all(table.weight == 0 for table in recipe.objectives):
         wrong.append("the weights of all objectives are 0: nothing would train")
+    wrong += weighting.faults(recipe.weighting, {table.called: table.weight for table in recipe.objectives})
     unused = [name for name in sources if name not in {table.data for table in recipe.objectives}]
     wrong += [f"data {name!r}: no objective trains on it; add one, or leave it out" for name in unused]
     return tuple(found), [*wrong, *_idle(recipe, known)]

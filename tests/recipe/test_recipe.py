@@ -82,6 +82,7 @@ def test_wrong_settings_say_what_was_expected(name: str):
 
 
 FOREIGN = {
+    "weighting_learning_rate": ({}, 0.1, "belongs to weighting = 'uncertainty', and here weighting is 'fixed'"),
     "temperature": (
         {"loss": "triplet"},
         0.1,

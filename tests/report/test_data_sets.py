@@ -58,6 +58,14 @@ def test_each_set_has_its_own_curve_and_each_objective_that_is_not_alone():
     assert data_sets.losses(alone) == data_sets.losses(alone, {"a": "d"}) == "" == plots.by_width(alone, ["a", "b"])
 
 
+def test_learned_weights_have_a_line_each_and_fixed_ones_none():
+    learned = [row | {"weight/similarity": 1 - row["step"] / 10, "weight/order": 0.5} for row in rows()]
+    shown = data_sets.weights(learned)
+    assert re.findall("<b>(.*?)</b>", shown) == ["Learned weights"]
+    assert "similarity" in shown and "order" in shown and data_sets.weights(rows()) == ""
+    assert "Learned weights" in Page(report.page(title="A run", metrics=learned)).text("b")
+
+
 def test_the_page_compares_no_set_with_another():
     page = Page(report.page(title="A run", metrics=rows(), objectives=OBJECTIVES))
     assert "Loss" not in page.text("b") and "Loss, last tenth of the steps" not in page.text("dt")

@@ -5,6 +5,7 @@ The arithmetic lies in `adamw.py`, `adamw_8bit.py` and `adafactor.py`: one text 
 
 from collections.abc import Sequence
 
+from mlx_metaembed.folder.parameters import OBJECTIVES
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training.optimizers import adafactor, adamw, adamw_8bit
 from mlx_metaembed.training.schedule import factor
@@ -31,7 +32,9 @@ class Optimizer:
 
     def scalars(self, name: str, shape: Sequence[int]) -> list[float]:
         """Learning rate, the share of the parameter that decay leaves, then the rule's own corrections."""
-        rate = self._rate(at_heads=name.startswith(self._heads))
+        learned = name.startswith(OBJECTIVES)
+        own = self._recipe.weighting_learning_rate * self._factor
+        rate = own if learned else self._rate(at_heads=name.startswith(self._heads))
         decay = self._recipe.weight_decay if len(shape) > 1 else 0.0
         return [rate, 1 - rate * decay, *self._corrections]
 
