@@ -39,7 +39,7 @@ FLOORS = (
     ("recipe", "engine"),
     ("on_mlx", "on_torch", "embedder"),
     ("search", "convert", "mining"),
-    ("evaluate", "export", "training"),
+    ("evaluate", "export", "training", "semantic_ids"),
     ("report",),
     ("cli",),
     ("__main__",),

@@ -22,6 +22,7 @@ VERBS = {
     "export": "Write a model for other tools: sentence-transformers, or quantized for MLX.",
     "index": "Build a search index over a corpus.",
     "search": "Ask an index.",
+    "ids": "Semantic IDs: texts as a few digits that mean something, and back.",
     "report": "Write the page of a run: curves, results before and after, answers.",
     "doctor": "What this machine has: engines, devices, BLAS, memory, extras.",
 }
