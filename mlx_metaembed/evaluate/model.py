@@ -53,7 +53,7 @@ def measure_model(
     full = full_width(embedder, sides)
     whole = task.judge(full, wanted)
     lines = []
-    for coded in _each(embedder, sides, widths, codes):
+    for coded in _each(embedder, sides, widths, codes, task.sides[0][1] == "query"):
         found = whole if coded.name == full.name else task.judge(coded, wanted)
         line = {"name": coded.name, "dimensions": coded.dimensions, "bytes_per_vector": coded.bytes_per_vector}
         line |= with_intervals(found, draws, task.seed) if draws else found.figures(None)
@@ -117,15 +117,20 @@ def encode(embedder: "Embedder", rows: Kinds | Task, *, progress: Progress = _si
     return first, second
 
 
-def _each(embedder: "Embedder", sides: Sides, widths: Sequence[int], codes: Sequence[str]) -> Iterator[Coded]:
-    """The sides at each width, each width as each code, and what each code head makes of them."""
+def _each(
+    embedder: "Embedder", sides: Sides, widths: Sequence[int], codes: Sequence[str], asks: bool
+) -> Iterator[Coded]:
+    """The sides at each width, each width as each code, and what each code head makes of them.
+
+    `asks` says that the first side are queries.
+    """
     for width in widths:
         plain = at_width(*sides, width, **_compared(embedder))
         yield plain
         yield from (as_code(name, plain) for name in codes if name in CODES)
     for name in codes:
         if name not in CODES:
-            coded = [embedder.apply(name, vectors) for vectors in sides]
+            coded = [embedder.apply(name, sides[0], query=asks), embedder.apply(name, sides[1])]
             yield of_head(name, *coded, bytes_per_vector(embedder.heads[name].levels))
 
 

@@ -11,7 +11,7 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.inputs.token_store import Store
-from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors
+from mlx_metaembed.training import checkpoint, claim, head_start, model_parts, pooled_vectors
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.planned_run import PlannedRun
 from mlx_metaembed.training.read_recipe import ReadRecipe
@@ -38,7 +38,10 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
     Elsewhere it is claimed when all has found its place.
     """
     adapter, frozen = model_parts.trunk(planned.recipe, read.source)
-    arrays = read.behind.arrays(planned.recipe.seed)
+    seed = planned.recipe.seed
+    arrays = read.behind.arrays(seed)
+    # A run that goes on has them in its checkpoint.
+    starts = not read.start and bool(read.behind.starts)
     held = _limit(planned, call)
     begin = partial(_begin, read, planned, numbered, call)
     begun, vectors = None, None
@@ -48,6 +51,15 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
         begun = rank_0_first(call.world, planned.engine, begin)
         pool = partial(_pooled, read, planned, numbered, begun[1], call)
         vectors = rank_0_first(call.world, planned.engine, pool)
+    if starts:
+        chosen = head_start.sample(len(numbered.texts), seed)
+        if vectors is None:
+            own = {name: array for name, array in arrays.items() if not name.startswith("heads.")}
+            planned.engine.load(read.folder, dtype=planned.dtype, heads={}, arrays=own, adapter=adapter)
+            shown = head_start.embedded(planned.engine, read.tokenizer, numbered, chosen, planned.plan.chunk_tokens)
+        else:
+            shown = head_start.finished(vectors[chosen], read.folder, arrays)
+        arrays = head_start.begun(arrays, read.behind, shown, seed, call.note)
     planned.engine.load(
         read.folder,
         dtype=planned.dtype,

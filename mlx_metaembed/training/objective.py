@@ -12,8 +12,9 @@ import numpy as np
 from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import dense_weights, head_weights, token_head_weights
-from mlx_metaembed.heads import Head
-from mlx_metaembed.heads.output import Output, WordOutput, detached, take
+from mlx_metaembed.heads import Fsq, Head
+from mlx_metaembed.heads.fsq import FLOAT
+from mlx_metaembed.heads.output import Output, WordOutput, asked, detached, take
 from mlx_metaembed.heads.passed import in_training
 from mlx_metaembed.heads.word_products import word_products
 from mlx_metaembed.inputs.chunks import Chunk
@@ -25,6 +26,8 @@ from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
 TEXT, TEACHER = "text", "teacher."
 """The role of single texts, and what the names of teachers' targets begin with."""
+ASKING = ("anchor", "sentence1")
+"""The roles of queries."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,8 @@ def _by_role(objective: Objective, output: Output, batch: Batch) -> dict[str, Ou
     places = {own: batch.places[role] for own, role in wanted.items() if role in batch.places}
     if not places:
         return {TEXT: take(output, batch.places[ALL])}
-    return {own: take(output, each.reshape(-1)) for own, each in places.items()}
+    found = {own: take(output, each.reshape(-1)) for own, each in places.items()}
+    return {own: asked(each) if own in ASKING else each for own, each in found.items()}
 
 
 def joined(head: Head, values: Sequence[Array], chunks: Sequence[Chunk]) -> Output:
@@ -191,5 +195,7 @@ def by_head(
         elif head.on_tokens:
             found[name] = joined(head, [each[name] for each in outputs], batch.chunks)
         else:
-            found[name] = Output(head.gives, head(weights[name], found[DENSE].values))
+            vectors, own = found[DENSE].values, weights[name]
+            asking = head.of_query(own, vectors) if isinstance(head, Fsq) and head.query == FLOAT else None
+            found[name] = Output(head.gives, head(own, vectors), asking=asking)
     return found
