@@ -15,6 +15,8 @@ from benchmarks import machine, rows
 from mlx_metaembed.codes.prefix import unit
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.embedder import load
+from mlx_metaembed.evaluate import bootstrap
+from mlx_metaembed.evaluate.judgement import of_means
 from mlx_metaembed.evaluate.retrieval import measure_ranked
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.search.exact import rankings, score_blocks
@@ -43,10 +45,8 @@ def settings_of(words: str) -> dict:
 
 def interval(differences: np.ndarray) -> tuple[float, float]:
     """95 % of the means of so many drawn again."""
-    random = np.random.default_rng(0)
-    drawn = differences[random.integers(0, len(differences), (DRAWS, len(differences)))].mean(axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(low), float(high)
+    found = bootstrap.intervals(of_means({"mean": differences}), draws=DRAWS)
+    return found["mean_low"], found["mean_high"]
 
 
 def compare(given: argparse.Namespace) -> list[dict]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.loss_memory import BATCHES
+from benchmarks.loss_memory import BATCHES, TAUGHT
 from benchmarks.quality import WIDTHS
 
 OURS, PEERS, MLX_PEER = "metaembed", "sentence_transformers", "mlx_embeddings"
@@ -69,6 +69,16 @@ def _loss_memory(engine: str, batch: int) -> Pair:
     return Pair(tiled, plain, ("peak_bytes",), rounds=1, same=("loss", "grad_norm"))
 
 
+def _taught_memory(engine: str, loss: str) -> Pair:
+    blocks, plain = (
+        Contestant(
+            f"{engine} {loss} {text}", "benchmarks.loss_memory.taught", {"engine": engine, "text": text, "loss": loss}
+        )
+        for text in ("blocks", "plain")
+    )
+    return Pair(blocks, plain, ("peak_bytes",), rounds=1, same=("loss", "grad_norm"))
+
+
 def _heads(kind: str) -> Pair:
     """A head that is trained here and there; dropout is theirs alone, as both come."""
     ours = Contestant(f"metaembed torch {kind}", f"benchmarks.heads.{OURS}", {"kind": kind})
@@ -94,6 +104,7 @@ QUESTIONS: dict[str, tuple[Pair, ...]] = {
     ),
     "gradcache_memory": (_memory("torch"), _memory("mlx")),
     "loss_memory": tuple(_loss_memory(engine, batch) for batch in BATCHES for engine in ("torch", "mlx")),
+    "taught_memory": tuple(_taught_memory(engine, loss) for loss in TAUGHT for engine in ("torch", "mlx")),
     "quality": (
         Pair(
             Contestant("metaembed torch", f"benchmarks.quality.{OURS}"),

@@ -16,6 +16,8 @@ from mlx_metaembed.training import train
 ROWS = {
     "pairs.jsonl": lambda row: {"anchor": f"open {row}", "positive": f"{row} read"},
     "texts.jsonl": lambda row: {"text": f"open {row}"},
+    "alike.jsonl": lambda row: {"sentence1": f"open {row}", "sentence2": f"{row} read", "score": 1},
+    "far.jsonl": lambda row: {"sentence1": f"open {row}", "sentence2": f"{row} read", "score": row},
     "labelled.jsonl": lambda row: {"text": f"open {row}", "label": "ab"[row % 2]},
 }
 PAIRS = '[[data]]\nname = "pairs"\npath = "pairs.jsonl"\n'

@@ -74,7 +74,8 @@ def small(path: Path, work: Path, engine: str) -> Recipe:
         tiny_folder(model)
     cut = {384: 32, 192: 16, 96: 8}
     objectives = tuple(
-        replace(table, matryoshka=tuple(cut[width] for width in table.matryoshka)) for table in recipe.objectives
+        replace(table, matryoshka=tuple(cut[width] for width in table.matryoshka), guide=table.guide and str(model))
+        for table in recipe.objectives
     )
     return replace(
         recipe,

@@ -11,30 +11,13 @@ import numpy as np
 
 from benchmarks import program
 from benchmarks.loss_memory import WIDTHS, plain
+from benchmarks.loss_memory.gradients import GRADIENTS
 from mlx_metaembed.engine import choose
 from mlx_metaembed.losses import info_nce, matryoshka
 
-
-def mlx_gradients(loss: Callable, columns: list) -> tuple:
-    """The loss at the three columns, and its gradients there."""
-    import mlx.core as mx
-
-    value, found = mx.value_and_grad(loss, argnums=(0, 1, 2))(*columns)
-    mx.eval(value, found)
-    return value, found
-
-
-def torch_gradients(loss: Callable, columns: list) -> tuple:
-    """The loss at the three columns, and its gradients there."""
-    columns = [column.requires_grad_() for column in columns]
-    value = loss(*columns)
-    value.backward()
-    return value, [column.grad for column in columns]
-
-
 given = program.settings(engine="mlx", text="tiled", batch=2048)
 engine = choose(given.engine)
-gradients = {"mlx": mlx_gradients, "torch": torch_gradients}[given.engine]
+gradients = GRADIENTS[given.engine]
 random = np.random.default_rng(0)
 
 

@@ -100,3 +100,61 @@ def _without_false_negatives(
     if ratio is not None:
         mask = mask & ((cosines <= own * ratio) | is_own)
     return mask
+
+
+def gist(taught: list[Array], anchors: Array, positives: Array, *, temperature: float = 0.01) -> Array:
+    """Cross entropy of each anchor's positive among all texts that a guide has no nearer; arXiv:2402.16829, section 3.
+
+    Candidates are the positives, the other anchors, and the positive's other positives.
+    """
+    xp, rows = namespace(anchors), anchors.shape[0]
+    is_own = constant(np.eye(rows, dtype=np.bool_), anchors)
+    found = []
+    for x, y in ((anchors, positives), taught):
+        x, y = normalize(x), normalize(y)
+        found.append([xp.matmul(x, y.T), xp.matmul(x, x.T), xp.matmul(y, y.T)])
+    own = xp.sum(normalize(taught[0]) * normalize(taught[1]), axis=-1, keepdims=True) + 1e-6
+    kept = [near <= own for near in found[1]]
+    kept = [kept[0] | is_own, kept[1] & ~is_own, kept[2] & ~is_own]
+    logits = [masked(scores / temperature, mask) for scores, mask in zip(found[0], kept, strict=True)]
+    best = xp.sum(normalize(anchors) * normalize(positives), axis=-1) / temperature
+    return xp.mean(logsumexp(xp.concatenate(logits, axis=1), axis=1) - best)
+
+
+def kl_in_batch(taught: list[Array], anchors: Array, positives: Array, *, temperature: float = 0.05) -> Array:
+    """KL of a teacher's distribution over all positives from the model's, both of cosines; arXiv:2010.11386."""
+    xp = namespace(anchors)
+    pairs = [(normalize(x), normalize(y)) for x, y in (taught, (anchors, positives))]
+    logits = [xp.matmul(x, y.T) / temperature for x, y in pairs]
+    teacher, student = (each - logsumexp(each, axis=1)[:, None] for each in logits)
+    return xp.mean(xp.sum(xp.exp(teacher) * (teacher - student), axis=1))
+
+
+def similarity(taught: list[Array], texts: Array) -> Array:
+    """The mean squared difference of the cosines of all texts from a teacher's; arXiv:2412.19048."""
+    xp = namespace(texts)
+    student, teacher = (xp.matmul(normalize(x), normalize(x).T) for x in (texts, taught[0]))
+    return xp.mean(xp.mean((student - teacher) * (student - teacher), axis=1))
+
+
+def relative_similarity(taught: list[Array], texts: Array, *, margin: float = 0.015) -> Array:
+    """relu(the pair's cosine that should be lower - the other one's + margin) over all pairs of pairs; 2412.19048."""
+    xp, count = namespace(texts), texts.shape[0]
+    rows, columns = np.triu_indices(count, 1)
+    pairs = constant((rows * count + columns).astype(np.int32), texts)
+    student, teacher = (
+        xp.take(xp.matmul(normalize(x), normalize(x).T).reshape(-1), pairs, axis=0) for x in (texts, taught[0])
+    )
+    lower = xp.astype(teacher[:, None] < teacher[None, :], xp.float32)
+    wrong = relu(student[:, None] - student[None, :] + margin) * lower
+    # By rows: a single sum of as many ones would stop at 2^24.
+    return xp.sum(xp.sum(wrong, axis=1)) / xp.sum(xp.sum(lower, axis=1))
+
+
+TAUGHT = {
+    "gist": gist,
+    "kl_in_batch": kl_in_batch,
+    "similarity_distillation": similarity,
+    "relative_similarity_distillation": relative_similarity,
+}
+"""What the losses on a teacher's vectors are compared with, given these and the columns."""

@@ -80,7 +80,7 @@ def command(
             max_seq_length=max_seq_length,
             draws=draws,
             progress=bar.update,
-            loaded=lambda model: note(f"{model.name}: {model.engine.name} ({model.engine.reason})"),
+            note=note,
         )
     result = {"models": list(models), "counts": {data: each.counts for data, each in tasks.items()}, "rows": rows}
     if out is not None:

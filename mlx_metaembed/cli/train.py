@@ -60,7 +60,7 @@ def recipe_options(command: click.Command) -> click.Command:
     "--losses",
     "show_losses",
     is_flag=True,
-    help="Print which loss is for which rows, paper and purpose, and which heads it runs on; run nothing.",
+    help="Print which losses take which columns, and of each its paper, purpose and heads; run nothing.",
 )
 @click.option("--resume", is_flag=True, help="Continue the unfinished run in --out.")
 @recipe_options
@@ -80,7 +80,7 @@ def command(
     if show_losses:
         from mlx_metaembed.training import loss_choice, loss_table
 
-        click.echo("\n".join([*loss_choice.lines(), "", *loss_table.lines()]))
+        click.echo("\n".join([*loss_choice.by_columns(), "", *loss_choice.lines(), "", *loss_table.lines()]))
         return
     from mlx_metaembed.training import Callbacks, train
     from mlx_metaembed.training.claim import resume_command, unfinished

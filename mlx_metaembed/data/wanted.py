@@ -28,7 +28,7 @@ LISTS = (("query", "pos"), ("query", "positives"), ("anchor", "positives"))
 TAKERS = {
     "a label": "cross_entropy, nt_xent and the batch triplets take the label of a text",
     "a score": "cosent, angle, mse and the contrastive losses take the score of two sentences, mse that of a text",
-    "a negative": "info_nce, triplet, mega_batch_margin, margin_mse and kl take negatives",
+    "a negative": "info_nce, gist, triplet, mega_batch_margin, margin_mse, kl and kl_in_batch take negatives",
     "a prompt": "a recipe gives prompts by role, in [[data]]",
     "candidates' scores": "margin_mse and kl take the scores of positives and negatives",
 }
@@ -146,7 +146,11 @@ TRAINS = (
         Wanted(("sentence1", "sentence2"), (), ("score",)),
         ("cosent", "mse", "angle", "contrastive", "online_contrastive"),
     ),
-    ("pairs", Wanted(("anchor", "positive"), ("negative",)), ("info_nce", "triplet", "mega_batch_margin")),
+    (
+        "pairs",
+        Wanted(("anchor", "positive"), ("negative",)),
+        ("info_nce", "gist", "triplet", "mega_batch_margin", "kl_in_batch"),
+    ),
     (
         "labelled texts",
         Wanted(("text",), (), ("label",)),
@@ -156,7 +160,7 @@ TRAINS = (
         ),
     ),
     ("scored texts", Wanted(("text",), (), ("score",)), ("mse",)),
-    ("texts", Wanted(("text",)), ("distillation",)),
+    ("texts", Wanted(("text",)), ("distillation", "similarity_distillation", "relative_similarity_distillation")),
 )
 """Kinds of rows, and the losses that take them."""
 

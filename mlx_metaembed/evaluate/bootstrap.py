@@ -4,7 +4,7 @@ The interval is the percentile one (Efron and Tibshirani 1993, chapter 13). Two 
 is hard for both does not widen their difference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +22,23 @@ def intervals(judgement: Judgement, *, draws: int = DRAWS, seed: int = 0) -> dic
         for name, value in judgement.figures(weights).items():
             found.setdefault(name, []).append(value)
     return {key: value for name, values in found.items() for key, value in _ends(name, values).items()}
+
+
+def with_intervals(judgement: Judgement, draws: int = DRAWS, seed: int = 0) -> dict[str, float]:
+    """The figures of a judgement, each with its interval behind it; without draws the figures alone."""
+    ends = intervals(judgement, draws=draws, seed=seed)
+    line: dict[str, float] = {}
+    for name, value in judgement.figures(None).items():
+        line |= {name: value} | {key: ends[key] for key in (f"{name}_low", f"{name}_high") if key in ends}
+    return line
+
+
+def compared(first: Judgement, other: Judgement, figures: Sequence[str], *, draws: int, seed: int) -> dict[str, float]:
+    """`differences` of some figures; without draws neither intervals nor p. Raises CallError as `differences` does."""
+    endings = ("difference", *(("difference_low", "difference_high", "p") if draws else ()))
+    found = differences(first, other, draws=draws, seed=seed)
+    wanted = [f"{name}_{ending}" for name in figures for ending in endings]
+    return {key: found[key] for key in wanted if key in found}
 
 
 def differences(first: Judgement, other: Judgement, *, draws: int = DRAWS, seed: int = 0) -> dict[str, float]:

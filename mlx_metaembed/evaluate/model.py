@@ -8,9 +8,10 @@ import numpy as np
 from mlx_metaembed.codes.packing import bytes_per_vector
 from mlx_metaembed.data.rows import Kinds
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate import bootstrap, similarity_kept
+from mlx_metaembed.evaluate import similarity_kept
 from mlx_metaembed.evaluate.coded import CODES, Coded, as_code, at_width, check_codes, of_head
 from mlx_metaembed.evaluate.judgement import Judgement
+from mlx_metaembed.evaluate.measured import Measured
 from mlx_metaembed.evaluate.task import Task
 from mlx_metaembed.evaluate.tasks import of
 
@@ -37,13 +38,30 @@ def measure_model(
     figures: Sequence[str] = (),
     draws: int = 0,
 ) -> list[dict]:
-    """One dict per width (`"384"`), code and width (`"int8@384"`) and code head (its name).
+    """One dict per width (`"384"`), code and width (`"int8@384"`) and code head (its name), as `Measured.line` has it.
 
-    Each has name, dimensions, bytes_per_vector and the task's figures, at least those in `figures` where some are
-    named; with `draws` each figure's interval beside it. Retrieval adds what is kept of the full-width float32
-    vectors: kept_spearman, kept_r10, kept_ndcg. `dims` None is the full width; `progress` hears of each step how many
-    of the `texts_to_encode` are done; `sides` are what `encode` gave before. Raises CallError before anything is
-    encoded where a width or code is not there.
+    The arguments are those of `measured`. Raises CallError as it does.
+    """
+    found = measured(embedder, rows, dims, codes, progress, sides, figures=figures)
+    return [each.line(draws, of(rows).seed) for each in found]
+
+
+def measured(
+    embedder: "Embedder",
+    rows: Kinds | Task,
+    dims: Sequence[int] | None = None,
+    codes: Sequence[str] = (),
+    progress: Progress = _silent,
+    sides: Sides | None = None,
+    *,
+    figures: Sequence[str] = (),
+) -> list[Measured]:
+    """What a model does with rows at each width, as each code of each width, and by each code head.
+
+    Judged are the task's figures, at least those in `figures` where some are named; of retrieval also what is kept of
+    the full-width float32 vectors. `dims` None is the full width; `progress` hears of each step how many of the
+    `texts_to_encode` are done; `sides` are what `encode` gave before. Raises CallError before anything is encoded where
+    a width or code is not there.
     """
     widths = tuple(dims or (embedder.dimensions,))
     check_request(embedder, widths, codes)
@@ -52,27 +70,17 @@ def measure_model(
     wanted = figures or task.figures
     full = full_width(embedder, sides)
     whole = task.judge(full, wanted)
-    lines = []
+    found = []
     for coded in _each(embedder, sides, widths, codes, task.sides[0][1] == "query"):
-        found = whole if coded.name == full.name else task.judge(coded, wanted)
-        line = {"name": coded.name, "dimensions": coded.dimensions, "bytes_per_vector": coded.bytes_per_vector}
-        line |= with_intervals(found, draws, task.seed) if draws else found.figures(None)
-        lines.append(line | _kept(task, (full, whole), (coded, found)))
-    return lines
+        judged = whole if coded.name == full.name else task.judge(coded, wanted)
+        kept = _kept(task, (full, whole), (coded, judged))
+        found.append(Measured(coded.name, coded.dimensions, coded.bytes_per_vector, judged, kept))
+    return found
 
 
 def full_width(embedder: "Embedder", sides: Sides) -> Coded:
     """The float vectors of both sides as the model compares them."""
     return at_width(*sides, embedder.dimensions, **_compared(embedder))
-
-
-def with_intervals(found: Judgement, draws: int = bootstrap.DRAWS, seed: int = 0) -> dict[str, float]:
-    """The figures of a judgement, each with its interval behind it."""
-    ends = bootstrap.intervals(found, draws=draws, seed=seed)
-    line: dict[str, float] = {}
-    for name, value in found.figures(None).items():
-        line |= {name: value} | {key: ends[key] for key in (f"{name}_low", f"{name}_high") if key in ends}
-    return line
 
 
 def check_request(embedder: "Embedder", widths: Sequence[int], codes: Sequence[str]) -> None:

@@ -1,8 +1,8 @@
 """nDCG, recall, MRR, MAP and precision at k, from exact scores.
 
 Gains are the grades themselves, as pytrec_eval, BEIR and sentence-transformers' InformationRetrievalEvaluator have
-them, not 2^grade - 1. A query with no relevant row is left out of every mean, as BEIR does. MAP divides by all that is
-relevant, as trec_eval's map_cut does.
+them, not 2^grade - 1. A query with no relevant row is left out of every mean, as that evaluator does; pytrec_eval gives
+it 0. MAP divides by all that is relevant, as trec_eval's map_cut does.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

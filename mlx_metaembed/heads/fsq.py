@@ -6,17 +6,20 @@ nobody stores it.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.quantizers import NOISE as MOST_NOISE
 from mlx_metaembed.quantizers import fsq, fsq_digits, fsq_values
 from mlx_metaembed.xp import Array, namespace
 
 CODE, FLOAT = "code", "float"
 """What a query is compared as."""
+STRAIGHT_THROUGH, NOISE = "straight_through", "noise"
+"""How a code head trains: rounding as it is, or with noise before it; the gradient passes through either."""
 MOST_LEVELS = MOST_DIGITS = 2**16
 """More than any code has, and what float32 tells apart with room to spare."""
 
@@ -31,6 +34,7 @@ class Fsq:
     in_features: int
     levels: tuple[int, ...]
     query: str = CODE
+    gradient: str = field(default=STRAIGHT_THROUGH, compare=False)
 
     def faults(self) -> list[str]:
         """What no code can have."""
@@ -38,7 +42,10 @@ class Fsq:
             return [f"{len(self.levels)} levels, expected 1 to {MOST_DIGITS:,}"]
         wrong = [level for level in self.levels if not 2 <= level <= MOST_LEVELS]
         found = [f"levels hold {wrong[0]}, expected 2 to {MOST_LEVELS:,} each"] if wrong else []
-        return found + ([] if self.query in (CODE, FLOAT) else [f"query = {self.query!r:.80}, expected code or float"])
+        for name, known in (("query", (CODE, FLOAT)), ("gradient", (STRAIGHT_THROUGH, NOISE))):
+            if getattr(self, name) not in known:
+                found.append(f"{name} = {getattr(self, name)!r:.80}, expected {' or '.join(known)}")
+        return found
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         matrix = (len(self.levels), self.in_features)
@@ -53,10 +60,17 @@ class Fsq:
         own = {"projection.weight": rows, "projection.bias": np.zeros(len(self.levels), np.float32)}
         return own | ({"query.weight": rows} if self.query == FLOAT else {})
 
-    def __call__(self, weights: Mapping[str, Array], x: Array) -> Array:
-        """Vectors [B, D] to quantized vectors [B, K] with values in [-1, 1]."""
+    def __call__(self, weights: Mapping[str, Array], x: Array, noise: Array | None = None) -> Array:
+        """Vectors [B, D] to quantized vectors [B, K] with values in [-1, 1]; `noise` [B, K] is a training step's."""
         xp = namespace(x)
-        return fsq(xp.matmul(x, weights["projection.weight"].T) + weights["projection.bias"], self.levels)
+        return fsq(xp.matmul(x, weights["projection.weight"].T) + weights["projection.bias"], self.levels, noise)
+
+    def noise(self, count: int, seed: Sequence[int]) -> np.ndarray | None:
+        """A training step's noise float32 [count, K]; None for a head that trains without."""
+        if self.gradient == STRAIGHT_THROUGH:
+            return None
+        drawn = np.random.default_rng(seed).random((count, len(self.levels)), np.float32)
+        return (2 * drawn - 1) * np.float32(MOST_NOISE)
 
     def of_query(self, weights: Mapping[str, Array], x: Array) -> Array:
         """Vectors [B, D] of queries to what the quantized vectors of others are compared with, [B, K]."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlx_metaembed.losses.cosent import cosent
+from mlx_metaembed.losses.row_faults import order_faults
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.settings import not_above_zero, setting
 from mlx_metaembed.losses.widths import at_widths
@@ -34,6 +35,8 @@ class Angle:
     targets: ClassVar[tuple[str, ...]] = ("score",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code")
     several: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 2
+    row_faults: ClassVar = staticmethod(order_faults)
     scale: float = setting(20.0, "Scores are multiplied by it.")
 
     def faults(self) -> list[str]:

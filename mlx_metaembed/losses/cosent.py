@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from mlx_metaembed.losses.pairs import pair_scores
+from mlx_metaembed.losses.row_faults import order_faults
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.settings import not_above_zero, setting, similarity, unknown
 from mlx_metaembed.losses.widths import at_widths
@@ -33,6 +34,8 @@ class CoSent:
     targets: ClassVar[tuple[str, ...]] = ("score",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
     several: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 2
+    row_faults: ClassVar = staticmethod(order_faults)
     scale: float = setting(20.0, "Scores are multiplied by it.")
     similarity: str = similarity()
 

@@ -35,7 +35,7 @@ class Distillation:
         return unknown(self, "how")
 
     def held_bytes(self, sizes: Sizes) -> int:
-        return sizes.of_pairs()
+        return sizes.of_pairs() + 12 * sizes.rows * sizes.teacher_features
 
     def __call__(self, sample: Sample) -> Array:
         def value(sample: Sample) -> Array:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlx_metaembed.losses.guide import Guide
 from mlx_metaembed.losses.scorers import Scorer
 from mlx_metaembed.losses.tiled import over_tiles
 from mlx_metaembed.xp import Array, constant, masked, namespace
@@ -14,8 +15,8 @@ from mlx_metaembed.xp import Array, constant, masked, namespace
 class Candidates:
     """Texts that rows are scored with; which count, bool [R, C], and which are positives, where some are.
 
-    A candidate whose score is above `most` [R, 1] or [1, C] is left out, if it is no positive. `harder` [R, C] times
-    its score is added to its logit.
+    A candidate whose score is above `most` [R, 1] or [1, C], or that one of the guides does not allow, is left out, if
+    it is no positive. `harder` [R, C] times its score is added to its logit.
     """
 
     scorer: Scorer
@@ -23,12 +24,15 @@ class Candidates:
     positives: Array | None = None
     most: Array | None = None
     harder: Array | None = None
+    guides: tuple[Guide, ...] = ()
 
     def logits(self, part: slice, scores: Array, temperature: float) -> tuple[Array, Array]:
         """The logits [T, C] of a tile's rows, and 1 for each positive among them."""
         xp, counted = namespace(scores), self.counted[part]
         if self.most is not None:
             counted = counted & (scores <= (self.most[part] if self.most.shape[0] > 1 else self.most))
+        for guide in self.guides:
+            counted = counted & guide.allows(part, scores)
         target = xp.zeros_like(scores)
         if self.positives is not None:
             counted = counted | self.positives[part]

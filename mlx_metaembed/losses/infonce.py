@@ -23,6 +23,7 @@ class InfoNce:
     targets: ClassVar[tuple[str, ...]] = ()
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
     several: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 2
     temperature: float = setting(0.05, "Scores are divided by it.")
     symmetric: bool = setting(False, "Also from positive to anchor.")
     directions: tuple[str, ...] = setting(("query_to_doc",), "Candidates in one denominator.", DIRECTIONS)

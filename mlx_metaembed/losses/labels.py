@@ -49,6 +49,8 @@ class OfLabels:
     targets: ClassVar[tuple[str, ...]] = ("label",)
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
     several: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 4
+    """Two texts of a label, or the three that a label has, and one of another."""
     row_faults: ClassVar = staticmethod(label_faults)
     row_note: ClassVar = staticmethod(alone)
 

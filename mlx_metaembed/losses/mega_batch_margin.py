@@ -41,6 +41,7 @@ class MegaBatchMargin:
     targets: ClassVar[tuple[str, ...]] = ()
     accepts: ClassVar[tuple[str, ...]] = ("vector", "code", "sparse", "tokens")
     several: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 2
     positive_margin: float = setting(0.8, "A positive's score should be above it.")
     negative_margin: float = setting(0.3, "The hardest negative's score should be below it.")
     similarity: str = similarity()

@@ -1,4 +1,4 @@
-"""What is wrong with the rows that a loss is given, before a run begins: labels that teach nothing."""
+"""What is wrong with the rows that a loss is given, before a run begins: labels and scores that teach nothing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +17,31 @@ def binary_faults(targets: Targets, names: Sequence[str]) -> list[str]:
         ]
     if (scores == scores[0]).all():
         return [f"all {len(scores)} rows have the label {scores[0]:g}; expected pairs with 1 and pairs with 0"]
+    return []
+
+
+def order_faults(targets: Targets, names: Sequence[str]) -> list[str]:
+    """A line where all scores are alike: they have no order."""
+    scores = targets["score"]
+    if not (scores == scores[0]).all():
+        return []
+    return [f"all {len(scores)} rows have the score {scores[0]:g}; expected scores that differ: their order is learned"]
+
+
+def cosine_faults(targets: Targets) -> list[str]:
+    """A line where scores are none that cosines can be, or all alike."""
+    scores = targets["score"]
+    if (wrong := np.flatnonzero(abs(scores) > 1)).size:
+        return [
+            f"row {wrong[0] + 1} has the score {scores[wrong[0]]:g}, and {wrong.size} of {len(scores)} rows are like "
+            f"it; a cosine is from -1 to 1. Divide the scores by {abs(scores).max():g}, or take cosent, which learns "
+            "their order"
+        ]
+    if (scores == scores[0]).all():
+        return [
+            f"all {len(scores)} rows have the score {scores[0]:g}, and nothing says which texts are less alike; "
+            "expected scores that differ"
+        ]
     return []
 
 

@@ -21,8 +21,8 @@ class Sample:
 
     `mask` bool [B, B + B * N] says which candidates count for each row: all positives, then all negatives; None where
     all do. `targets` are score float32 [B], label int32 [B], positive_score [B], negative_score [B, N] and
-    teacher.<name> [B, D]. `widths` and `weights` are Matryoshka's. `others` are the outputs of the other heads, for a
-    loss that takes several.
+    teacher.<name> [B, D]; a loss on several roles has teacher.<role>.<name> of each, of negatives [B, N, D]. `widths`
+    and `weights` are Matryoshka's. `others` are the outputs of the other heads, for a loss that takes several.
     """
 
     outputs: Outputs
@@ -64,7 +64,7 @@ class Sizes:
     """How large a sample is, for the plan: rows, candidates a row sees, features, widths, tokens a text, words.
 
     `token_features` are those of token vectors, `features` where they are 0; `copies` of a block of MaxSim's products
-    are held by the engine on the way back.
+    are held by the engine on the way back. `teacher_features` are those of all teachers' vectors of one text.
     """
 
     rows: int
@@ -75,6 +75,7 @@ class Sizes:
     words: int = 0
     token_features: int = 0
     copies: int = 17
+    teacher_features: int = 0
 
     @property
     def of_tokens(self) -> int:

@@ -9,6 +9,7 @@ from mlx_metaembed.data.columns import parse as parse_columns
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.files.sizes import parse_size
 from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import table_checks
 from mlx_metaembed.recipe.tables import SHORT_FORM, TABLES
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
@@ -21,10 +22,25 @@ LARGEST = 2**31 - 1
 LARGEST_SEED = 2**63 - 1
 TRUNK = ("full", "lora", "dora")
 TRACKERS = ("tensorboard", "wandb")
+TAUGHT = tuple(name for name, loss in LOSSES.items() if "teacher.*" in loss.targets)
+"""The losses that take teachers' vectors."""
+GUIDED = ("gist",)
+
+
+def is_short(loss: type) -> bool:
+    """Whether a loss is for what the short form trains: the vectors, or the head for classes."""
+    return not loss.several and bool({"vector", "scores"} & set(loss.accepts))
+
+
+def of_losses(setting: str) -> tuple[str, ...]:
+    """The losses of the short form that have a setting."""
+    return tuple(name for name, loss in LOSSES.items() if is_short(loss) and setting in loss.__dataclass_fields__)
+
+
 BELONGS = {
-    **dict.fromkeys(("symmetric", "false_negative_margin", "false_negative_ratio"), ("loss", ("info_nce",))),
-    "temperature": ("loss", ("info_nce", "kl")),
-    **dict.fromkeys(("distance", "margin", "soft_margin"), ("loss", ("triplet",))),
+    **{name: ("loss", of_losses(name)) for name in SHORT_FORM["objectives"] if of_losses(name)},
+    "guide": ("loss", GUIDED),
+    "teacher": ("loss", TAUGHT),
     **dict.fromkeys(("lora_rank", "lora_alpha"), ("train", ("lora", "dora"))),
     **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
@@ -77,8 +93,10 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         value = getattr(recipe, name)
         if value is not None and value < 1:
             yield f"{name} = {value}: expected 1 or more"
-    if recipe.batch_size == 1 and "info_nce" in recipe.losses:
-        yield "batch_size = 1: InfoNCE takes the other rows of the batch as negatives; expected 2 or more"
+    for name in recipe.losses if recipe.batch_size is not None else ():
+        least = getattr(LOSSES.get(name), "least_rows", 1)
+        if recipe.batch_size < least:
+            yield f"batch_size = {recipe.batch_size}: {name} compares the rows of a batch; expected {least} or more"
     for name in ("temperature", "learning_rate", "head_learning_rate", "lora_alpha"):
         value = getattr(recipe, name)
         if value is not None and not value > 0:
@@ -86,9 +104,10 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
     for name in ("warmup_ratio", "dropout"):
         if not 0 <= getattr(recipe, name) < 1:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
-    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
+    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "seed", "false_negative_ratio"):
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
+    yield from _needs_tables(recipe)
     yield from _foreign(recipe)
     yield from _both_forms(recipe)
     yield from table_checks.invalid(recipe)
@@ -129,6 +148,22 @@ def _both_forms(recipe: "Recipe") -> Iterator[str]:
         if getattr(recipe, name):
             given = [each for each in SHORT_FORM.get(name, ()) if getattr(recipe, each) != defaults[each]]
             yield from (f"{each} is the short form of what the tables [[{table}]] say; put it there" for each in given)
+
+
+def _needs_tables(recipe: "Recipe") -> Iterator[str]:
+    """Why a loss can't be one of the short form: its heads are others than that adds, or that adds others."""
+    loss = LOSSES.get(recipe.loss)
+    if not recipe.objectives and loss and not is_short(loss):
+        kinds = (" and " if loss.several else " or ").join(loss.accepts)
+        yield (
+            f"loss = {recipe.loss!r} is for heads that give {kinds}, which the short form does not add; name them in "
+            "an [[objective]], as examples/recipes does"
+        )
+    if recipe.fsq and not recipe.objectives and loss and is_short(loss) and "code" not in loss.accepts:
+        yield (
+            f"fsq = {recipe.fsq!r} adds a code head, which {recipe.loss} would not train: it takes "
+            f"{' or '.join(loss.accepts)}. Leave it out, or give the head an [[objective]] of its own"
+        )
 
 
 def _foreign(recipe: "Recipe") -> Iterator[str]:

@@ -7,11 +7,12 @@ from dataclasses import fields, replace
 from mlx_metaembed.heads import HEADS, level_words
 from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.losses import LOSSES
+from mlx_metaembed.recipe.checks import GUIDED, TAUGHT
 from mlx_metaembed.recipe.settings import Recipe, default
-from mlx_metaembed.recipe.tables import SHORT_FORM, DataTable, HeadTable, ObjectiveTable
+from mlx_metaembed.recipe.tables import SHORT_FORM, DataTable, HeadTable, ObjectiveTable, TeacherTable
 
-DATA, CODES = "data", "codes"
-"""The names that the short form gives to its data set, and to the head that `fsq` trains."""
+DATA, CODES, TEACHER, GUIDE = "data", "codes", "teacher", "guide"
+"""The names that the short form gives to its data set, to the head that `fsq` trains, to what teaches and guides."""
 CLASSES, CLASSIFYING = "classes", "cross_entropy"
 """The head that the short form adds for the loss on labels."""
 
@@ -37,8 +38,35 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
         replace(each, data=each.data or only, head=_head(each, heads) if each.head is None else each.head)
         for each in objectives
     )
+    teachers = recipe.teachers or ((_teacher(TEACHER, recipe.teacher),) if recipe.teacher else ())
+    objectives, teachers = _guided(objectives, teachers)
     short = {name: default(name) for names in SHORT_FORM.values() for name in names}
-    return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives)
+    return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives, teachers=teachers)
+
+
+def _teacher(name: str, given: str) -> TeacherTable:
+    """The table of a teacher that is given as a model, or as a file of vectors."""
+    return TeacherTable(name, path=given) if given.endswith(".npy") else TeacherTable(name, model=given)
+
+
+def _guided(
+    objectives: tuple[ObjectiveTable, ...], teachers: tuple[TeacherTable, ...]
+) -> tuple[tuple[ObjectiveTable, ...], tuple[TeacherTable, ...]]:
+    """The objectives with their guides as teachers, and the teachers with those that guides add."""
+    own, added, found = [each.name for each in teachers], {}, []
+    wanted = [each.guide for each in objectives if each.guide and each.loss in GUIDED and not each.teacher]
+    for given in dict.fromkeys(wanted):
+        if given not in own:
+            name = GUIDE if not added else f"{GUIDE}_{len(added) + 1}"
+            added[given] = _teacher(name, given)
+    for each in objectives:
+        if each.guide in wanted and each.loss in GUIDED and not each.teacher:
+            each = replace(each, guide="", teacher=added[each.guide].name if each.guide in added else each.guide)
+        elif added and not each.teacher and each.loss in TAUGHT:
+            # Who takes every teacher takes no guide of another loss.
+            each = replace(each, teacher=tuple(t.name for t in teachers if t.data in ("", each.data)))
+        found.append(each)
+    return tuple(found), (*teachers, *added.values())
 
 
 def _head(table: ObjectiveTable, heads: Iterable[HeadTable]) -> str | tuple[str, ...]:
@@ -55,15 +83,15 @@ def _head(table: ObjectiveTable, heads: Iterable[HeadTable]) -> str | tuple[str,
 
 
 def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[ObjectiveTable, ...]:
-    names = [each.name for each in fields(LOSSES[recipe.loss])]
-    short = [name for name in names if name in SHORT_FORM["objectives"]]
-    settings = {name: getattr(recipe, name) for name in short if getattr(recipe, name) != default(name)}
+    own = {each.name: each.default for each in fields(LOSSES[recipe.loss]) if each.name in SHORT_FORM["objectives"]}
+    given = {name: getattr(recipe, name) for name in own if getattr(recipe, name) is not None}
+    settings = {name: value for name, value in given.items() if value != own[name]}
     widths = (recipe.matryoshka, recipe.matryoshka_weights)
     if recipe.loss == CLASSIFYING:
         return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, 1.0, *widths, settings),)
-    vectors = ObjectiveTable(DENSE, data, DENSE, recipe.loss, 1.0, *widths, settings)
+    vectors = ObjectiveTable(DENSE, data, DENSE, recipe.loss, 1.0, *widths, settings, guide=recipe.guide)
     codes = [
-        ObjectiveTable(name, data, name, recipe.loss, recipe.fsq_weight, settings=settings)
+        ObjectiveTable(name, data, name, recipe.loss, recipe.fsq_weight, settings=settings, guide=recipe.guide)
         for name in dict.fromkeys(heads)
         if name != DENSE
     ]

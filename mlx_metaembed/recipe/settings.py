@@ -10,6 +10,7 @@ from pathlib import Path
 from mlx_metaembed.errors import faults
 from mlx_metaembed.files.sizes import parse_size
 from mlx_metaembed.heads import parse_levels
+from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe.checks import BELONGS, invalid
 from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable, TeacherTable
 
@@ -60,12 +61,11 @@ class Recipe:
         ("auto", "on", "off"),
     )
     loss: str = setting(
-        "info_nce",
-        "What is minimised: on pairs info_nce or triplet, on scored pairs cosent or mse, on scored candidates kl or "
-        "margin_mse, on labelled texts cross_entropy.",
-        ("info_nce", "triplet", "cosent", "mse", "kl", "margin_mse", "cross_entropy"),
+        "info_nce", "What is minimised; metaembed train --losses says which is for which rows.", tuple(LOSSES)
     )
-    temperature: float = setting(0.05, "InfoNCE: cosines are divided by it.")
+    temperature: float | None = setting(
+        None, "Losses in a softmax: scores are divided by it. Default: the loss's own, 0.05 of info_nce."
+    )
     symmetric: bool = setting(False, "InfoNCE: also from positive to anchor.")
     false_negative_margin: float | None = setting(
         None, "InfoNCE: leave out candidates whose cosine exceeds the positive's by more than this."
@@ -73,9 +73,20 @@ class Recipe:
     false_negative_ratio: float | None = setting(
         None, "InfoNCE: leave out candidates whose cosine is over this share of the positive's, like 0.95."
     )
-    distance: str = setting("cosine", "Triplet: distance.", ("cosine", "euclidean"))
-    margin: float = setting(0.2, "Triplet: margin, in units of the distance.")
+    distance: str = setting("cosine", "Triplets, contrastive: distance.", ("cosine", "euclidean"))
+    margin: float | None = setting(
+        None, "Losses with a margin: in units of their distance. Default: the loss's own, 0.2 of triplet."
+    )
     soft_margin: bool = setting(False, "Triplet: softplus instead of the hinge.")
+    guide: str = setting("", "GIST: the model that tells false negatives, or a .npy file of its vectors.")
+    margin_strategy: str = setting(
+        "absolute",
+        "GIST: a negative's cosine, as the guide has it, is below the positive's less margin, or that share.",
+        ("absolute", "relative"),
+    )
+    contrast_anchors: bool = setting(True, "GIST: other anchors are negatives too.")
+    contrast_positives: bool = setting(True, "GIST: other positives are negatives of a positive too.")
+    teacher: str = setting("", "Distillation: the model that teaches, or a .npy file of its vectors.")
     matryoshka: tuple[int, ...] = setting((), "Widths that are trained together, like 384,192,96.")
     matryoshka_weights: tuple[float, ...] = setting((), "Weight of each width's loss. Default: 1 each.")
     dense: int | None = setting(None, "Add a Dense module of so many features behind the pooling.")

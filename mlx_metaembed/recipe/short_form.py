@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.heads.choices import DENSE
-from mlx_metaembed.recipe.long_form import CODES, long_form
+from mlx_metaembed.recipe.long_form import CODES, GUIDE, TEACHER, long_form
 from mlx_metaembed.recipe.settings import Recipe
 from mlx_metaembed.recipe.tables import SHORT_FORM
 
@@ -21,7 +21,8 @@ def short_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
     # Heads come last: which ones the short form adds is the loss's to say.
     for name, said in (("sources", _data), ("objectives", _objectives), ("heads", _heads)):
         with suppress(CallError):
-            tried = replace(recipe, **{name: ()}, **said(recipe)) if getattr(recipe, name) else recipe
+            with_it = {name: (), **({"teachers": ()} if name == "objectives" else {})}
+            tried = replace(recipe, **with_it, **said(recipe)) if getattr(recipe, name) else recipe
             recipe = tried if long_form(tried, own) == long else recipe
     return recipe
 
@@ -42,7 +43,8 @@ def _objectives(recipe: Recipe) -> dict[str, object]:
     settings = {name: value for name, value in first.settings.items() if name in SHORT_FORM["objectives"]}
     weights = [each.weight for each in recipe.objectives[1:]]
     widths = {"matryoshka": first.matryoshka, "matryoshka_weights": first.matryoshka_weights}
-    return settings | widths | {"loss": first.loss, **({"fsq_weight": weights[0]} if weights else {})}
+    taught = {table.name: table.path or table.model for table in recipe.teachers if table.name in (TEACHER, GUIDE)}
+    return settings | widths | taught | {"loss": first.loss, **({"fsq_weight": weights[0]} if weights else {})}
 
 
 def _heads(recipe: Recipe) -> dict[str, object]:

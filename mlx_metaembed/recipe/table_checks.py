@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mlx_metaembed.errors import nearest
 from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.heads.choices import DENSE
-from mlx_metaembed.recipe.tables import DataTable, HeadTable
+from mlx_metaembed.recipe.tables import DataTable, HeadTable, TeacherTable
 
 if typing.TYPE_CHECKING:
     from mlx_metaembed.recipe.settings import Recipe
@@ -32,8 +32,7 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         ):
             yield f"[[objective]] {table.name or number}: head = {table.head!r} names no head"
     for number, table in enumerate(recipe.teachers, start=1):
-        where = f"[[teacher]] {table.name or number}"
-        yield from (f"{where}: {key} is missing" for key in ("name", "path") if not getattr(table, key))
+        yield from _teacher(table, f"[[teacher]] {table.name or number}")
 
 
 def _data(table: DataTable, where: str, *, alone: bool) -> Iterator[str]:
@@ -46,6 +45,17 @@ def _data(table: DataTable, where: str, *, alone: bool) -> Iterator[str]:
             yield f"{where}: prompts have {role!r}{nearest(role, ROLES)}; expected {', '.join(ROLES)}"
         elif not isinstance(prompt, str):
             yield f"{where}: prompts.{role} = {prompt!r:.80}, expected a text"
+
+
+def _teacher(table: TeacherTable, where: str) -> Iterator[str]:
+    if not table.name:
+        yield f"{where}: name is missing"
+    if not table.path and not table.model:
+        yield f"{where}: path is missing, the .npy file of its vectors; or model, which embeds the texts itself"
+    elif table.path and table.model:
+        yield f"{where}: path and model are both given; one of them says where its vectors are from"
+    elif table.model and (given := [key for key in ("texts", "columns") if getattr(table, key)]):
+        yield f"{where}: {' and '.join(given)} belong to path; a model is given the data's own texts"
 
 
 def _head(table: HeadTable, where: str) -> Iterator[str]:

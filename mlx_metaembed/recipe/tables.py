@@ -38,7 +38,8 @@ class ObjectiveTable:
 
     Left out, `data` is the only set there is, and `head` what long_form says. `teacher` names those whose vectors a
     loss takes, left out all of the data set's; `texts` the role of the rows whose texts it takes, where it takes single
-    ones.
+    ones. `guide` is the name of a teacher, or what becomes one: a model, or a .npy file of vectors. The weight rises
+    from 0 over the first `weight_warmup_ratio` of the steps.
     """
 
     name: str = ""
@@ -51,6 +52,9 @@ class ObjectiveTable:
     settings: dict = field(default_factory=dict)
     teacher: str | tuple[str, ...] = ()
     texts: str = "text"
+    guide: str = ""
+    weight_warmup_ratio: float = 0.0
+    weight_schedule: str = "quadratic"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,8 +74,8 @@ class ObjectiveTable:
 
 @dataclass(frozen=True)
 class TeacherTable:
-    """Vectors by another model: a row each of the texts of a data set, in their order, or of the file `texts`, whose
-    `columns` may be named as those of data are.
+    """Vectors by another model: `model` is its name, or `path` has a row each of the texts of a data set, in their
+    order, or of the file `texts`, whose `columns` may be named as those of data are.
 
     `data` is the one data set that it teaches, left out those of the objectives that take it.
     """
@@ -81,6 +85,7 @@ class TeacherTable:
     data: str = ""
     texts: str = ""
     columns: str = ""
+    model: str = ""
 
 
 Table = DataTable | HeadTable | ObjectiveTable | TeacherTable
@@ -97,8 +102,10 @@ SHORT_FORM = {
     "heads": ("dense", "fsq"),
     "objectives": (
         *("loss", "temperature", "symmetric", "false_negative_margin", "false_negative_ratio", "distance", "margin"),
-        *("soft_margin", "matryoshka", "matryoshka_weights", "fsq_weight"),
+        *("soft_margin", "margin_strategy", "contrast_anchors", "contrast_positives"),
+        *("matryoshka", "matryoshka_weights", "fsq_weight"),
     ),
+    "teachers": ("teacher", "guide"),
 }
 """The short form's settings by the recipe's field of the tables that say the same."""
 

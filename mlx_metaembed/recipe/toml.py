@@ -11,6 +11,8 @@ from mlx_metaembed.recipe.settings import Recipe
 from mlx_metaembed.recipe.tables import TABLES, parsed, written
 from mlx_metaembed.recipe.values import as_toml
 
+ALSO_SETTINGS = ("data", "teacher")
+"""Kinds of tables whose name is a setting of the short form too."""
 MOST_BYTES = 1 << 20
 """Bytes of a recipe."""
 
@@ -61,7 +63,7 @@ def _tables(path: Path, found: dict) -> dict:
         if _is_tables(kind, found.get(kind)):
             tables[name], faults_of_kind = parsed(kind, found[kind])
             wrong += faults_of_kind
-        elif kind in found and kind != "data":
+        elif kind in found and kind not in ALSO_SETTINGS:
             wrong.append(f"{kind}: expected tables, each under a line [[{kind}]]")
     if wrong:
         raise faults(f"{path}:", wrong)
@@ -79,7 +81,8 @@ def text(recipe: Recipe) -> str:
     lines = []
     for each in fields(Recipe):
         value = getattr(recipe, each.name)
-        if each.metadata.get("table") or value is None or (each.name == "data" and recipe.sources):
+        tables = each.name in ALSO_SETTINGS and getattr(recipe, TABLES[each.name][0])
+        if each.metadata.get("table") or value is None or tables:
             continue
         lines.append(f"{each.name} = {as_toml(value)}")
     tables = [written(kind, table) for kind, (name, _) in TABLES.items() for table in getattr(recipe, name)]

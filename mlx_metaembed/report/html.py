@@ -1,25 +1,18 @@
-"""The page of a run: what came out, the results, the training, answers, and the facts of the run.
-
-One file that needs nothing else. It is written under a temporary name first, so a half-written page is never seen.
-"""
+"""The page of a run: what came out, the results, the training, answers, and the facts of the run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlx_metaembed.files import disk
 from mlx_metaembed.report import data_sets, plots, tables, tradeoff, units
 from mlx_metaembed.report.answers import Answer
 from mlx_metaembed.report.answers import answers as list_answers
+from mlx_metaembed.report.document import document, replace, section
 from mlx_metaembed.report.evaluation import evaluation, evaluation_by_width
 from mlx_metaembed.report.histograms import histograms
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.mistakes import mistakes, neighbours
 from mlx_metaembed.report.results import Row, measures, pair
-from mlx_metaembed.report.style import CSS
 from mlx_metaembed.report.tiles import tiles
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""The browser is told to fetch nothing and to run nothing, whatever the texts hold."""
 
 
 def write(path: str | Path, **parts: object) -> Path:
@@ -27,10 +20,7 @@ def write(path: str | Path, **parts: object) -> Path:
 
     Returns the path. Raises JobError where the file can't be written.
     """
-    path = Path(path)
-    with disk.replacing_file(path) as partial:
-        partial.write_text(page(**parts), encoding="utf-8")
-    return path
+    return replace(path, page(**parts))
 
 
 def page(
@@ -73,24 +63,16 @@ def page(
     ]
     parts = [
         tag("header", tag("h1", text(title)), tag("p", text(lede)) if lede else "", tiles(entries, shown, metrics)),
-        _section(
+        section(
             "Results", tag("p", "Not measured yet. With data that was held out:"), tag("pre", tag("code", text(hint)))
         )
         if hint and not results
         else "",
         *(_results(each, f"r{place}") for place, each in enumerate(results)),
-        _section("Training", *training),
-        _section("The run", _facts(facts)),
-        tag("footer", "Written by mlx-metaembed. Bytes are decimal: 1 MB is 1,000,000 bytes."),
+        section("Training", *training),
+        section("The run", _facts(facts)),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{text(title)}</title>\n<style>\n{CSS}\n</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(filter(None, parts))
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return document(title, parts)
 
 
 def _results(found: Mapping[str, object], identity: str) -> str:
@@ -102,15 +84,11 @@ def _results(found: Mapping[str, object], identity: str) -> str:
     said = tag("p", text(note)) if note and (plot or rows) else ""
     scores = histograms(found.get("scores"), identity)
     return (
-        _section(f"Results on {name}" if name else "Results", said, tables.results(rows), plot, scores)
-        + _section(f"Answers from {name}" if name else "Answers", list_answers(found.get("answers") or ()))
-        + _section(f"Neighbours that changed in {name}", neighbours(found.get("neighbours")))
-        + _section(f"The hardest mistakes on {name}", mistakes(found.get("mistakes")))
+        section(f"Results on {name}" if name else "Results", said, tables.results(rows), plot, scores)
+        + section(f"Answers from {name}" if name else "Answers", list_answers(found.get("answers") or ()))
+        + section(f"Neighbours that changed in {name}", neighbours(found.get("neighbours")))
+        + section(f"The hardest mistakes on {name}", mistakes(found.get("mistakes")))
     )
-
-
-def _section(heading: str, *parts: str) -> str:
-    return tag("section", tag("h2", text(heading)), *parts) if any(parts) else ""
 
 
 def _facts(facts: Mapping[str, object]) -> str:

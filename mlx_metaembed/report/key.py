@@ -14,5 +14,6 @@ def key(entries: Sequence[tuple[str, str]]) -> str:
 
 
 def swatch(kind: str) -> str:
-    """A piece of a line of that class."""
-    return tag("path", d="M-9,0H9", class_=kind)
+    """A piece of a line of that class; of "upright" a whisker."""
+    path = "M-3,-6h6m-3,0V6m-3,0h6" if kind == "upright" else "M-9,0H9"
+    return tag("path", d=path, class_="plain" if kind == "upright" else kind)

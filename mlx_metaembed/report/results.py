@@ -6,6 +6,7 @@ A row with another name (`bm25`, `teacher@768`) is an entry alone, under its who
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlx_metaembed.report.intervals import belongs
 from mlx_metaembed.report.units import finite
 
 Row = Mapping[str, object]
@@ -53,8 +54,12 @@ def pair(rows: Sequence[Row]) -> list[Entry]:
 
 
 def measures(rows: Sequence[Row]) -> list[str]:
-    """The columns that hold a quality, where more is better: those with a fraction; nDCG@10 first where it is there."""
-    keys = list(dict.fromkeys(key for row in rows for key in row if key not in FACTS))
+    """The columns that hold a quality, where more is better: those with a fraction; nDCG@10 first where it is there.
+
+    Intervals, differences and thresholds belong to their figures.
+    """
+    columns = dict.fromkeys(key for row in rows for key in row if key not in FACTS)
+    keys = [key for key in columns if not belongs(key, columns)]
     found = [key for key in keys if _measures(key) and any(isinstance(row.get(key), float) for row in rows)]
     # NumPy's float32 is no float; its float64 is.
     found += [key for key in keys if key not in found and _measures(key) and _fraction(rows, key)]
@@ -62,9 +67,10 @@ def measures(rows: Sequence[Row]) -> list[str]:
 
 
 def others(rows: Sequence[Row]) -> list[str]:
-    """The remaining columns, in order of appearance: counts, times, sizes, words."""
+    """The remaining columns, in order of appearance: counts, times, sizes, words, thresholds."""
     known = {*FACTS, *measures(rows)}
-    return list(dict.fromkeys(key for row in rows for key in row if key not in known))
+    columns = dict.fromkeys(key for row in rows for key in row if key not in known)
+    return [key for key in columns if key.endswith("_threshold") or not belongs(key, {*columns, *known})]
 
 
 def _measures(key: str) -> bool:

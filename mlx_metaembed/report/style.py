@@ -48,6 +48,8 @@ font-variant-numeric:tabular-nums}
 .after,.alone{paint-order:stroke}
 .before{stroke:var(--before);fill:var(--page)}.after{stroke:var(--page);fill:var(--after)}
 .alone{stroke:var(--page);fill:var(--soft)}
+path.whisker{fill:none;stroke-width:1.25;stroke-opacity:.55}path.whisker.after{stroke:var(--after)}
+path.whisker.alone{stroke:var(--soft)}
 path.join{fill:none;stroke-opacity:.75}path.after{stroke:var(--after)}path.alone{stroke:var(--soft)}
 svg text.name{fill:var(--ink);stroke:var(--page);stroke-width:3;stroke-linejoin:round;paint-order:stroke}
 table{border-collapse:collapse;width:100%;max-width:44rem;margin-top:1rem;font-size:.9rem;line-height:1.35}
@@ -58,6 +60,7 @@ td{white-space:nowrap}
 thead th{font-weight:500;color:var(--soft);vertical-align:bottom}
 tbody th{font-weight:500;overflow-wrap:anywhere}
 th:first-child{text-align:left;padding-left:0}td:last-child,th:last-child{padding-right:0}
+.range{display:block;font-size:.76rem;font-weight:400;color:var(--soft)}
 td.after{font-weight:600}td.was{color:var(--soft)}
 summary:focus-visible{outline:2px solid var(--after);outline-offset:2px}
 details{border-bottom:1px solid var(--line)}

@@ -6,7 +6,7 @@ few enough columns for a phone.
 
 from collections.abc import Sequence
 
-from mlx_metaembed.report import units
+from mlx_metaembed.report import intervals, units
 from mlx_metaembed.report.markup import tag, text
 from mlx_metaembed.report.results import STAGES, Entry, Row, measures, others, pair
 
@@ -18,8 +18,17 @@ MEANINGS = {
     "recall": "share of the right answers among the first ones",
     "mrr": "one over the rank of the first right answer",
     "map": "mean precision at each right answer",
+    "precision": "share of right answers among the first ones found",
     "accuracy": "share of right decisions",
     "macro_f1": "F1 score, each label counting alike",
+    "logistic_accuracy": "share of right decisions of a logistic regression",
+    "logistic_macro_f1": "F1 score of a logistic regression, each label counting alike",
+    "ap": "mean precision as the threshold falls, over the pairs that belong together",
+    "f1": "the best F1 score that a threshold gives",
+    "v_measure": "how far clusters and labels agree",
+    "homogeneity": "how far a cluster has one label",
+    "completeness": "how far a label is in one cluster",
+    "reverse_accuracy": "share of right decisions, from the second side to the first",
     "spearman": "agreement of the order of similarities with people's",
     "pearson": "agreement of the similarities with people's",
     "kept_spearman": "agreement of the cosines with those of the full-width vectors",
@@ -99,19 +108,22 @@ def _table(caption: str, heads: Sequence[str], lines: Sequence[str]) -> str:
 
 def _cells(entry: Entry, key: str, staged: bool) -> list[str]:
     """A measure's cells; an entry that stands alone has its value where others have what came out."""
-    alone, before, after = (entry.number(stage, key) for stage in ("alone", "before", "after"))
-    shown = alone if "alone" in entry.stages else after
-    first = tag("td", _shown(shown), class_="after")
+    shown = entry.stages.get("alone", entry.stages.get("after"))
+    first = tag("td", intervals.shown(shown, key), class_="after")
     if not staged:
         return [first]
+    before = tag("td", intervals.shown(entry.stages.get("before"), key), class_="was")
+    written, sign = _change(entry, key)
+    return [first, tag("td", written, class_=SIGNS[sign]), before]
+
+
+def _change(entry: Entry, key: str) -> tuple[str, int]:
+    """What training changed, with its interval where it was drawn in pairs; a change whose interval has 0 is none."""
+    before, after = entry.number("before", key), entry.number("after", key)
     if before is None or after is None:
-        return [first, tag("td", units.DASH, class_="none"), tag("td", _shown(before), class_="was")]
-    written, sign = units.change(before, after)
-    return [first, tag("td", written, class_=SIGNS[sign]), tag("td", _shown(before), class_="was")]
-
-
-def _shown(value: float | None) -> str:
-    return units.DASH if value is None else units.quality(value)
+        return units.DASH, 0
+    drawn = entry.number("after", f"{key}_difference") is not None
+    return intervals.difference(entry.stages["after"], key) if drawn else units.change(before, after)
 
 
 def _facts(entries: Sequence[Entry], keys: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ says which. Names stand beside the marks, once for both stages; marks that lie o
 from collections.abc import Sequence
 from itertools import pairwise
 
-from mlx_metaembed.report import units
+from mlx_metaembed.report import intervals, units
 from mlx_metaembed.report.axes import Frame, Scale, decimal, grid, picture, powers_of_two, ticks
 from mlx_metaembed.report.key import key, swatch
 from mlx_metaembed.report.labels import LINE, NEAR, Label, place
@@ -42,7 +42,9 @@ def quality(entries: Sequence[Entry], measure: str, identity: str = "quality") -
     if len(points) < 2:
         return ""
     shown = [_plot(points, measure, frame, shape, identity) for frame, shape in ((WIDE, "wide"), (NARROW, "narrow"))]
-    return figure(f"{units.label(measure)} by bytes a vector", "up and to the left is better", _key(points), *shown)
+    return figure(
+        f"{units.label(measure)} by bytes a vector", "up and to the left is better", _key(points, measure), *shown
+    )
 
 
 def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str, identity: str) -> str:
@@ -50,6 +52,7 @@ def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str, ident
     # One size alone still gets a few powers of two around it.
     room = 1.3 if max(sizes) > 4 * min(sizes) else 3.0
     across = frame.across(min(sizes) / room, max(sizes) * room, log=True)
+    values += [end for *_, ends in _spans(points, measure) for end in ends]
     upward = ticks(min(values), max(values), 6)
     up = frame.up(upward[0], upward[-1])
     across_steps = powers_of_two(across.low, across.high, frame.width // 55)
@@ -59,6 +62,8 @@ def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str, ident
     if bar is not None:
         segments.append((frame.left, up(bar), frame.width - frame.right, up(bar)))
     kinds = _kinds(points)
+    whiskers = [whisker(across(size), up, *ends, stage) for _, stage, size, ends in _spans(points, measure)]
+    segments += [(across(size), up(low), across(size), up(high)) for *_, size, (low, high) in _spans(points, measure)]
     marks = [_mark(point, measure, across, up, kinds) for point in sorted(points, key=lambda one: one[0].is_width)]
     joins = [
         tag("path", d="M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in line), class_=f"{stage} join")
@@ -76,6 +81,7 @@ def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str, ident
         grid(frame, up, upward, decimal(upward)),
         grid(frame, across, across_steps, lambda step: f"{step:,.0f}", name="bytes a vector, log scale"),
         _reference(bar, frame, up),
+        *whiskers,
         *joins,
         *(_label(name) for name in names),
         *marks,
@@ -84,6 +90,18 @@ def _plot(points: Sequence[Point], measure: str, frame: Frame, shape: str, ident
         shape=shape,
         identity=f"{identity}-{shape}",
     )
+
+
+def whisker(x: float, up: Scale, low: float, high: float, kind: str) -> str:
+    """An interval as an upright line with feet, in the colour of its mark."""
+    path = f"M{x - 3:.1f},{up(low):.1f}h6m-3,0V{up(high):.1f}m-3,0h6"
+    return tag("path", d=path, class_=f"{kind} whisker")
+
+
+def _spans(points: Sequence[Point], measure: str) -> list[tuple[Entry, str, float, tuple[float, float]]]:
+    """Entry, stage, bytes a vector and interval of the points that have one."""
+    found = [(entry, stage, size, intervals.ends(entry.stages[stage], measure)) for entry, stage, size, _ in points]
+    return [each for each in found if each[3]]
 
 
 def _widths(points: Sequence[Point], stage: str, across: Scale, up: Scale) -> list[tuple[float, float]]:
@@ -115,8 +133,9 @@ def _drawn(kind: str, kinds: Sequence[str]) -> str:
 
 def _said(point: Point, measure: str) -> str:
     entry, stage, size, value = point
-    name = entry.stages[stage].get("name", entry.label)
-    return f"{name}: {units.label(measure)} {units.quality(value)}, {units.size(size)} a vector"
+    name, ends = entry.stages[stage].get("name", entry.label), intervals.ends(entry.stages[stage], measure)
+    within = f" ({intervals.written(ends)})" if ends else ""
+    return f"{name}: {units.label(measure)} {units.quality(value)}{within}, {units.size(size)} a vector"
 
 
 def _names(points: Sequence[Point], across: Scale, up: Scale) -> list[tuple[float, float, tuple[str, ...]]]:
@@ -155,7 +174,7 @@ def _label(name: Label) -> str:
     return "".join(lines)
 
 
-def _key(points: Sequence[Point]) -> str:
+def _key(points: Sequence[Point], measure: str) -> str:
     """What colours and marks mean."""
     kinds = _kinds(points)
     entries = []
@@ -168,6 +187,8 @@ def _key(points: Sequence[Point]) -> str:
         entries = [(tag("g", tag("circle", r=4.5), class_=stage), words[stage]) for stage in stages] + entries
     if _bar(points) is not None:
         entries.append((swatch("reference"), "full width before training"))
+    if _spans(points, measure):
+        entries.append((swatch("upright"), "95 % interval"))
     return key(entries)
 
 

@@ -67,6 +67,17 @@ def quality(value: float) -> str:
     return _minus(f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}")
 
 
+def signed(value: float) -> str:
+    """A difference of measures with its sign, to three decimals."""
+    written = f"{value:+.3f}"
+    return "0.000" if float(written) == 0 else _minus(written)
+
+
+def milliseconds(seconds: float) -> str:
+    """A short time to three significant digits: 3.21 ms, 1,240 ms."""
+    return f"{significant(1000 * seconds)} ms"
+
+
 def change(before: float, after: float) -> tuple[str, int]:
     """The signed difference of two measures as they are shown, and its sign: -1, 0 or 1."""
     decimals = 3 if max(abs(before), abs(after)) < 10 else 1
@@ -104,6 +115,11 @@ def label(key: str) -> str:
         "kept_r10": "Kept R10",
         "kept_ndcg": "Kept nDCG",
         "macro_f1": "Macro F1",
+        "logistic_macro_f1": "Logistic macro F1",
+        "ap": "AP",
+        "f1": "F1",
+        "f1_threshold": "F1 threshold",
+        "v_measure": "V-measure",
         "mlx": "MLX",
     }
     if key in known:

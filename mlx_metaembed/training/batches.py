@@ -14,6 +14,8 @@ from mlx_metaembed.inputs.token_store import Store
 WINDOW = 4
 """Batches inside which rows are sorted by length."""
 NEGATIVE, SCORES, ALL = "negative", "negative_score", "all"
+TAUGHT = "teacher.negative."
+"""What the names of teachers' vectors of negatives begin with."""
 ANCHOR = "anchor_number"
 """The target int32 [B] that is equal for rows whose anchors are one text."""
 
@@ -125,6 +127,10 @@ def _negatives_first(numbers: dict[str, np.ndarray], targets: dict[str, np.ndarr
     if SCORES in targets:
         # What is not there counts for nothing, and must not be NaN.
         targets[SCORES] = np.nan_to_num(np.take_along_axis(targets[SCORES], order, axis=1))
+    for name in [each for each in targets if each.startswith(TAUGHT)]:
+        targets[name] = np.take_along_axis(targets[name], order[:, :, None], axis=1)
+        if not count:
+            del targets[name]
 
 
 def candidates_mask(anchors: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:

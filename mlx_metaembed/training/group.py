@@ -1,7 +1,7 @@
 """The batches of one update: each made when it is called for, its gradient summed in the engine."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
@@ -63,7 +63,7 @@ def descend(parts: Parts, breakdown: Breakdown, group: Group, *, step: int, scal
         found.shapes |= {chunk.ids.shape for chunk in batch.chunks}
         shown: list = []
         seen = shown.append if number == len(group) - 1 and by_widths.due(step, parts.steps) else None
-        value, each = _gradient(parts, source, batch, scale, seen, seed=(parts.recipe.seed, step, number))
+        value, each = _gradient(parts, source, batch, scale, seen, step, number)
         found.totals.append(value / scale)
         breakdown.add(source, batch, found.totals[-1], each)
         for outputs in shown:
@@ -79,12 +79,14 @@ def _batch(parts: Parts, source: Source, chosen: np.ndarray) -> Batch:
 
 
 def _gradient(
-    parts: Parts, source: Source, batch: Batch, scale: float, seen: Callable | None, *, seed: Sequence[int]
+    parts: Parts, source: Source, batch: Batch, scale: float, seen: Callable | None, step: int, number: int
 ) -> tuple[float, dict[str, float]]:
     """A batch's scaled total and each objective's loss, once its gradient is summed; `seen` gets the outputs."""
-    objectives = parts.objectives_of(source)
+    own = parts.objectives_of(source)
+    objectives = [replace(each, weight=each.weight_at(step, parts.steps)) for each in own]
     frozen = parts.folder if parts.vectors is not None else None
-    summed = total(objectives, parts.heads, parts.engine, batch, scale, pooled=frozen, seen=seen)
+    seed = (parts.recipe.seed, step, number)
+    summed = total(objectives, parts.heads, parts.engine, batch, scale, pooled=frozen, seen=seen, seed=seed)
     if parts.vectors is not None:
         vectors = {DENSE: parts.engine.array(parts.vectors[batch.texts])}
         return parts.engine.grads(summed, [vectors], behind=parts.world.rank == 0)[:2]

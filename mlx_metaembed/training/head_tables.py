@@ -1,6 +1,6 @@
 """The heads that a run trains: what its `[[head]]` tables add, and those of the model's own that objectives name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.heads import (
+    HEADS,
     Classification,
     Fsq,
     Head,
@@ -24,7 +25,7 @@ from mlx_metaembed.heads import (
     parse_levels,
 )
 from mlx_metaembed.heads.code_start import AUTO, RANDOM
-from mlx_metaembed.heads.fsq import FLOAT
+from mlx_metaembed.heads.fsq import FLOAT, NOISE, STRAIGHT_THROUGH
 from mlx_metaembed.inputs.special_tokens import special_ids
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
@@ -50,6 +51,7 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
             found[table.name] = head
         except CallError as error:
             wrong.append(str(error))
+    wrong += _untrained(recipe, listed)
     for objective in recipe.objectives:
         for name in objective.names:
             if name in listed and not any(table.name == name for table in recipe.heads):
@@ -68,6 +70,21 @@ def _as_learned(table: HeadTable, listed: Mapping[str, Head]) -> HeadTable:
     if table.type != "fsq" or not isinstance(own, Fsq) or "query" in table.settings:
         return table
     return replace(table, settings=table.settings | {"query": own.query})
+
+
+def _untrained(recipe: Recipe, listed: Mapping[str, Head]) -> Iterator[str]:
+    """The heads of tables that no objective trains, and that the model has not."""
+    gives = {table.name: HEADS[table.type].gives for table in recipe.heads if table.type in HEADS}
+    gives = {name: head.gives for name, head in listed.items()} | gives
+    named = {name for objective in recipe.objectives for name in objective.names}
+    of_vectors = {name for name in named if gives.get(name) not in ("sparse", "tokens")}
+    for table in recipe.heads:
+        trained = of_vectors if table.type == "dense" else {table.name} & {*named, *listed}
+        if not trained:
+            yield (
+                f"[[head]] {table.name}: no objective trains it, so that it would be saved as it begins; add one with "
+                f"head = {table.name!r}, or leave it out"
+            )
 
 
 def codes(folder: ModelFolder) -> list[str]:
@@ -93,7 +110,9 @@ def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
         raise CallError(f"{where}: {error}".replace("fsq =", "levels =")) from None
     if not known or not all(type(level) is int for level in levels):
         raise CallError(f"{where}: levels = {levels!r:.80}, expected a text like 4x64, or whole numbers")
-    return Fsq(folder.dimensions, levels, table.settings.get("query", FLOAT))
+    query = table.settings.get("query", FLOAT)
+    gradient = table.settings.get("gradient", NOISE if query == FLOAT else STRAIGHT_THROUGH)
+    return Fsq(folder.dimensions, levels, query, gradient)
 
 
 def starts(recipe: Recipe, heads: Mapping[str, Head]) -> dict[str, str]:
@@ -189,7 +208,7 @@ def _multi_vector(table: HeadTable, folder: ModelFolder) -> Head:
 
 
 TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]]] = {
-    "fsq": (("levels", "query", "start"), _fsq),
+    "fsq": (("levels", "query", "start", "gradient"), _fsq),
     "regression": ((), lambda table, folder: Regression(folder.dimensions)),
     "classification": (("labels",), _classification),
     "lexical": ((), _lexical),

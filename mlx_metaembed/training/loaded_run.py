@@ -11,10 +11,11 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.inputs.token_store import Store
-from mlx_metaembed.training import checkpoint, claim, head_start, model_parts, pooled_vectors
+from mlx_metaembed.training import checkpoint, claim, head_start, model_parts, pooled_vectors, teacher_model
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.planned_run import PlannedRun
 from mlx_metaembed.training.read_recipe import ReadRecipe
+from mlx_metaembed.training.teacher_model import TeacherModel
 from mlx_metaembed.training.tokenized_dataset import TokenizedDataset
 
 
@@ -34,32 +35,27 @@ class LoadedRun:
 def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, call: Call) -> LoadedRun:
     """The model in the engine, on which the run goes on.
 
-    A trunk that is frozen whole gives its vectors and goes, so the folder is claimed before the rest is loaded.
-    Elsewhere it is claimed when all has found its place.
+    A teacher that is a model, and a trunk that is frozen whole, give their vectors and go, so the folder is claimed
+    before the rest is loaded. Elsewhere it is claimed when all has found its place.
     """
     adapter, frozen = model_parts.trunk(planned.recipe, read.source)
-    seed = planned.recipe.seed
-    arrays = read.behind.arrays(seed)
-    # A run that goes on has them in its checkpoint.
-    starts = not read.start and bool(read.behind.starts)
-    held = _limit(planned, call)
+    arrays = read.behind.arrays(planned.recipe.seed)
     begin = partial(_begin, read, planned, numbered, call)
     begun, vectors = None, None
+    if teachers := teacher_model.models(read.rows):
+        begun = rank_0_first(call.world, planned.engine, begin)
+        for teacher in teachers:
+            rank_0_first(call.world, planned.engine, partial(_taught, teacher, planned, call))
+    held = _limit(planned, call)
     if planned.recipe.train == "heads" and not read.behind.on_tokens:
         bare = replace(read.folder, dense=(), normalize=False)
         planned.engine.load(bare, dtype=planned.dtype, heads={}, arrays={}, adapter=adapter)
-        begun = rank_0_first(call.world, planned.engine, begin)
+        begun = begun or rank_0_first(call.world, planned.engine, begin)
         pool = partial(_pooled, read, planned, numbered, begun[1], call)
         vectors = rank_0_first(call.world, planned.engine, pool)
-    if starts:
-        chosen = head_start.sample(len(numbered.texts), seed)
-        if vectors is None:
-            own = {name: array for name, array in arrays.items() if not name.startswith("heads.")}
-            planned.engine.load(read.folder, dtype=planned.dtype, heads={}, arrays=own, adapter=adapter)
-            shown = head_start.embedded(planned.engine, read.tokenizer, numbered, chosen, planned.plan.chunk_tokens)
-        else:
-            shown = head_start.finished(vectors[chosen], read.folder, arrays)
-        arrays = head_start.begun(arrays, read.behind, shown, seed, call.note)
+    # A run that goes on has its heads in its checkpoint.
+    if read.behind.starts and not read.start:
+        arrays = _started(read, planned, numbered, arrays, vectors, adapter, call)
     planned.engine.load(
         read.folder,
         dtype=planned.dtype,
@@ -76,6 +72,34 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
         planned.engine.restore(checkpoint.read_state(read.start))
     run, store = begun or rank_0_first(call.world, planned.engine, begin)
     return LoadedRun(run, store, vectors, adapter, held)
+
+
+def _started(
+    read: ReadRecipe,
+    planned: PlannedRun,
+    numbered: TokenizedDataset,
+    arrays: dict[str, np.ndarray],
+    pooled: np.ndarray | None,
+    adapter: Adapter | None,
+    call: Call,
+) -> dict[str, np.ndarray]:
+    """The arrays behind the trunk, whose new code heads begin by the vectors of a sample of the texts."""
+    seed, engine = planned.recipe.seed, planned.engine
+    chosen = head_start.sample(len(numbered.texts), seed)
+    if pooled is None:
+        own = {name: array for name, array in arrays.items() if not name.startswith("heads.")}
+        engine.load(read.folder, dtype=planned.dtype, heads={}, arrays=own, adapter=adapter)
+        vectors = head_start.embedded(engine, read.tokenizer, numbered, chosen, planned.plan.chunk_tokens)
+    else:
+        vectors = head_start.finished(pooled[chosen], read.folder, arrays)
+    return head_start.begun(arrays, read.behind, vectors, seed, call.note)
+
+
+def _taught(teacher: TeacherModel, planned: PlannedRun, call: Call) -> None:
+    """See that a teacher's vectors lie in the run's folder."""
+    what, count = f"embedding by {teacher.table.name}", len(teacher)
+    out = Path(planned.recipe.out)
+    teacher.make(out, planned.engine.name, lambda texts: call.advance(what, texts, count), call.note)
 
 
 def _limit(planned: PlannedRun, call: Call) -> int:

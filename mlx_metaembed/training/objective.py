@@ -24,6 +24,8 @@ from mlx_metaembed.losses.sample import Sample
 from mlx_metaembed.training.batches import ALL, Batch
 from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
+WEIGHT_SCHEDULES = {"quadratic": 2, "linear": 1}
+"""How an objective's weight rises: the power of the share of the warm-up that is done."""
 TEXT, TEACHER = "text", "teacher."
 """The role of single texts, and what the names of teachers' targets begin with."""
 ASKING = ("anchor", "sentence1")
@@ -47,6 +49,17 @@ class Objective:
     width_weights: tuple[float, ...] = ()
     teachers: tuple[str, ...] = ()
     texts: str = TEXT
+    weight_warmup_ratio: float = 0.0
+    weight_schedule: str = "quadratic"
+
+    def weight_at(self, step: int, steps: int) -> float:
+        """Its share of the sum at a step, from 1, of so many: from 0 up to `weight` over the first of them.
+
+        SPLADE's ramp of the FLOPS regulariser, arXiv:2109.10086, section 3.1.
+        """
+        rising = int(steps * self.weight_warmup_ratio)
+        share = min((step - 1) / rising, 1.0) if rising else 1.0
+        return self.weight * share ** WEIGHT_SCHEDULES[self.weight_schedule]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,10 +72,11 @@ class Objective:
         return tuple(self.texts if role == TEXT else role for role in self.loss.roles)
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """The columns that it needs, and its teachers' vectors as `teacher_target` names them."""
-        own = (name for name in self.loss.targets if not name.startswith(TEACHER))
-        return (*own, *(teacher_target(name, self.texts) for name in self.teachers))
+    def taught(self) -> tuple[str, ...]:
+        """The roles of whose texts it takes its teachers' vectors, those of optional roles where there are any."""
+        if not self.teachers:
+            return ()
+        return (self.texts,) if TEXT in self.loss.roles else (*self.loss.roles, *self.loss.optional)
 
 
 def teacher_target(teacher: str, role: str) -> str:
@@ -86,16 +100,17 @@ def total(
     *,
     pooled: ModelFolder | None = None,
     seen: Callable[[Mapping[str, Output]], None] | None = None,
+    seed: Sequence[int] = (),
 ) -> Total:
     """The sum of the objectives on a batch, times `scale`, and each one's own loss.
 
     With `pooled` the vectors are what that folder's trunk gives, and its Dense modules and normalising come first.
-    `seen` hears each head's output for all the batch's rows.
+    `seen` hears each head's output for all the batch's rows. `seed` is of what heads draw at a step; () draws nothing.
     """
     given = samples(objectives, engine, batch)
 
     def summed(outputs: Sequence[Outputs], parameters: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        found = by_head(objectives, heads, batch, outputs, parameters, pooled)
+        found = by_head(objectives, heads, batch, outputs, parameters, pooled, seed)
         if seen:
             seen({name: detached(output) for name, output in found.items()})
         value, losses = None, {}
@@ -119,7 +134,9 @@ def samples(
         one, *others = [_by_role(objective, found[name], batch) for name in objective.names]
         own = {name: values for name, values in targets.items() if not name.startswith(TEACHER)}
         for teacher in objective.teachers:
-            own[f"{TEACHER}{teacher}"] = targets[teacher_target(teacher, objective.texts)]
+            for role in objective.taught:
+                if (name := teacher_target(teacher, role)) in targets:
+                    own[f"{TEACHER}{teacher}" if TEXT in objective.loss.roles else name] = targets[name]
         return Sample(one, mask, own, objective.widths, objective.width_weights, others)
 
     return {objective.name: partial(made, objective) for objective in objectives}
@@ -178,8 +195,9 @@ def by_head(
     outputs: Sequence[Outputs],
     parameters: Mapping[str, Array],
     pooled: ModelFolder | None,
+    seed: Sequence[int] = (),
 ) -> dict[str, Output]:
-    """What each head that an objective names gives for all rows of all chunks."""
+    """What each head that an objective names gives for all rows of all chunks; `seed` is of what heads draw."""
     weights, found = head_weights(heads, parameters), {}
     if DENSE in outputs[0]:
         vectors = [each[DENSE] for each in outputs]
@@ -195,7 +213,14 @@ def by_head(
         elif head.on_tokens:
             found[name] = joined(head, [each[name] for each in outputs], batch.chunks)
         else:
-            vectors, own = found[DENSE].values, weights[name]
-            asking = head.of_query(own, vectors) if isinstance(head, Fsq) and head.query == FLOAT else None
-            found[name] = Output(head.gives, head(own, vectors), asking=asking)
+            found[name] = _of_vectors(head, weights[name], found[DENSE].values, seed)
     return found
+
+
+def _of_vectors(head: Head, weights: Mapping[str, Array], vectors: Array, seed: Sequence[int]) -> Output:
+    """What a head that reads vectors [n, D] gives for them."""
+    if not isinstance(head, Fsq):
+        return Output(head.gives, head(weights, vectors))
+    noise = head.noise(vectors.shape[0], seed) if seed else None
+    values = head(weights, vectors, None if noise is None else constant(noise, vectors))
+    return Output(head.gives, values, asking=head.of_query(weights, vectors) if head.query == FLOAT else None)

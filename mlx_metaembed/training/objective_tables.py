@@ -12,12 +12,13 @@ from mlx_metaembed.heads import Fsq, Head
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
+from mlx_metaembed.recipe.checks import GUIDED
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.recipe.tables import ObjectiveTable
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
 from mlx_metaembed.training import head_tables, model_parts
 from mlx_metaembed.training.model_parts import PostTrunk
-from mlx_metaembed.training.objective import TEACHER, TEXT, Objective
+from mlx_metaembed.training.objective import TEACHER, TEXT, WEIGHT_SCHEDULES, Objective
 from mlx_metaembed.training.rows import BY_ROLE, takes_any_text
 
 
@@ -56,7 +57,9 @@ def _objectives(
             wrong += [f"objective {name!r}: {line}" for line in loss.faults()]
             widths = (table.matryoshka, table.matryoshka_weights)
             teachers = teachers_of(table, recipe, loss)
-            found.append(Objective(name, table.data, table.head, loss, table.weight, *widths, teachers, table.texts))
+            rising = (table.weight_warmup_ratio, table.weight_schedule)
+            which = (name, table.data, table.head, loss, table.weight)
+            found.append(Objective(*which, *widths, teachers, table.texts, *rising))
     if recipe.objectives and all(table.weight == 0 for table in recipe.objectives):
         wrong.append("the weights of all objectives are 0: nothing would train")
     unused = [name for name in sources if name not in {table.data for table in recipe.objectives}]
@@ -69,6 +72,7 @@ def losses(recipe: Recipe) -> list[Objective]:
     return [
         Objective(
             *(table.called, table.data, table.head, LOSSES[table.loss](), table.weight, table.matryoshka),
+            teachers=teachers_of(table, recipe, LOSSES[table.loss]),
             texts=table.texts,
         )
         for table in recipe.objectives
@@ -95,6 +99,11 @@ def _faults(table: ObjectiveTable, sources: list[str], losses: Mapping[str, type
         yield f"there is no data {table.data!r}{nearest(table.data, sources)}; there are {', '.join(sources) or 'none'}"
     if not 0 <= table.weight < math.inf:
         yield f"weight = {table.weight:g}, expected 0 or more"
+    if not 0 <= table.weight_warmup_ratio <= 1:
+        yield f"weight_warmup_ratio = {table.weight_warmup_ratio:g}, expected a share of the steps, from 0 to 1"
+    if table.weight_schedule not in WEIGHT_SCHEDULES:
+        close = nearest(table.weight_schedule, WEIGHT_SCHEDULES)
+        yield f"weight_schedule = {table.weight_schedule!r}, expected {' or '.join(WEIGHT_SCHEDULES)}{close}"
     if table.loss not in losses:
         yield f"loss {table.loss!r} is not known{nearest(table.loss, losses)}; known: {', '.join(losses)}"
         return
@@ -133,12 +142,20 @@ def _taught(table: ObjectiveTable, recipe: Recipe, loss: type | None) -> Iterato
     if loss is None:
         return
     takers = [name for name, each in LOSSES.items() if takes_teachers(each)]
+    if table.guide:
+        elsewhere = table.loss not in GUIDED
+        said = f"belongs to the loss {' or '.join(GUIDED)}" if elsewhere else "and teacher are both given; give one"
+        yield f"guide = {as_toml(table.guide)} {said}"
     named, sets = table.asked_teachers, {each.name: each.data for each in recipe.teachers}
     if named and not takes_teachers(loss):
         yield f"teacher = {as_toml(table.teacher)} belongs to the loss {' or '.join(takers)}"
     elif takes_teachers(loss) and not teachers_of(table, recipe, loss):
-        of = f" for data {table.data!r}" if recipe.teachers else " with a name and a path"
-        yield f"{table.loss} takes teachers' vectors, and the recipe has no [[teacher]]{of}"
+        of = f" for data {table.data!r}" if recipe.teachers else " with a name and a path, or a model"
+        whose, short = ("a guide's", "guide") if table.loss in GUIDED else ("teachers'", "teacher")
+        yield (
+            f"{table.loss} takes {whose} vectors, and the recipe has no [[teacher]]{of}; give one, or in the short "
+            f'form --{short} MODEL ({short} = "MODEL")'
+        )
     else:
         for name in named:
             if name not in sets:

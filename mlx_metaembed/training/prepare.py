@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import checkpoint, model_parts
+from mlx_metaembed.training import checkpoint, model_parts, teacher_model
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.checkpoint import Position
 from mlx_metaembed.training.loaded_run import LoadedRun, load_run
@@ -54,7 +54,11 @@ def _parts(
         recipe=planned.recipe,
         out=Path(planned.recipe.out),
         run=loaded.run,
-        stores=numbered.stores + (read.evaluation.stores if read.evaluation else []),
+        stores=[
+            *numbered.stores,
+            *(each.store for each in teacher_model.models(read.rows)),
+            *(read.evaluation.stores if read.evaluation else []),
+        ],
         folder=read.folder,
         engine=planned.engine,
         world=call.world,

@@ -73,7 +73,7 @@ def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
     rows = head_tables.as_numbered(rows, objectives, behind.heads)
     widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
-    rows = teachers.attached(rows, recipe, objectives, widths, call.note)
+    rows = teachers.attached(rows, long, objectives, widths, call.note)
     samplers = batch_samplers.chosen(recipe, objectives, rows)
     trackers.require(recipe)
     measured_on = evaluation.read(long, list(rows.values()), folder, behind.heads, tokenizer, call.note)

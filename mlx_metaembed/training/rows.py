@@ -6,7 +6,7 @@ from dataclasses import replace
 from mlx_metaembed import data
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.engine import DENSE
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.heads import HEADS, Head
 from mlx_metaembed.losses import Loss
 from mlx_metaembed.recipe import Recipe
@@ -29,7 +29,7 @@ def read(
     """
     several = len(recipe.sources) > 1
     gives = {DENSE: "vector"} | {each.name: HEADS[each.type].gives for each in recipe.heads if each.type in HEADS}
-    found = {}
+    found, faulty = {}, []
     for table in recipe.sources:
         dicts = (given or {}).get(table.name)
         if not table.path and dicts is None:
@@ -47,19 +47,25 @@ def read(
         if table.weight != 1 and recipe.multi_dataset_batch_sampler != "weighted":
             note(f'[[data]] {table.name}: its weight counts only with multi_dataset_batch_sampler = "weighted"')
         where = f"Data{' ' + table.name if several else ''}"
-        if wrong := [line for each in own for line in _wrong(each, rows)]:
-            raise CallError(f"{where}: {'; '.join(dict.fromkeys(wrong))}")
+        wrong = [line for each in own for line in _wrong(each, rows, gives)]
+        faulty += [f"{where}: {line}" for line in dict.fromkeys(wrong)]
         said = [each.loss.row_note(rows.targets, rows.labels) for each in own if hasattr(each.loss, "row_note")]
         for line in dict.fromkeys([*rows.notes, *filter(None, said)]):
             note(f"{where}: {line}")
         found[table.name] = rows
+    if faulty:
+        raise CallError(faulty[0]) if len(faulty) == 1 else faults("The rows teach nothing:", faulty)
     return found
 
 
-def _wrong(objective: Objective, rows: Rows) -> list[str]:
+def _wrong(objective: Objective, rows: Rows, gives: Mapping[str, str]) -> list[str]:
     """What a loss finds wrong with the rows' targets, where it looks at them."""
-    faults = getattr(objective.loss, "row_faults", None)
-    return [f"{objective.loss.kind}: {line}" for line in faults(rows.targets, rows.labels)] if faults else []
+    loss, found = objective.loss, []
+    if hasattr(loss, "row_faults"):
+        found += loss.row_faults(rows.targets, rows.labels)
+    if hasattr(loss, "score_faults") and objective.names[0] in gives:
+        found += loss.score_faults(rows.targets, gives[objective.names[0]])
+    return [f"{loss.kind}: {line}" for line in found]
 
 
 def read_source(table: DataTable, objectives: Sequence[Objective], gives: Mapping[str, str], most: int) -> Rows:

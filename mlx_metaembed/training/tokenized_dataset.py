@@ -14,6 +14,7 @@ from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.token_store import Store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.training.batches import TokenizedRows
+from mlx_metaembed.training.picked import Picked
 
 Prompt = tuple[str, int | None]
 """The text before a text, and the number of its task's adapter (see folder/task_adapters.py)."""
@@ -86,6 +87,11 @@ def _key(texts_key: str, sources: Mapping[str, Rows], numbered: Mapping[str, Map
     for name, by_role in numbered.items():
         digest.update(repr((name, sources[name].labels)).encode())
         for role, array in (*by_role.items(), *sources[name].targets.items()):
+            if isinstance(array, Picked):
+                digest.update(role.encode())
+                for part in array.key_bytes():
+                    digest.update(part)
+                continue
             digest.update(f"{role} {array.dtype.str} {array.shape}".encode())
             # Teachers' vectors may be larger than memory.
             for first in range(0, len(array), ROWS_AT_ONCE):

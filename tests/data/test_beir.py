@@ -8,6 +8,7 @@ from calls import message
 from mlx_metaembed import data
 from mlx_metaembed.data import Retrieval
 from mlx_metaembed.data.readers import beir
+from mlx_metaembed.errors import CallError
 
 CORPUS = [
     {"_id": "d1", "title": "Plums", "text": "are fruit"},
@@ -52,16 +53,56 @@ def test_test_is_preferred_another_split_can_be_named_and_the_only_one_is_taken(
     assert data.read(f"{path}?qrels=train").query_ids == ["q3"]
 
 
-def test_several_splits_without_test_must_be_chosen_from(folder):
-    path = folder(dev=QRELS, train=QRELS)
-    assert "has 2 files in qrels (dev, train) and none is test.tsv; choose one like this" in message(path)
+def test_without_test_dev_is_taken_and_other_splits_must_be_chosen_from(folder):
+    path = folder(dev=QRELS, train="q3\td1\t1\n")
+    found = data.read(path)
+    assert found.query_ids == ["q1", "q2"] and found.notes == ("Judgements: qrels/dev.tsv",)
     assert "has no qrels/dve.tsv; its qrels: dev, train; did you mean 'dev'?" in message(f"{path}?qrels=dve")
+    (path / "qrels" / "dev.tsv").rename(path / "qrels" / "mine.tsv")
+    told = "has 2 files in qrels (mine, train) and none is test.tsv or dev.tsv; choose one like this"
+    assert told in message(path)
+
+
+@pytest.mark.parametrize(
+    "qrels",
+    [
+        QRELS.partition("\n")[2],
+        QRELS.replace("query-id\tcorpus-id\tscore", "qid\tdoc\trelevance"),
+        QRELS.replace("\t", " "),
+        QRELS.replace("\n", "\r\n"),
+        "q2 0 d2   1\nq1 0 d1 2\nq1 0 3 1\nq1 0 d2 0\n",
+        QRELS.replace("\t1\n", "\t1.0\n") + "\n",
+    ],
+    ids=["no header", "another header", "spaces", "ends of lines", "TREC", "grades with a point"],
+)
+def test_judgements_are_read_as_people_write_them(folder, qrels):
+    assert data.read(folder(test=qrels)).relevant == [{0: 2.0, 2: 1.0}, {1: 1.0}]
+
+
+def test_a_first_row_that_is_wrong_is_no_header(folder):
+    assert "qrels/test.tsv, line 1, column 'score': 'high'; expected a number" in message(folder(test="q1\td1\thigh\n"))
+
+
+def test_a_query_with_no_judgement_above_0_is_a_note(folder):
+    found = data.read(folder(test=QRELS + "q3\td1\t0\n"))
+    assert found.query_ids == ["q1", "q2"]
+    assert found.notes[1:] == ("Queries without a judgement above 0, left out where pytrec_eval gives 0: 1",)
+
+
+def test_a_text_without_a_word_is_searched_but_not_learnt_from(folder):
+    corpus = [*CORPUS, {"_id": "d5", "title": "", "text": " "}]
+    path = folder(corpus, test=QRELS, train=QRELS)
+    found = data.read(path)
+    assert found.corpus[4] == ""
+    assert found.notes[1:] == ("Texts of corpus.jsonl without a word, searched all the same: 1",)
+    with pytest.raises(CallError, match=r"corpus\.jsonl, line 5, column 'text': only white space"):
+        data.read(path, training=True)
 
 
 def test_every_fault_of_the_three_files(folder):
     corpus = [CORPUS[0], {"_id": "d1", "text": "again"}, {"_id": None, "text": "x"}, {"title": "y"}, [1]]
     queries = [{"_id": "q1", "text": " "}]
-    path = folder(corpus, queries, test="query-id\tcorpus-id\tscore\nq1\td1\thigh\nq9\td1\t1\nq1\td9\t1\nq1 d1 1\n")
+    path = folder(corpus, queries, test="query-id\tcorpus-id\tscore\nq1\td1\thigh\nq9\td1\t1\nq1\td9\t1\nq1 d1\n")
     assert message(path).split("\n") == [
         f"{path} has 10 faults:",
         "  - corpus.jsonl, line 2, column '_id': 'd1' stands twice in the file",
@@ -73,7 +114,7 @@ def test_every_fault_of_the_three_files(folder):
         "  - qrels/test.tsv, line 2, column 'score': 'high'; expected a number",
         "  - qrels/test.tsv, line 3, column 'query-id': 'q9' is not in queries.jsonl",
         "  - qrels/test.tsv, line 4, column 'corpus-id': 'd9' is not in corpus.jsonl",
-        "  - qrels/test.tsv, line 5: 1 cells; expected query-id, corpus-id and score with tabs between them",
+        "  - qrels/test.tsv, line 5: 2 cells; expected query-id, corpus-id and score with tabs between them",
         "Mend these rows or leave them out; nothing was done.",
     ]
 
@@ -88,7 +129,7 @@ def test_titles_and_texts_of_a_wrong_type(folder):
 
 def test_folders_that_lack_something(folder):
     path = folder()
-    assert "has 0 files in qrels (none) and none is test.tsv; expected qrels/test.tsv" in message(path)
+    assert "has 0 files in qrels (none) and none is test.tsv or dev.tsv; expected qrels/test.tsv" in message(path)
     folder(test="q1\td1\t0\n")
     assert "qrels/test.tsv names no relevant text for any query" in message(path)
     folder([], test=QRELS)

@@ -56,8 +56,12 @@ def test_one_row_is_too_few(write, asked, row):
     ("name", "value", "taker"),
     [
         ("label", 1, "cross_entropy, nt_xent and the batch triplets take the label of a text"),
-        ("negative", "n", "info_nce, triplet, mega_batch_margin, margin_mse and kl take negatives"),
-        ("hard_negatives", ["n"], "info_nce, triplet, mega_batch_margin, margin_mse and kl take negatives"),
+        ("negative", "n", "info_nce, gist, triplet, mega_batch_margin, margin_mse, kl and kl_in_batch take negatives"),
+        (
+            "hard_negatives",
+            ["n"],
+            "info_nce, gist, triplet, mega_batch_margin, margin_mse, kl and kl_in_batch take negatives",
+        ),
         ("prompt", "p", "a recipe gives prompts by role, in [[data]]"),
         ("pos_scores", [1], "margin_mse and kl take the scores of positives and negatives"),
         ("neg_scores", [1], "margin_mse and kl take the scores of positives and negatives"),
@@ -80,17 +84,22 @@ def test_a_column_that_looks_meant_is_refused_with_what_takes_it(write, asked, n
         (
             {"anchor": "a", "positive": "b"},
             MISSING,
-            "info_nce, triplet or mega_batch_margin (pairs), distillation (texts)",
+            "info_nce, gist, triplet, mega_batch_margin or kl_in_batch (pairs), distillation, similarity_distillation "
+            "or relative_similarity_distillation (texts)",
         ),
         ({"sentence1": "a", "sentence2": "b", "score": 1}, MISSING, ON_SCORES),
         (
             {"sentence1": "a", "sentence2": "b", "label": 1},
             MISSING,
-            f"{ON_SCORES}, info_nce, triplet or mega_batch_margin (pairs)",
+            f"{ON_SCORES}, info_nce, gist, triplet, mega_batch_margin or kl_in_batch (pairs)",
         ),
         ({"text": "a", "label": "x"}, "what is asked", ON_LABELS),
         ({"text": "a", "score": 1}, "what is asked", "mse (scored texts)"),
-        ({"text": "a"}, "what is asked", "distillation (texts)"),
+        (
+            {"text": "a"},
+            "what is asked",
+            "distillation, similarity_distillation or relative_similarity_distillation (texts)",
+        ),
     ],
     ids=str,
 )

@@ -51,7 +51,8 @@ def test_the_training_judgements_of_a_beir_folder_and_all_its_texts(tmp_path):
     same(data.read_rows(tmp_path, **TEXTS), {"text": ["a", "T y", "b", "x", "z"]})
     assert fault(data.read_rows, tmp_path, **LABELLED) == (
         f"{tmp_path} has the columns anchor, positive, and lacks what is asked; taken are (text, label). "
-        "Such rows train with info_nce, triplet or mega_batch_margin (pairs), distillation (texts)"
+        "Such rows train with info_nce, gist, triplet, mega_batch_margin or kl_in_batch (pairs), "
+        "distillation, similarity_distillation or relative_similarity_distillation (texts)"
     )
 
 

@@ -64,8 +64,13 @@ def targets(kind: str, gives: str, like) -> dict:
         "negative_score": random.standard_normal((ROWS, NEGATIVES)),
         "teacher.one": random.standard_normal((ROWS, FEATURES)),
     }
+    if "anchor" in LOSSES[kind].roles:
+        del found["teacher.one"]
+        shapes = {"anchor": (ROWS,), "positive": (ROWS,), "negative": (ROWS, NEGATIVES)}
+        # A teacher of another width than the model's.
+        found |= {f"teacher.{role}.one": random.standard_normal((*shape, 6)) for role, shape in shapes.items()}
     found = {name: x if x.dtype == np.int32 else x.astype(np.float32) for name, x in found.items()}
-    if hasattr(LOSSES[kind], "row_faults") and "score" in LOSSES[kind].targets:
+    if kind in ("contrastive", "online_contrastive"):
         found["score"] = np.round(found["score"])
     named = [name for name in found for wanted in LOSSES[kind].targets if name.startswith(wanted.strip("*"))]
     anchors = {"anchor_number": np.array([0, 1, 2, 1, 3], np.int32)} if "anchor" in LOSSES[kind].roles else {}

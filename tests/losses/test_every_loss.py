@@ -26,6 +26,7 @@ SETTINGS = {
     "every direction": {"directions": DIRECTIONS, "false_negative_margin": 0.3},
     "positives": {"same_anchor": "positives"},
     "sum": {"aggregation": "sum"},
+    "relative": {"margin_strategy": "relative", "margin": 0.3, "contrast_anchors": False},
 }
 
 SET = [

@@ -103,6 +103,8 @@ def test_spread_out_sees_texts_that_are_alike():
     [
         ("contrastive", {"score": [1.0, 0.5]}, (), "row 2 has the score 0.5, and 1 of 2 rows are like it"),
         ("online_contrastive", {"score": [1.0, 1.0]}, (), "all 2 rows have the label 1; expected pairs with 1"),
+        ("cosent", {"score": [0.5, 0.5]}, (), "all 2 rows have the score 0.5; expected scores that differ"),
+        ("angle", {"score": [3.0, 3.0]}, (), "all 2 rows have the score 3; expected scores that differ"),
         ("nt_xent", {"label": [0, 0]}, ("red",), "all 2 texts have the label 'red'; expected two or more"),
         ("batch_all_triplet", {"label": [0, 1]}, ("red", "blue"), "no label has two texts, 'red' as little as"),
     ],
@@ -111,6 +113,20 @@ def test_rows_that_teach_nothing_are_named(kind: str, targets: dict, names: tupl
     given = {name: np.array(x, np.int32 if name == "label" else np.float32) for name, x in targets.items()}
     (found,) = LOSSES[kind].row_faults(given, names)
     assert found.startswith(fault)
+
+
+def test_scores_that_no_cosine_can_be_are_named():
+    def found(scores: list[float], gives: str, **settings: object) -> list[str]:
+        return LOSSES["mse"](**settings).score_faults({"score": np.array(scores, np.float32)}, gives)
+
+    (line,) = found([1.0, 4.0, 5.0], "vector")
+    assert line == (
+        "row 2 has the score 4, and 2 of 3 rows are like it; a cosine is from -1 to 1. Divide the scores by 5, or take "
+        "cosent, which learns their order"
+    )
+    assert found([0.5, 0.5], "code")[0].startswith("all 2 rows have the score 0.5, and nothing says which texts are")
+    assert found([-1.0, 1.0], "vector") == found([1.0, 4.0], "scores") == found([4.0, 4.0], "tokens") == []
+    assert found([1.0, 4.0], "vector", similarity="dot") == []
 
 
 def test_labels_with_one_text_are_said():

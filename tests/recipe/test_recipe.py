@@ -9,6 +9,7 @@ import pytest
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import BELONGS, Recipe
+from mlx_metaembed.recipe.tables import ObjectiveTable
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):
@@ -84,13 +85,23 @@ FOREIGN = {
     "temperature": (
         {"loss": "triplet"},
         0.1,
-        "temperature = 0.1 belongs to loss = 'info_nce' or 'kl', and here loss is 'triplet'",
+        "temperature = 0.1 belongs to loss = 'info_nce' or 'gist' or 'kl' or 'kl_in_batch' or 'nt_xent', and here "
+        "loss is 'triplet'",
     ),
     "symmetric": ({"loss": "triplet"}, True, "symmetric = true belongs to loss = 'info_nce'"),
     "false_negative_margin": ({"loss": "triplet"}, 0.1, "belongs to loss = 'info_nce'"),
     "false_negative_ratio": ({"loss": "triplet"}, 0.9, "belongs to loss = 'info_nce'"),
-    "distance": ({}, "euclidean", "distance = \"euclidean\" belongs to loss = 'triplet', and here loss is 'info_nce'"),
-    "margin": ({}, 0.3, "margin = 0.3 belongs to loss = 'triplet'"),
+    "distance": ({}, "euclidean", "distance = \"euclidean\" belongs to loss = 'triplet' or 'contrastive' or 'online_"),
+    "margin": (
+        {},
+        0.3,
+        "margin = 0.3 belongs to loss = 'gist' or 'triplet' or 'contrastive' or 'online_contrastive' or",
+    ),
+    "margin_strategy": ({}, "relative", "margin_strategy = \"relative\" belongs to loss = 'gist'"),
+    "contrast_anchors": ({}, False, "contrast_anchors = false belongs to loss = 'gist', and here loss is 'info_nce'"),
+    "contrast_positives": ({"loss": "kl"}, False, "belongs to loss = 'gist', and here loss is 'kl'"),
+    "guide": ({}, "small", "guide = \"small\" belongs to loss = 'gist', and here loss is 'info_nce'"),
+    "teacher": ({}, "t.npy", 'teacher = "t.npy" belongs to loss = '),
     "soft_margin": ({}, True, "belongs to loss = 'triplet'"),
     "lora_rank": ({}, 4, "lora_rank = 4 belongs to train = 'lora' or 'dora', and here train is 'full'"),
     "lora_alpha": ({"train": "heads"}, 8.0, "belongs to train = 'lora' or 'dora', and here train is 'heads'"),
@@ -141,6 +152,19 @@ def test_all_faults_come_at_once():
 
 
 def test_a_single_row_has_no_negatives_in_its_batch():
-    with pytest.raises(CallError, match="InfoNCE takes the other rows"):
+    with pytest.raises(CallError, match="batch_size = 1: info_nce compares the rows of a batch; expected 2 or more"):
         Recipe(batch_size=1)
     assert Recipe(batch_size=1, loss="triplet").batch_size == 1
+    with pytest.raises(CallError, match="batch_size = 3: batch_hard_triplet compares the rows of a batch; expected 4"):
+        Recipe(batch_size=3, objectives=(ObjectiveTable("a", "d", loss="batch_hard_triplet"),))
+
+
+def test_a_code_that_the_loss_does_not_train_is_refused():
+    with pytest.raises(CallError, match="fsq = '4x8' adds a code head, which cross_entropy would not train"):
+        Recipe(loss="cross_entropy", fsq="4x8")
+
+
+@pytest.mark.parametrize("loss", ["flops", "self_distillation"])
+def test_a_loss_for_heads_that_the_short_form_does_not_add_says_so(loss: str):
+    with pytest.raises(CallError, match=f"loss = '{loss}' is for heads that give .*an \\[\\[objective\\]\\], as"):
+        Recipe(loss=loss)

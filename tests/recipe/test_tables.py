@@ -7,9 +7,10 @@ import pytest
 from tables import CLASSES, PAIRS, TAUGHT, head, on, refused, teacher, written
 
 LOSSES = (
-    "info_nce, triplet, mega_batch_margin, margin_mse, kl, self_distillation, cosent, angle, mse, contrastive, "
-    "online_contrastive, nt_xent, batch_hard_triplet, batch_hard_soft_margin_triplet, batch_semi_hard_triplet, "
-    "batch_all_triplet, cross_entropy, distillation, spread_out, flops"
+    "info_nce, gist, triplet, mega_batch_margin, margin_mse, kl, kl_in_batch, self_distillation, cosent, angle, "
+    "mse, contrastive, online_contrastive, nt_xent, batch_hard_triplet, batch_hard_soft_margin_triplet, "
+    "batch_semi_hard_triplet, batch_all_triplet, cross_entropy, distillation, similarity_distillation, "
+    "relative_similarity_distillation, spread_out, flops"
 )
 WRONG = {
     "another data set": (
@@ -85,7 +86,10 @@ WRONG = {
         PAIRS + "weight = 0\n" + on(),
         "the weights of all data sets are 0: there would be nothing to train on",
     ),
-    "another loss's key": (PAIRS + on(more="margin = 0.1\n"), "objective 'dense': margin belongs to the loss triplet"),
+    "another loss's key": (
+        PAIRS + on(more="margin = 0.1\n"),
+        "objective 'dense': margin belongs to the loss gist or triplet or",
+    ),
     "a key of none": (
         PAIRS + on(more="temprature = 0.1\n"),
         "objective 'dense': temprature is not known; did you mean 'temperature'?; known: temperature, symmetric, "
@@ -160,9 +164,33 @@ WRONG = {
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
         "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
     ),
+    "rows of two sets that teach nothing": (
+        '[[data]]\nname = "alike"\npath = "alike.jsonl"\n[[data]]\nname = "far"\npath = "far.jsonl"\n'
+        + on("cosent").replace("pairs", "alike")
+        + on("mse", 'name = "b"\n').replace("pairs", "far"),
+        "The rows teach nothing:\n  - Data alike: cosent: all 8 rows have the score 1; expected scores that differ: "
+        "their order is learned\n  - Data far: mse: row 3 has the score 2, and 6 of 8 rows are like it; a cosine is "
+        "from -1 to 1. Divide the scores by 7, or take cosent, which learns their order",
+    ),
+    "a weight that rises too long": (
+        PAIRS + on(more="weight_warmup_ratio = 1.5\n"),
+        "objective 'dense': weight_warmup_ratio = 1.5, expected a share of the steps, from 0 to 1",
+    ),
+    "a weight that rises some other way": (
+        PAIRS + on(more='weight_schedule = "quadric"\n'),
+        "objective 'dense': weight_schedule = 'quadric', expected quadratic or linear; did you mean 'quadratic'?",
+    ),
+    "a code that nothing trains": (
+        PAIRS + on() + head("fsq", 'levels = "4x8"\n', "codes"),
+        "[[head]] codes: no objective trains it, so that it would be saved as it begins; add one with head = 'codes'",
+    ),
+    "a width that nothing trains": (
+        PAIRS + on(more='head = "words"\n') + head("lexical", "", "words") + head("dense", "features = 8\n", "dense"),
+        "[[head]] dense: no objective trains it, so that it would be saved as it begins; add one with head = 'dense'",
+    ),
     "labels of nothing": (
         PAIRS + head("classification") + on(),
-        "[[head]] other: labels are missing; give them, or an objective on it whose data has them",
+        "[[head]] other: no objective trains it, so that it would be saved as it begins; add one with head = 'other'",
     ),
     "labels beside another fault": (
         CLASSES.replace("labelled.jsonl", "none.jsonl") + "weight = -1\n" + head("classification", name="kinds"),

@@ -9,8 +9,8 @@ WRONG = {
     "scores of pairs": (
         PAIRS + on("cosent"),
         "columns 'anchor', 'positive' lack 'score'; taken are (sentence1, sentence2, score) or "
-        "(sentence1, sentence2, label). Such rows train with info_nce, triplet or mega_batch_margin (pairs), "
-        "distillation (texts)",
+        "(sentence1, sentence2, label). Such rows train with info_nce, gist, triplet, mega_batch_margin or "
+        "kl_in_batch (pairs), distillation, similarity_distillation or relative_similarity_distillation (texts)",
     ),
     "one head for three": (
         PAIRS + on("self_distillation"),
@@ -72,15 +72,51 @@ WRONG = {
     "a teacher without a path": (TAUGHT + teacher(""), "[[teacher]] large: path is missing"),
     "a teacher for nothing": (
         PAIRS + on() + teacher("whole.npy"),
-        "teacher 'large': no objective takes its vectors; add one with the loss distillation, or leave it out",
+        "teacher 'large': no objective takes its vectors; add one with the loss gist or",
     ),
     "a teacher that none names": (
         TAUGHT + 'teacher = "large"\n' + teacher("whole.npy") + teacher("whole.npy").replace("large", "small"),
-        "teacher 'small': no objective takes its vectors; add one with the loss distillation, or leave it out",
+        "teacher 'small': no objective takes its vectors; add one with the loss gist or",
     ),
     "no teacher": (
         TAUGHT,
-        "objective 'dense': distillation takes teachers' vectors, and the recipe has no [[teacher]] with a name and a",
+        "objective 'dense': distillation takes teachers' vectors, and the recipe has no [[teacher]] with a name and a "
+        'path, or a model; give one, or in the short form --teacher MODEL (teacher = "MODEL")',
+    ),
+    "a guide for another loss": (
+        PAIRS + on(more='guide = "large"\n'),
+        "objective 'dense': guide = \"large\" belongs to the loss gist",
+    ),
+    "a guide beside a teacher": (
+        PAIRS + on("gist", 'guide = "large"\nteacher = "large"\n') + teacher("whole.npy"),
+        "objective 'dense': guide = \"large\" and teacher are both given; give one",
+    ),
+    "no guide": (
+        PAIRS + on("gist"),
+        "objective 'dense': gist takes a guide's vectors, and the recipe has no [[teacher]] with a name and a path, or "
+        'a model; give one, or in the short form --guide MODEL (guide = "MODEL")',
+    ),
+    "a guide that is no model": (
+        PAIRS + on("gist", 'guide = "modl"\n'),
+        "teacher 'guide': ",
+    ),
+    "a guide's file without texts": (
+        PAIRS + on("gist", 'guide = "whole.npy"\n'),
+        "whole.npy has no key, and would be taken for anchor of data 'pairs' and positive of data 'pairs', in whose "
+        "order its rows can't all be; say which objective takes it (teacher = ...), or name the file of its texts "
+        "(texts = ...)",
+    ),
+    "a guide's file of other texts": (
+        PAIRS + on("gist") + teacher("whole.npy", 'texts = "texts.jsonl"\n'),
+        "texts.jsonl lacks 8 of the 8 texts of data 'pairs' (positive), like '0 read'",
+    ),
+    "a teacher of both kinds": (
+        TAUGHT + teacher("whole.npy", 'model = "model"\n'),
+        "[[teacher]] large: path and model are both given; one of them says where its vectors are from",
+    ),
+    "a model with texts of its own": (
+        TAUGHT + teacher("", 'model = "model"\ntexts = "texts.jsonl"\n').replace('path = ""\n', ""),
+        "[[teacher]] large: texts belong to path; a model is given the data's own texts",
     ),
     "another teacher": (
         TAUGHT + 'teacher = ["large", "smal"]\n' + teacher("whole.npy"),
@@ -104,7 +140,7 @@ WRONG = {
     ),
     "a teacher for another loss": (
         PAIRS + on(more='teacher = "large"\n'),
-        "objective 'dense': teacher = \"large\" belongs to the loss distillation",
+        "objective 'dense': teacher = \"large\" belongs to the loss gist or",
     ),
     "texts of no role": (
         TAUGHT + 'texts = "anchr"\n' + teacher("whole.npy"),

@@ -1,6 +1,7 @@
 """Batches: order, shapes, masks, padding."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,18 @@ def test_negatives_come_first_and_only_as_many_as_the_batch_has():
     made = batches.batch(store([3] * 5), columns, np.array([0, 1]), pad_id=0, chunk_tokens=4096)
     assert made.places["negative"].shape == (2, 1)
     assert made.mask.tolist() == [[True, True, True, False], [True, True, True, False]]
+
+
+def test_a_teachers_vectors_of_negatives_follow_them():
+    columns = rows_of([0, 1], [2, 3], [[-1, 4, -1], [-1, -1, -1]])
+    taught = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    columns = replace(columns, targets={"teacher.negative.a": taught, "teacher.anchor.a": taught[:, 0]})
+    made = batches.batch(store([3] * 5), columns, np.array([0, 1]), pad_id=0, chunk_tokens=4096)
+    # Row 0's only negative stood second; row 1 has none, and what stands there does not count.
+    assert made.targets["teacher.negative.a"].shape == (2, 1, 2)
+    assert made.targets["teacher.negative.a"][0].tolist() == [[2, 3]]
+    alone = batches.batch(store([3] * 5), columns, np.array([1]), pad_id=0, chunk_tokens=4096)
+    assert list(alone.targets) == ["teacher.anchor.a", "anchor_number"]
 
 
 def test_what_is_no_negative_is_masked():

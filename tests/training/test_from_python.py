@@ -53,14 +53,18 @@ def test_the_page_says_what_runs(capsys: pytest.CaptureFixture[str]):
     shown = page.split("<!-- losses:begin -->\n")[1].split("<!-- losses:end -->")[0]
     assert shown.splitlines() == loss_table.lines()
     main(["train", "--losses"])
-    assert capsys.readouterr().out.split("\n\n")[1] == shown
+    assert capsys.readouterr().out.split("\n\n")[2] == shown
 
 
 def test_the_page_of_losses_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]):
     page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
-    shown = page.split("<!-- losses:begin -->\n")[1].split("<!-- losses:end -->")[0]
+    by_columns, shown = (
+        page.split(f"<!-- {name}:begin -->\n")[1].split(f"<!-- {name}:end -->")[0] for name in ("columns", "losses")
+    )
     main(["train", "--losses"])
-    assert capsys.readouterr().out.split("\n\n")[0] + "\n" == shown
+    first, second, _ = capsys.readouterr().out.split("\n\n")
+    assert (first + "\n", second + "\n") == (by_columns, shown)
+    assert "| anchor, positive, [negative] | info_nce, gist (and a guide), triplet, " in by_columns
     assert list(loss_choice.CHOICE) == list(LOSSES)
     assert (
         "| nt_xent | text, label | [arXiv:2004.11362](https://arxiv.org/abs/2004.11362) | texts have a label" in shown

@@ -6,6 +6,7 @@ from mlx_metaembed.cli import Verbs
 
 VERBS = {
     "messages": "Conversations: pairs of a message and its answer, or threads, out of SQLite, logs and IRC.",
+    "code": "Source code: documentation and function, name and body, commit and function, pieces to search in.",
     "check": "Counts, lengths, duplicates, and the texts that two files share.",
     "split": "A part of the rows held out: no text, and no group, in both.",
     "table": "Any source as JSON lines: CSV, Parquet, SQLite, a BEIR folder, lists of positives.",

@@ -3,17 +3,15 @@
 Functions inside functions are left in the outer one: their docstrings would be found in its text.
 """
 
-import ast
 import hashlib
-import importlib.util
-import inspect
 import json
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mlx_metaembed.data.code import comments, python
+from mlx_metaembed.data.code.skips import MOST_BYTES
 from mlx_metaembed.data.faults import Faults
 from mlx_metaembed.data.rows import Pairs
 from mlx_metaembed.data.table import Table
@@ -22,9 +20,6 @@ from mlx_metaembed.errors import CallError
 TESTS = ("test", "tests", "idle_test")
 OTHERS = ("idlelib", "turtledemo", "lib2to3", "site-packages", "dist-packages", "node_modules", "__pycache__", "venv")
 FEWEST_WORDS = 3
-FEWEST_EXPRESSIONS = 5
-MOST_BYTES = 4 << 20
-"""Bytes of a file: as a tree, source takes some hundred times as much. The standard library's largest has 0.8 MB."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,7 @@ def pairs(root: str | Path) -> list[Record]:
     """The records of every file under `root` (or of the file `root`), in the order of file names, without repeats.
 
     Left out: test folders and files, installed packages, files of a folder that do not parse or have more than 4 MiB,
-    functions whose
-    docstring has fewer than 3 words in its first paragraph or whose body is one simple statement.
+    functions whose docstring has fewer than 3 words in its first paragraph or whose body is one simple statement.
     Raises CallError where `root` is one file that does not parse.
     """
     root = Path(root)
@@ -67,7 +61,7 @@ def pairs(root: str | Path) -> list[Record]:
             if (size := path.stat().st_size) > MOST_BYTES:
                 raise ValueError(f"it has {size:,} bytes, expected at most {MOST_BYTES:,}")
             found = list(_records(path.read_bytes(), name))
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        except python.FAULTS as error:
             if path != root:
                 continue
             raise CallError(f"{path} is not Python that this interpreter can parse ({error})") from None
@@ -123,51 +117,10 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _records(source: bytes, file: str) -> Iterator[Record]:
-    text = importlib.util.decode_source(source)
-    with warnings.catch_warnings():
-        # An invalid escape in somebody's source is not the caller's concern.
-        warnings.simplefilter("ignore")
-        tree = ast.parse(text)
-    lines = text.split("\n")
-    for function in _functions(tree):
-        docstring = ast.get_docstring(function, clean=False)
-        anchor = " ".join(inspect.cleandoc(docstring or "").split("\n\n")[0].split())
+    text = python.decode(source)
+    for function in python.functions_of(python.parse(text), text.split("\n")):
+        anchor = comments.paragraph(function.doc)
         if len(anchor.split()) < FEWEST_WORDS or anchor.startswith(">>>"):
             continue
-        if _is_trivial(function.body[1:]):
-            continue
-        positive = _without_docstring(function, lines)
-        if positive:
-            yield Record(anchor, positive, file, function.lineno)
-
-
-def _functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield child
-        elif isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
-            yield from _functions(child)
-
-
-def _is_trivial(body: list[ast.stmt]) -> bool:
-    """Whether a body has nothing to search for: empty, a bare `raise`, or one statement like `return self._name`."""
-    nodes = [node for statement in body for node in ast.walk(statement)]
-    if sum(isinstance(node, ast.stmt) for node in nodes) != 1:
-        return not body
-    return isinstance(body[0], ast.Raise) or sum(isinstance(node, ast.expr) for node in nodes) < FEWEST_EXPRESSIONS
-
-
-def _without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> str:
-    """Signature and body, dedented; empty where the docstring shares a line with code."""
-    docstring = function.body[0]
-    before = lines[docstring.lineno - 1].encode()[: docstring.col_offset]
-    after = lines[docstring.end_lineno - 1].encode()[docstring.end_col_offset :].strip()
-    if before.strip() or (after and not after.startswith(b"#")):
-        return ""
-    body = lines[docstring.end_lineno : function.end_lineno]
-    while body and not body[0].strip():
-        body.pop(0)
-    kept = lines[function.lineno - 1 : docstring.lineno - 1] + body
-    # Not textwrap.dedent: a string over several lines may start in the first column.
-    margin = lines[function.lineno - 1][: function.col_offset]
-    return "\n".join(line.removeprefix(margin).rstrip() for line in kept)
+        if function.text and not function.is_trivial:
+            yield Record(anchor, function.text, file, function.first_line)

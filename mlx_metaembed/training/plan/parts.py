@@ -137,7 +137,7 @@ class Bytes:
         for parts in found.values():
             parts["slack"] = round(SLACK[job.target.engine] * sum(parts.values()))
             if job.target.process:
-                parts["process"] = job.target.process
+                parts["process"] = job.target.process + (self.blocks.freed if self.blocks else 0)
         return found
 
     def _loss(self, chunk: int) -> int:

@@ -46,6 +46,7 @@ def test_a_block_has_fewer_words_of_more_tokens():
     found = Blocks(8192, texts=128, words=30522, features=96, copies=1, more=2)
     assert found.held(2048) == 4 * 4096 * (2048 + 2 * 2048 + 3 * 128 + 96)
     assert found.held(512) == 4 * 2048 * (8192 + 2 * 512 + 3 * 128 + 2 * 96)
+    assert found.freed == 4 * 2048 * 8192
 
 
 def test_the_decoders_gradient_comes_with_the_loss_and_counts_once():
@@ -77,6 +78,8 @@ def test_a_run_holds_what_was_planned(engine_name: str, tmp_path: Path, settings
     )
     results = []
     held = counted(engine_name, lambda: results.append(train(recipe, callbacks=[Callbacks()])))
-    planned = results[0].planned_memory_bytes - Target.of(engine_name, results[0].device).process
+    process = Target.of(engine_name, results[0].device).process
+    # A processor's whole process is planned, with a block of logits that it has given back; here arrays are counted.
+    planned = results[0].planned_memory_bytes - process - (4 * 4000 * 64 * 32 if process else 0)
     # On a busy machine MLX lets go of arrays while it waits for its processor.
     assert (0.85 if engine_name == "torch" else 0.7) < held / planned < 1.15, (held, planned)
