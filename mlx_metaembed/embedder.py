@@ -88,7 +88,8 @@ class Embedder(LoadedModel):
         puts that prompt before each text; a folder without such a prompt puts none. A task's prompt chooses the task's
         adapter too, where the trunk has them. `prompt` are the words themselves, and win.
 
-        `head` gives a code head's quantized vectors instead. `heads` gives a dict of what each of several gives:
+        `head` gives a code head's quantized vectors instead, or, with the prompt "query", what queries are compared as
+        (`encode_query`). `heads` gives a dict of what each of several gives:
         "dense" as said here, a code head's vectors, the others as `encode_sparse` and `encode_token_vectors`.
 
         Texts of some thousand tokens are encoded together; `batch_size` bounds how many texts these may be.
@@ -177,8 +178,9 @@ class Embedder(LoadedModel):
     def digits(self, texts: str | Sequence[str], *, head: str, prompt_name: str | None = None) -> np.ndarray:
         """The code head's digits int64 [texts, K], or [K] for one text."""
         choices.require_head(self.folder, self.heads, head, Fsq)
-        values = self.encode(texts, prompt_name=prompt_name, head=head)
-        return self.heads[head].digits(values)
+        vectors = self.encode(texts, prompt_name=prompt_name, truncate_dim=self.folder.dimensions)
+        found = self.heads[head].digits(self.apply(head, np.atleast_2d(vectors)))
+        return found[0] if vectors.ndim == 1 else found
 
     def similarity(self, queries: object, documents: object, *, head: str | None = None) -> np.ndarray:
         """Scores float32 [queries, documents] of one text or several; larger is nearer.
@@ -267,8 +269,12 @@ class Embedder(LoadedModel):
                 rows = passed[name]
                 found[name] = SparseVectors.of(rows) if isinstance(self.heads[name], SparseHead) else rows
             else:
-                found[name] = vectors if name == DENSE else self.apply(name, vectors)
+                found[name] = vectors if name == DENSE else self.apply(name, vectors, query=self._asks(name, request))
         return found
+
+    def _asks(self, name: str, request: Request) -> bool:
+        """Whether a code head's texts are queries, which are compared as no code."""
+        return isinstance(self.heads[name], Fsq) and request.side == QUERY
 
     def _vectors(self, texts: Sequence[str], request: Request) -> np.ndarray:
         """The modules' vectors float32 [texts, D] at their whole width; of the cache, those that it has."""

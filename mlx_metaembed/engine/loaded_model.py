@@ -129,9 +129,12 @@ class LoadedModel:
         """Raise CallError where the folder's modules end in something other than one vector a text."""
         choices.require_dense(self.folder)
 
-    def apply(self, head: str, vectors: np.ndarray) -> np.ndarray:
-        """A head's output for vectors [n, D] that `encode` gave at the modules' whole width, not normalised."""
-        return self.finite(self.engine.numpy(self.engine.head(head, self.engine.array(vectors))))
+    def apply(self, head: str, vectors: np.ndarray, *, query: bool = False) -> np.ndarray:
+        """A head's output for vectors [n, D] that `encode` gave at the modules' whole width, not normalised.
+
+        With `query`, of a code head, what queries are compared as.
+        """
+        return self.finite(self.engine.numpy(self.engine.head(head, self.engine.array(vectors), query=query)))
 
     def tokenizer_of(self, side: str | None) -> Tokenizer:
         """The tokenizer that cuts at the length of a side, where queries or documents have one of their own."""

@@ -86,8 +86,8 @@ class Engine(Protocol):
     def images(self, pixels: np.ndarray) -> Array:
         """Vectors of pixels float32 [B, C, H, W], without a gradient. CallError where the model has no image tower."""
 
-    def head(self, name: str, vectors: Array) -> Array:
-        """What a head that reads vectors gives for them."""
+    def head(self, name: str, vectors: Array, *, query: bool = False) -> Array:
+        """What a head that reads vectors gives for them; of a code head, with `query`, what queries are compared as."""
 
     def grads(
         self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True

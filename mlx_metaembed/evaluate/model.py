@@ -73,7 +73,8 @@ def measured(
     full = full_width(embedder, sides)
     whole = task.judge(full, wanted)
     found = []
-    for coded in (*_each(embedder, sides, widths, codes), *_fitted(embedder, full, codes)):
+    asks = task.sides[0][1] == "query"
+    for coded in (*_each(embedder, sides, widths, codes, asks), *_fitted(embedder, full, codes)):
         judged = whole if coded.name == full.name else task.judge(coded, wanted)
         kept = _kept(task, (full, whole), (coded, judged))
         found.append(Measured(coded.name, coded.dimensions, coded.bytes_per_vector, judged, kept))
@@ -130,15 +131,20 @@ def encode(embedder: "Embedder", rows: Kinds | Task, *, progress: Progress = _si
     return first, second
 
 
-def _each(embedder: "Embedder", sides: Sides, widths: Sequence[int], codes: Sequence[str]) -> Iterator[Coded]:
-    """The sides at each width, each width as each code, and what each code head makes of them."""
+def _each(
+    embedder: "Embedder", sides: Sides, widths: Sequence[int], codes: Sequence[str], asks: bool
+) -> Iterator[Coded]:
+    """The sides at each width, each width as each code, and what each code head makes of them.
+
+    `asks` says that the first side are queries.
+    """
     for width in widths:
         plain = at_width(*sides, width, **_compared(embedder))
         yield plain
         yield from (as_code(name, plain) for name in codes if name in CODES)
     for name in codes:
         if name in embedder.heads and name not in CODES:
-            coded = [embedder.apply(name, vectors) for vectors in sides]
+            coded = [embedder.apply(name, sides[0], query=asks), embedder.apply(name, sides[1])]
             yield of_head(name, *coded, bytes_per_vector(embedder.heads[name].levels))
 
 

@@ -22,6 +22,7 @@ class Output:
     `values` are float32: vector, code and scores [n, D], tokens [n, L, D]. Sparse is by token [n, L] with the tokens'
     `ids` int32 [n, L], or by word [n, V] where `ids` is None. `mask` bool [n, L] says which tokens count, and goes with
     tokens and with sparse by token. `mean` (tokens): a query's MaxSim is the mean over its tokens, not their sum.
+    `asking` [n, D] (code): what the texts are compared as where they are queries, if that is no code.
     """
 
     gives: str
@@ -29,6 +30,7 @@ class Output:
     ids: np.ndarray | None = None
     mask: np.ndarray | None = None
     mean: bool = False
+    asking: Array | None = None
 
     def __len__(self) -> int:
         """Texts."""
@@ -73,9 +75,17 @@ def take(output: Output | WordOutput, rows: np.ndarray) -> Output | WordOutput:
     """The output of some texts, by their numbers int32 [m], in that order; a number may come twice."""
     if isinstance(output, WordOutput):
         return replace(output, rows=output.rows[rows])
-    values = namespace(output.values).take(output.values, constant(rows, output.values), axis=0)
+    xp, at = namespace(output.values), constant(rows, output.values)
     ids, mask = (None if x is None else x[rows] for x in (output.ids, output.mask))
-    return replace(output, values=values, ids=ids, mask=mask)
+    asking = None if output.asking is None else xp.take(output.asking, at, axis=0)
+    return replace(output, values=xp.take(output.values, at, axis=0), ids=ids, mask=mask, asking=asking)
+
+
+def asked(output: Output | WordOutput) -> Output | WordOutput:
+    """The output of texts that are queries."""
+    if isinstance(output, WordOutput) or output.asking is None:
+        return output
+    return replace(output, values=output.asking, asking=None)
 
 
 def cut(output: Output, width: int) -> Output:
@@ -87,4 +97,5 @@ def detached(output: Output | WordOutput) -> Output | WordOutput:
     """The output without its history."""
     if isinstance(output, WordOutput):
         return replace(output, products=stop_gradient(output.products), weigh=lambda: stop_gradient(output.weigh()))
-    return replace(output, values=stop_gradient(output.values))
+    asking = None if output.asking is None else stop_gradient(output.asking)
+    return replace(output, values=stop_gradient(output.values), asking=asking)

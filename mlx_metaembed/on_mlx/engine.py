@@ -116,8 +116,9 @@ class MlxEngine:
         mx.eval(vectors)
         return vectors
 
-    def head(self, name: str, vectors: mx.array) -> mx.array:
-        return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
+    def head(self, name: str, vectors: mx.array, *, query: bool = False) -> mx.array:
+        made = self._heads[name].of_query if query else self._heads[name]
+        return made(under(self._parameters, f"heads.{name}."), vectors)
 
     def grads(
         self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True

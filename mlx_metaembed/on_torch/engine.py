@@ -112,9 +112,10 @@ class TorchEngine:
             found = self._images(pixel_values=self.array(pixels).to(dtype)).image_embeds.float()
             return finish(found, self._folder, dense_weights(self._folder, self._parameters))
 
-    def head(self, name: str, vectors: torch.Tensor) -> torch.Tensor:
+    def head(self, name: str, vectors: torch.Tensor, *, query: bool = False) -> torch.Tensor:
+        made = self._heads[name].of_query if query else self._heads[name]
         with torch.no_grad():
-            return self._heads[name](under(self._parameters, f"heads.{name}."), vectors)
+            return made(under(self._parameters, f"heads.{name}."), vectors)
 
     def grads(
         self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True

@@ -11,13 +11,21 @@ import numpy as np
 
 from mlx_metaembed.xp import Array, constant, namespace, stop_gradient
 
+NOISE = 0.25
+"""The most that noise moves a feature before it is rounded, in steps between two levels."""
 
-def fsq(x: Array, levels: Sequence[int]) -> Array:
-    """Features [..., K], unbounded, to their quantized values in [-1, 1], same shape."""
+
+def fsq(x: Array, levels: Sequence[int], noise: Array | None = None) -> Array:
+    """Features [..., K], unbounded, to their quantized values in [-1, 1], same shape.
+
+    `noise` [..., K], within NOISE, is added before the rounding, so that in training a feature near to a border is on
+    either side of it.
+    """
     xp = namespace(x)
     half, offset, shift = (constant(values, x) for values in _bounds(levels))
     bounded = xp.tanh(x + shift) * half - offset
-    rounded = bounded + stop_gradient(xp.round(bounded) - bounded)
+    moved = bounded if noise is None else bounded + noise
+    rounded = bounded + stop_gradient(xp.round(moved) - bounded)
     width, centre = (constant(values, x) for values in _places(levels))
     return (rounded - centre) / width
 

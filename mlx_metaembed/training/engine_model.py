@@ -128,6 +128,6 @@ class EngineModel:
             raise FloatingPointError("the vectors of eval_data are not finite")
         return found[:, :truncate_dim]
 
-    def apply(self, head: str, vectors: np.ndarray) -> np.ndarray:
-        """A head's output for vectors [n, D]."""
-        return self.engine.numpy(self.engine.head(head, self.engine.array(vectors)))
+    def apply(self, head: str, vectors: np.ndarray, *, query: bool = False) -> np.ndarray:
+        """A head's output for vectors [n, D]; with `query`, of a code head, what queries are compared as."""
+        return self.engine.numpy(self.engine.head(head, self.engine.array(vectors), query=query))

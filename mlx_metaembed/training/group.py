@@ -86,12 +86,12 @@ def _gradient(
     own = parts.objectives_of(source)
     objectives = [replace(each, weight=each.weight_at(step, parts.steps)) for each in own]
     frozen = parts.folder if parts.vectors is not None else None
-    summed = total(objectives, parts.heads, parts.engine, batch, scale, pooled=frozen, seen=seen)
+    seed = (parts.recipe.seed, step, number)
+    summed = total(objectives, parts.heads, parts.engine, batch, scale, pooled=frozen, seen=seen, seed=seed)
     if parts.vectors is not None:
         vectors = {DENSE: parts.engine.array(parts.vectors[batch.texts])}
         return parts.engine.grads(summed, [vectors], behind=parts.world.rank == 0)[:2]
     heads, cached = passed(objectives, parts.heads), _cached(parts, batch)
-    seed = (parts.recipe.seed, step, number)
     return gradient(parts.engine, batch.chunks, heads, summed, seed=seed, cached=cached, world=parts.world)
 
 

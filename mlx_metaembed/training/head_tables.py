@@ -20,9 +20,12 @@ from mlx_metaembed.heads import (
     Lexical,
     MultiVector,
     Regression,
+    code_start,
     level_words,
     parse_levels,
 )
+from mlx_metaembed.heads.code_start import AUTO, RANDOM
+from mlx_metaembed.heads.fsq import FLOAT, NOISE, STRAIGHT_THROUGH
 from mlx_metaembed.inputs.special_tokens import special_ids
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
@@ -42,7 +45,7 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
         if table.type == "dense":
             continue
         try:
-            head = _own(table, listed) if table.type == SPLADE else _made(table, folder)
+            head = _own(table, listed) if table.type == SPLADE else _made(_as_learned(table, listed), folder)
             if table.name in listed and listed[table.name] != head and not _is_open(head):
                 raise _replaced(table, listed[table.name], folder)
             found[table.name] = head
@@ -59,6 +62,14 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
                     f"there are {', '.join(sorted(known))}"
                 )
     return found, wrong
+
+
+def _as_learned(table: HeadTable, listed: Mapping[str, Head]) -> HeadTable:
+    """The table, whose code head goes on comparing queries as it has learned where the table does not say."""
+    own = listed.get(table.name)
+    if table.type != "fsq" or not isinstance(own, Fsq) or "query" in table.settings:
+        return table
+    return replace(table, settings=table.settings | {"query": own.query})
 
 
 def _untrained(recipe: Recipe, listed: Mapping[str, Head]) -> Iterator[str]:
@@ -90,15 +101,26 @@ def dense_faults(table: HeadTable) -> list[str]:
 
 
 def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
-    levels = table.settings.get("levels", "")
-    if isinstance(levels, str):
-        try:
-            return Fsq(folder.dimensions, parse_levels(levels))
-        except CallError as error:
-            raise CallError(f"[[head]] {table.name}: {error}".replace("fsq =", "levels =")) from None
-    if not isinstance(levels, tuple) or not all(type(level) is int for level in levels):
-        raise CallError(f"[[head]] {table.name}: levels = {levels!r:.80}, expected a text like 4x64, or whole numbers")
-    return Fsq(folder.dimensions, levels)
+    levels, where = table.settings.get("levels", ""), f"[[head]] {table.name}"
+    try:
+        levels = parse_levels(levels) if isinstance(levels, str) else levels
+        known = isinstance(levels, tuple)
+        code_start.require(table.settings.get("start", AUTO), len(levels) if known else 0, folder.dimensions)
+    except CallError as error:
+        raise CallError(f"{where}: {error}".replace("fsq =", "levels =")) from None
+    if not known or not all(type(level) is int for level in levels):
+        raise CallError(f"{where}: levels = {levels!r:.80}, expected a text like 4x64, or whole numbers")
+    query = table.settings.get("query", FLOAT)
+    gradient = table.settings.get("gradient", NOISE if query == FLOAT else STRAIGHT_THROUGH)
+    return Fsq(folder.dimensions, levels, query, gradient)
+
+
+def starts(recipe: Recipe, heads: Mapping[str, Head]) -> dict[str, str]:
+    """Where the code heads of a recipe as tables begin by its vectors, by name; those drawn at random are left out."""
+    found = {table.name: table.settings.get("start") for table in recipe.heads if table.name in heads}
+    default = {name: AUTO if head.query == FLOAT else RANDOM for name, head in heads.items() if isinstance(head, Fsq)}
+    chosen = {name: found.get(name) or start for name, start in default.items()}
+    return {name: start for name, start in chosen.items() if start != RANDOM}
 
 
 def _classification(table: HeadTable, folder: ModelFolder) -> Head:
@@ -186,7 +208,7 @@ def _multi_vector(table: HeadTable, folder: ModelFolder) -> Head:
 
 
 TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]]] = {
-    "fsq": (("levels",), _fsq),
+    "fsq": (("levels", "query", "start", "gradient"), _fsq),
     "regression": ((), lambda table, folder: Regression(folder.dimensions)),
     "classification": (("labels",), _classification),
     "lexical": ((), _lexical),

@@ -11,7 +11,15 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.inputs.token_store import Store
-from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors, teacher_model, weighting
+from mlx_metaembed.training import (
+    checkpoint,
+    claim,
+    head_start,
+    model_parts,
+    pooled_vectors,
+    teacher_model,
+    weighting,
+)
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.planned_run import PlannedRun
 from mlx_metaembed.training.read_recipe import ReadRecipe
@@ -56,6 +64,9 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
         begun = begun or rank_0_first(call.world, planned.engine, begin)
         pool = partial(_pooled, read, planned, numbered, begun[1], call)
         vectors = rank_0_first(call.world, planned.engine, pool)
+    # A run that goes on has its heads in its checkpoint.
+    if read.behind.starts and not read.start:
+        arrays = _started(read, planned, numbered, arrays, vectors, adapter, call)
     planned.engine.load(
         read.folder,
         dtype=planned.dtype,
@@ -72,6 +83,27 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
         planned.engine.restore(checkpoint.read_state(read.start))
     run, store = begun or rank_0_first(call.world, planned.engine, begin)
     return LoadedRun(run, store, vectors, adapter, held)
+
+
+def _started(
+    read: ReadRecipe,
+    planned: PlannedRun,
+    numbered: TokenizedDataset,
+    arrays: dict[str, np.ndarray],
+    pooled: np.ndarray | None,
+    adapter: Adapter | None,
+    call: Call,
+) -> dict[str, np.ndarray]:
+    """The arrays behind the trunk, whose new code heads begin by the vectors of a sample of the texts."""
+    seed, engine = planned.recipe.seed, planned.engine
+    chosen = head_start.sample(len(numbered.texts), seed)
+    if pooled is None:
+        own = {name: array for name, array in arrays.items() if not name.startswith("heads.")}
+        engine.load(read.folder, dtype=planned.dtype, heads={}, arrays=own, adapter=adapter)
+        vectors = head_start.embedded(engine, read.tokenizer, numbered, chosen, planned.plan.chunk_tokens)
+    else:
+        vectors = head_start.finished(pooled[chosen], read.folder, arrays)
+    return head_start.begun(arrays, read.behind, vectors, seed, call.note)
 
 
 def _taught(teacher: TeacherModel, planned: PlannedRun, call: Call) -> None:

@@ -89,6 +89,7 @@ class PostTrunk:
     folder: ModelFolder
     heads: dict[str, Head]
     shapes: dict[str, tuple[int, ...]]
+    starts: dict[str, str]
 
     @property
     def on_tokens(self) -> bool:
@@ -101,7 +102,7 @@ class PostTrunk:
         A new Dense module begins as the first features of what comes in.
         """
         before, stored = _own_heads(self.source, self.heads)
-        kept = [name for name, head in self.heads.items() if before.get(name) == head]
+        kept = _kept(before, self.heads)
         found = behind_trunk(
             self.source, {name: array for name, array in stored.items() if name.partition(".")[0] in kept}
         )
@@ -157,7 +158,14 @@ def described(recipe: Recipe, source: ModelFolder) -> tuple[PostTrunk, list[str]
                 "--train heads leaves the trunk as it is, and there is nothing behind it to train; add --fsq or --dense"
             )
         wrong += _unused(given, folder, heads)
-    return PostTrunk(source, folder, heads, full), wrong
+    kept = _kept(listed, heads)
+    starts = {name: start for name, start in head_tables.starts(recipe, heads).items() if name not in kept}
+    return PostTrunk(source, folder, heads, full, starts), wrong
+
+
+def _kept(before: Mapping[str, Head], heads: Mapping[str, Head]) -> list[str]:
+    """The names of the heads that go on from the weights that they have."""
+    return [name for name, head in heads.items() if before.get(name) == head]
 
 
 def with_labels(recipe: Recipe, behind: PostTrunk, rows: Mapping[str, Rows]) -> tuple[Recipe, PostTrunk]:

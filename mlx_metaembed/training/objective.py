@@ -12,8 +12,9 @@ import numpy as np
 from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import HEADS, dense_weights, head_weights, token_head_weights
-from mlx_metaembed.heads import Head
-from mlx_metaembed.heads.output import Output, WordOutput, detached, take
+from mlx_metaembed.heads import Fsq, Head
+from mlx_metaembed.heads.fsq import FLOAT
+from mlx_metaembed.heads.output import Output, WordOutput, asked, detached, take
 from mlx_metaembed.heads.passed import in_training
 from mlx_metaembed.heads.word_products import word_products
 from mlx_metaembed.inputs.chunks import Chunk
@@ -28,6 +29,8 @@ WEIGHT_SCHEDULES = {"quadratic": 2, "linear": 1}
 """How an objective's weight rises: the power of the share of the warm-up that is done."""
 TEXT, TEACHER = "text", "teacher."
 """The role of single texts, and what the names of teachers' targets begin with."""
+ASKING = ("anchor", "sentence1")
+"""The roles of queries."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +101,17 @@ def total(
     *,
     pooled: ModelFolder | None = None,
     seen: Callable[[Mapping[str, Output]], None] | None = None,
+    seed: Sequence[int] = (),
 ) -> Total:
     """The sum of the objectives on a batch, times `scale`, and each one's own loss.
 
     With `pooled` the vectors are what that folder's trunk gives, and its Dense modules and normalising come first.
-    `seen` hears each head's output for all the batch's rows.
+    `seen` hears each head's output for all the batch's rows. `seed` is of what heads draw at a step; () draws nothing.
     """
     given = samples(objectives, engine, batch)
 
     def summed(outputs: Sequence[Outputs], parameters: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        found = by_head(objectives, heads, batch, outputs, parameters, pooled)
+        found = by_head(objectives, heads, batch, outputs, parameters, pooled, seed)
         if seen:
             seen({name: detached(output) for name, output in found.items()})
         value, losses = None, {}
@@ -155,7 +159,8 @@ def _by_role(objective: Objective, output: Output, batch: Batch) -> dict[str, Ou
     places = {own: batch.places[role] for own, role in wanted.items() if role in batch.places}
     if not places:
         return {TEXT: take(output, batch.places[ALL])}
-    return {own: take(output, each.reshape(-1)) for own, each in places.items()}
+    found = {own: take(output, each.reshape(-1)) for own, each in places.items()}
+    return {own: asked(each) if own in ASKING else each for own, each in found.items()}
 
 
 def joined(head: Head, values: Sequence[Array], chunks: Sequence[Chunk]) -> Output:
@@ -199,8 +204,9 @@ def by_head(
     outputs: Sequence[Outputs],
     parameters: Mapping[str, Array],
     pooled: ModelFolder | None,
+    seed: Sequence[int] = (),
 ) -> dict[str, Output]:
-    """What each head that an objective names gives for all rows of all chunks."""
+    """What each head that an objective names gives for all rows of all chunks; `seed` is of what heads draw."""
     weights, found = head_weights(heads, parameters), {}
     if DENSE in outputs[0]:
         vectors = [each[DENSE] for each in outputs]
@@ -216,5 +222,14 @@ def by_head(
         elif head.on_tokens:
             found[name] = joined(head, [each[name] for each in outputs], batch.chunks)
         else:
-            found[name] = Output(head.gives, head(weights[name], found[DENSE].values))
+            found[name] = _of_vectors(head, weights[name], found[DENSE].values, seed)
     return found
+
+
+def _of_vectors(head: Head, weights: Mapping[str, Array], vectors: Array, seed: Sequence[int]) -> Output:
+    """What a head that reads vectors [n, D] gives for them."""
+    if not isinstance(head, Fsq):
+        return Output(head.gives, head(weights, vectors))
+    noise = head.noise(vectors.shape[0], seed) if seed else None
+    values = head(weights, vectors, None if noise is None else constant(noise, vectors))
+    return Output(head.gives, values, asking=head.of_query(weights, vectors) if head.query == FLOAT else None)

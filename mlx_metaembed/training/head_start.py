@@ -1,0 +1,57 @@
+"""Where new code heads begin: chosen on the vectors that the model gives for a sample of the run's texts."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from mlx_metaembed.engine import DENSE, Engine
+from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.parameters import dense_weights
+from mlx_metaembed.heads import code_start
+from mlx_metaembed.inputs import chunks, token_store
+from mlx_metaembed.inputs.tokenizer import Tokenizer
+from mlx_metaembed.layers.pooling import finish
+from mlx_metaembed.training.model_parts import PostTrunk
+from mlx_metaembed.training.tokenized_dataset import TokenizedDataset
+
+TEXTS = 2_048
+
+
+def sample(count: int, seed: int) -> np.ndarray:
+    """The numbers of the texts, in order, that a start is chosen on."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:TEXTS])
+
+
+def embedded(
+    engine: Engine, tokenizer: Tokenizer, numbered: TokenizedDataset, texts: Sequence[int], chunk_tokens: int
+) -> np.ndarray:
+    """The vectors float32 [texts, D] of the model that the engine holds, without dropout."""
+    tasks = None if numbered.tasks is None else [numbered.tasks[at] for at in texts]
+    store = token_store.tokenize(
+        tokenizer, [numbered.texts[at] for at in texts], [numbered.prompts[at] for at in texts], tasks=tasks
+    )
+    pieces, places = chunks.chunks(store, range(len(texts)), pad_id=tokenizer.pad_id, chunk_tokens=chunk_tokens)
+    return np.concatenate([engine.numpy(engine.embed(chunk)[DENSE]) for chunk in pieces])[places]
+
+
+def finished(pooled: np.ndarray, folder: ModelFolder, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Pooled vectors [texts, D] as the folder's modules give them."""
+    return finish(np.array(pooled), folder, dense_weights(folder, arrays))
+
+
+def begun(
+    arrays: Mapping[str, np.ndarray],
+    behind: PostTrunk,
+    vectors: np.ndarray,
+    seed: int,
+    note: Callable[[str], None],
+) -> dict[str, np.ndarray]:
+    """The arrays behind the trunk, in which new code heads begin where the vectors [texts, D] say."""
+    found = dict(arrays)
+    for name, start in behind.starts.items():
+        head = behind.heads[name]
+        chosen, own = code_start.best(vectors, head.levels, seed, start)
+        found |= {f"heads.{name}.{weight}": array for weight, array in own.items() if weight in head.shapes()}
+        if start == code_start.AUTO:
+            note(f"Head {name}: begins at {chosen}, which keeps most neighbours of {len(vectors):,} texts")
+    return found
