@@ -29,6 +29,7 @@ BELONGS = {
     **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
+    "average_with_base": ("train", ("full", "lora")),
     "matryoshka_weights": ("matryoshka", ()),
     **dict.fromkeys(("eval_columns", "eval_steps", "metric", "early_stopping", "allow_leak"), ("eval_data", ())),
 }
@@ -83,7 +84,7 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         value = getattr(recipe, name)
         if value is not None and not value > 0:
             yield f"{name} = {value}: expected more than 0"
-    for name in ("warmup_ratio", "dropout"):
+    for name in ("warmup_ratio", "dropout", "average_with_base"):
         if not 0 <= getattr(recipe, name) < 1:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
     for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
