@@ -30,6 +30,7 @@ BELONGS = {
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
     "average_with_base": ("train", ("full", "lora")),
+    "distill_from_base": ("train", TRUNK),
     "matryoshka_weights": ("matryoshka", ()),
     **dict.fromkeys(("eval_columns", "eval_steps", "metric", "early_stopping", "allow_leak"), ("eval_data", ())),
 }
@@ -87,7 +88,15 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
     for name in ("warmup_ratio", "dropout", "average_with_base"):
         if not 0 <= getattr(recipe, name) < 1:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
-    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "margin", "seed", "false_negative_ratio"):
+    for name in (
+        "weight_decay",
+        "max_grad_norm",
+        "fsq_weight",
+        "margin",
+        "seed",
+        "false_negative_ratio",
+        "distill_from_base",
+    ):
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     yield from _foreign(recipe)

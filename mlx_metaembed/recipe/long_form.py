@@ -8,12 +8,14 @@ from mlx_metaembed.heads import HEADS, level_words
 from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe.settings import Recipe, default
-from mlx_metaembed.recipe.tables import SHORT_FORM, DataTable, HeadTable, ObjectiveTable
+from mlx_metaembed.recipe.tables import BASE, SHORT_FORM, DataTable, HeadTable, ObjectiveTable, TeacherTable
 
 DATA, CODES = "data", "codes"
 """The names that the short form gives to its data set, and to the head that `fsq` trains."""
 CLASSES, CLASSIFYING = "classes", "cross_entropy"
 """The head that the short form adds for the loss on labels."""
+NEAR_BASE = "distillation"
+"""The loss that `distill_from_base` adds on the texts of each role that has one a row."""
 
 
 def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
@@ -37,8 +39,11 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
         replace(each, data=each.data or only, head=_head(each, heads) if each.head is None else each.head)
         for each in objectives
     )
+    teachers = recipe.teachers
+    if any(BASE in each.asked_teachers for each in objectives) and BASE not in {each.name for each in teachers}:
+        teachers = (*teachers, TeacherTable(BASE))
     short = {name: default(name) for names in SHORT_FORM.values() for name in names}
-    return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives)
+    return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives, teachers=teachers)
 
 
 def _head(table: ObjectiveTable, heads: Iterable[HeadTable]) -> str | tuple[str, ...]:
@@ -59,15 +64,28 @@ def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[Object
     short = [name for name in names if name in SHORT_FORM["objectives"]]
     settings = {name: getattr(recipe, name) for name in short if getattr(recipe, name) != default(name)}
     widths = (recipe.matryoshka, recipe.matryoshka_weights)
+    near = _near_base(recipe, data)
     if recipe.loss == CLASSIFYING:
-        return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, 1.0, *widths, settings),)
+        return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, 1.0, *widths, settings), *near)
     vectors = ObjectiveTable(DENSE, data, DENSE, recipe.loss, 1.0, *widths, settings)
     codes = [
         ObjectiveTable(name, data, name, recipe.loss, recipe.fsq_weight, settings=settings)
         for name in dict.fromkeys(heads)
         if name != DENSE
     ]
-    return (vectors, *codes)
+    return (vectors, *codes, *near)
+
+
+def _near_base(recipe: Recipe, data: str) -> list[ObjectiveTable]:
+    """What keeps the vectors near the base's: an objective for each role with one text a row, of even weights."""
+    if not recipe.distill_from_base:
+        return []
+    # Of scores the short form has pairs of sentences alone.
+    roles = [role for role in LOSSES[recipe.loss].roles if role != "negative"] or ["sentence1", "sentence2"]
+    weight = recipe.distill_from_base / len(roles)
+    return [
+        ObjectiveTable(f"{BASE}_{role}", data, DENSE, NEAR_BASE, weight, teacher=BASE, texts=role) for role in roles
+    ]
 
 
 def trained_widths(recipe: Recipe) -> list[tuple[int, ...]]:

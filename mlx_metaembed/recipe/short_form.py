@@ -8,7 +8,7 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.recipe.long_form import CODES, long_form
 from mlx_metaembed.recipe.settings import Recipe
-from mlx_metaembed.recipe.tables import SHORT_FORM
+from mlx_metaembed.recipe.tables import BASE, SHORT_FORM
 
 
 def short_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
@@ -38,11 +38,14 @@ def _data(recipe: Recipe) -> dict[str, object]:
 
 
 def _objectives(recipe: Recipe) -> dict[str, object]:
-    first = recipe.objectives[0]
+    first, *rest = recipe.objectives
+    others = [each for each in rest if each.teacher != BASE]
+    near = sum(each.weight for each in rest if each.teacher == BASE)
     settings = {name: value for name, value in first.settings.items() if name in SHORT_FORM["objectives"]}
-    weights = [each.weight for each in recipe.objectives[1:]]
+    weights = [each.weight for each in others]
     widths = {"matryoshka": first.matryoshka, "matryoshka_weights": first.matryoshka_weights}
-    return settings | widths | {"loss": first.loss, **({"fsq_weight": weights[0]} if weights else {})}
+    own = {"loss": first.loss, "distill_from_base": near, "teachers": ()}
+    return settings | widths | own | ({"fsq_weight": weights[0]} if weights else {})
 
 
 def _heads(recipe: Recipe) -> dict[str, object]:

@@ -33,7 +33,11 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
             yield f"[[objective]] {table.name or number}: head = {table.head!r} names no head"
     for number, table in enumerate(recipe.teachers, start=1):
         where = f"[[teacher]] {table.name or number}"
-        yield from (f"{where}: {key} is missing" for key in ("name", "path") if not getattr(table, key))
+        if table.is_base:
+            own = [key for key in ("texts", "columns", "data") if getattr(table, key)]
+            yield from (f"{where}: {key} belongs to a teacher with a path; this one is the model itself" for key in own)
+        else:
+            yield from (f"{where}: {key} is missing" for key in ("name", "path") if not getattr(table, key))
 
 
 def _data(table: DataTable, where: str, *, alone: bool) -> Iterator[str]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, fields
 from mlx_metaembed.errors import nearest
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
 
+BASE = "base"
+"""The teacher that is the model that the run starts from."""
+
 
 @dataclass(frozen=True)
 class DataTable:
@@ -73,7 +76,8 @@ class TeacherTable:
     """Vectors by another model: a row each of the texts of a data set, in their order, or of the file `texts`, whose
     `columns` may be named as those of data are.
 
-    `data` is the one data set that it teaches, left out those of the objectives that take it.
+    `data` is the one data set that it teaches, left out those of the objectives that take it. Without a path the
+    teacher called "base" is the model that the run starts from, which embeds the run's texts before they train.
     """
 
     name: str = ""
@@ -81,6 +85,11 @@ class TeacherTable:
     data: str = ""
     texts: str = ""
     columns: str = ""
+
+    @property
+    def is_base(self) -> bool:
+        """Whether it is the model that the run starts from."""
+        return self.name == BASE and not self.path
 
 
 Table = DataTable | HeadTable | ObjectiveTable | TeacherTable
@@ -97,7 +106,7 @@ SHORT_FORM = {
     "heads": ("dense", "fsq"),
     "objectives": (
         *("loss", "temperature", "symmetric", "false_negative_margin", "false_negative_ratio", "distance", "margin"),
-        *("soft_margin", "matryoshka", "matryoshka_weights", "fsq_weight"),
+        *("soft_margin", "matryoshka", "matryoshka_weights", "fsq_weight", "distill_from_base"),
     ),
 }
 """The short form's settings by the recipe's field of the tables that say the same."""

@@ -18,7 +18,7 @@ from mlx_metaembed.training.checkpoint import CHECKSUMS, METRICS
 from mlx_metaembed.training.claim import LAST, RUN
 from mlx_metaembed.training.lock import Lock
 
-STORE = re.compile(r"(tokens|pooled)-[0-9a-f]{16}")
+STORE = re.compile(r"(tokens|pooled|base)-[0-9a-f]{16}")
 
 
 Page = Callable[[dict], dict]

@@ -11,7 +11,7 @@ from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.engine.world import rank_0_first
 from mlx_metaembed.inputs.token_store import Store
-from mlx_metaembed.training import checkpoint, claim, model_parts, pooled_vectors
+from mlx_metaembed.training import base_teacher, checkpoint, claim, model_parts, pooled_vectors
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.planned_run import PlannedRun
 from mlx_metaembed.training.read_recipe import ReadRecipe
@@ -29,6 +29,8 @@ class LoadedRun:
     vectors: np.ndarray | None
     adapter: Adapter | None
     footprint: int
+    base: np.ndarray | None = None
+    """The base's vectors of all texts, where an objective takes them."""
 
 
 def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, call: Call) -> LoadedRun:
@@ -41,11 +43,14 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
     arrays = read.behind.arrays(planned.recipe.seed)
     held = _limit(planned, call)
     begin = partial(_begin, read, planned, numbered, call)
-    begun, vectors = None, None
+    begun, vectors, base = None, None, None
+    if base_teacher.wanted(planned.recipe, read.objectives):
+        begun = rank_0_first(call.world, planned.engine, begin)
+        base = rank_0_first(call.world, planned.engine, partial(_of_base, read, planned, numbered, begun[1], call))
     if planned.recipe.train == "heads" and not read.behind.on_tokens:
         bare = replace(read.folder, dense=(), normalize=False)
         planned.engine.load(bare, dtype=planned.dtype, heads={}, arrays={}, adapter=adapter)
-        begun = rank_0_first(call.world, planned.engine, begin)
+        begun = begun or rank_0_first(call.world, planned.engine, begin)
         pool = partial(_pooled, read, planned, numbered, begun[1], call)
         vectors = rank_0_first(call.world, planned.engine, pool)
     planned.engine.load(
@@ -63,7 +68,7 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
     if read.start:
         planned.engine.restore(checkpoint.read_state(read.start))
     run, store = begun or rank_0_first(call.world, planned.engine, begin)
-    return LoadedRun(run, store, vectors, adapter, held)
+    return LoadedRun(run, store, vectors, adapter, held, base)
 
 
 def _limit(planned: PlannedRun, call: Call) -> int:
@@ -100,3 +105,19 @@ def _pooled(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, s
         told = lambda texts: call.advance("embedding eval_data", texts, measured.texts)  # noqa: E731
         measured.pool(out, engine, planned.plan.chunk_tokens, told, call.note)
     return vectors
+
+
+def _of_base(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, store: Store, call: Call) -> np.ndarray:
+    """The base's vectors of the texts, kept in the run's folder."""
+    count = len(numbered.texts)
+    return base_teacher.stored(
+        Path(planned.recipe.out) / numbered.base_store,
+        planned.recipe,
+        planned.engine,
+        store,
+        dtype=planned.dtype,
+        pad_id=read.tokenizer.pad_id,
+        chunk_tokens=planned.plan.chunk_tokens,
+        advance=lambda texts: call.advance("embedding with the base", texts, count),
+        note=call.note,
+    )

@@ -13,7 +13,7 @@ from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.recipe.tables import ObjectiveTable
+from mlx_metaembed.recipe.tables import BASE, ObjectiveTable
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
 from mlx_metaembed.training import head_tables, model_parts
 from mlx_metaembed.training.model_parts import PostTrunk
@@ -124,7 +124,7 @@ def teachers_of(table: ObjectiveTable, recipe: Recipe, loss: type | object) -> t
     if not takes_teachers(loss):
         return ()
     return table.asked_teachers or tuple(
-        each.name for each in recipe.teachers if each.data in ("", table.data) and each.name
+        each.name for each in recipe.teachers if each.data in ("", table.data) and each.name and not each.is_base
     )
 
 
@@ -138,7 +138,10 @@ def _taught(table: ObjectiveTable, recipe: Recipe, loss: type | None) -> Iterato
         yield f"teacher = {as_toml(table.teacher)} belongs to the loss {' or '.join(takers)}"
     elif takes_teachers(loss) and not teachers_of(table, recipe, loss):
         of = f" for data {table.data!r}" if recipe.teachers else " with a name and a path"
-        yield f"{table.loss} takes teachers' vectors, and the recipe has no [[teacher]]{of}"
+        yield (
+            f"{table.loss} takes teachers' vectors, and the recipe has no [[teacher]]{of}; "
+            f'teacher = "{BASE}" is the model that the run starts from'
+        )
     else:
         for name in named:
             if name not in sets:

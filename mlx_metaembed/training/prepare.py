@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import checkpoint, model_parts
+from mlx_metaembed.training import base_teacher, checkpoint, model_parts
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.checkpoint import Position
 from mlx_metaembed.training.loaded_run import LoadedRun, load_run
@@ -50,6 +50,8 @@ def _parts(
     call: Call,
 ) -> Parts:
     weights = {table.name: table.weight for table in read.long.sources}
+    takers = base_teacher.wanted(planned.recipe, read.objectives)
+    of_sets = numbered.rows if loaded.base is None else base_teacher.taught(numbered.rows, takers, loaded.base)
     return Parts(
         recipe=planned.recipe,
         out=Path(planned.recipe.out),
@@ -66,7 +68,7 @@ def _parts(
         plan=planned.plan,
         sources=tuple(
             Source(name, rows, rows.tokens(loaded.store.lengths), weights[name], read.samplers[name])
-            for name, rows in numbered.rows.items()
+            for name, rows in of_sets.items()
         ),
         store=loaded.store,
         vectors=loaded.vectors,

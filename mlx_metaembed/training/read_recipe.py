@@ -5,13 +5,14 @@ from pathlib import Path
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.data.rows import Rows
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder, locate
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.training import (
     averaging,
+    base_teacher,
     batch_samplers,
     best,
     claim,
@@ -75,7 +76,9 @@ def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
         folder = replace(folder, max_seq_length=recipe.max_seq_length, query_length=None, document_length=None)
     rows = head_tables.as_numbered(rows, objectives, behind.heads)
     widths = {name: objective_tables.what(name, behind)[1] for each in objectives for name in each.names}
-    rows = teachers.attached(rows, recipe, objectives, widths, call.note)
+    if wrong := list(base_teacher.other_widths(long, objectives, widths)):
+        raise faults("The base can't teach:", wrong)
+    rows = teachers.attached(rows, long, objectives, widths, call.note)
     samplers = batch_samplers.chosen(recipe, objectives, rows)
     trackers.require(recipe)
     measured_on = evaluation.read(long, list(rows.values()), folder, behind.heads, tokenizer, call.note)

@@ -81,7 +81,7 @@ def attached(
     order nothing can tell. Raises CallError, all faults at once, where a file is none, or is of other texts or widths.
     """
     found, wrong = dict(rows), []
-    for table in recipe.teachers:
+    for table in (table for table in recipe.teachers if not table.is_base):
         uses = _uses(table, objectives)
         try:
             teacher = _read(table, recipe.max_characters)

@@ -36,8 +36,15 @@ class TokenizedDataset:
 
     @property
     def stores(self) -> list[str]:
-        """The folders that a run keeps its texts' tokens in, and their vectors where the trunk is frozen."""
-        return [f"tokens-{self.texts_key}", f"pooled-{self.texts_key}"]
+        """The folders that a run keeps its texts' tokens in, and their vectors: where the trunk is frozen its own, and
+        the base's where that teaches.
+        """
+        return [f"tokens-{self.texts_key}", f"pooled-{self.texts_key}", self.base_store]
+
+    @property
+    def base_store(self) -> str:
+        """The folder of the base's vectors."""
+        return f"base-{self.texts_key}"
 
     def store(
         self,
