@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 from benchmarks import program, rows
-from benchmarks.sets import CONTESTANTS, LENGTH, texts
+from benchmarks.sets import CONTESTANTS, LENGTH, OURS, SHARE, texts
 from benchmarks.sets.examined import examine
+from mlx_metaembed import folder as folders
 from mlx_metaembed.embedder import load
+from mlx_metaembed.export.sentence_transformers import export
 from mlx_metaembed.files import disk
 
 
@@ -18,6 +20,8 @@ def answer(label: str, name: str, seed: int, data: Path, work: Path) -> dict:
     shutil.rmtree(out, ignore_errors=True)
     if contestant.kit == "none":
         out = rows.model()
+    elif contestant.kit == "average":
+        export(folders.read(folder(OURS, name, seed, work)), out, average_with_base=SHARE, engine="torch")
     elif contestant.kit == "metaembed":
         from benchmarks.sets import metaembed
 
