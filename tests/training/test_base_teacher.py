@@ -11,8 +11,9 @@ from runs import metrics, recipe, stop_after, weights_of
 
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, StoppedError
+from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.recipe.tables import ObjectiveTable, TeacherTable
+from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable, TeacherTable
 from mlx_metaembed.training import train
 
 PLAIN = {"fsq": "", "matryoshka": (), "iters": 6, "learning_rate": 1e-3}
@@ -78,6 +79,28 @@ def test_a_stopped_run_ends_as_one_that_was_not(tiny: Path, pairs: Path, tmp_pat
     train(recipe(tiny, pairs, tmp_path / "cut", **settings), resume=True)
     whole, cut = (weights_of(tmp_path / name) for name in ("whole", "cut"))
     assert all(np.array_equal(cut[name], array) for name, array in whole.items())
+
+
+def test_it_teaches_on_texts_of_their_own(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    texts = [f"walk a tree {row}" for row in range(16)]
+    (tmp_path / "old.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    given = Recipe(
+        model=str(tiny),
+        out=str(tmp_path / "out"),
+        sources=(DataTable("pairs", str(pairs)), DataTable("old", str(tmp_path / "old.jsonl"))),
+        objectives=(
+            ObjectiveTable("new", "pairs", loss="info_nce"),
+            ObjectiveTable("kept", "old", loss="distillation", weight=10.0, teacher="base"),
+        ),
+        multi_dataset_batch_sampler="round_robin",
+        batch_size=8,
+        iters=4,
+        learning_rate=1e-3,
+        engine=engine_name,
+    )
+    train(given)
+    kept = [row["loss/kept"] for row in metrics(tmp_path / "out") if "loss/kept" in row]
+    assert len(kept) == 2 and all(-1e-6 <= each < 0.5 for each in kept)
 
 
 def test_a_dense_module_changes_the_width(tiny: Path, pairs: Path, tmp_path: Path):
