@@ -13,7 +13,7 @@ from benchmarks.sets.turn import file
 def ask(data: Path, work: Path, threads: int | None) -> None:
     """Let each turn's contestants train and be examined; their answers lie in the folder `work`.
 
-    Seeds come one after another, so that a run that is cut short has whole ones; every second has the turns' order
+    Seeds come one after another, so that a run that is cut short has whole ones; every second has the order of the kits
     reversed.
     """
     work.mkdir(parents=True, exist_ok=True)
@@ -29,4 +29,4 @@ def turns() -> Iterator[tuple[tuple[str, ...], str, int]]:
     """Who takes turns on which set with which seed."""
     yield from (((BASE,), name, 0) for name in SETS)
     for seed, labels, name in product(SEEDS, TURNS, SETS):
-        yield labels[::-1] if seed % 2 else labels, name, seed
+        yield labels[::-1] if seed % 2 and labels == TURNS[0] else labels, name, seed

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import program, rows
-from benchmarks.sets import CONTESTANTS, LENGTH, OURS, SHARE, texts
+from benchmarks.sets import CONTESTANTS, FAR, LENGTH, SHARE, texts
 from benchmarks.sets.examined import examine
 from mlx_metaembed import folder as folders
 from mlx_metaembed.embedder import load
@@ -21,7 +21,7 @@ def answer(label: str, name: str, seed: int, data: Path, work: Path) -> dict:
     if contestant.kit == "none":
         out = rows.model()
     elif contestant.kit == "average":
-        export(folders.read(folder(OURS, name, seed, work)), out, average_with_base=SHARE, engine="torch")
+        export(folders.read(folder(FAR, name, seed, work)), out, average_with_base=SHARE, engine="torch")
     elif contestant.kit == "metaembed":
         from benchmarks.sets import metaembed
 
