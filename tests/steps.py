@@ -75,7 +75,7 @@ def loaded(
 class Descent:
     """A rule that steps down the gradient, and keeps each gradient by name."""
 
-    by_rows = False
+    by_rows, kernel, step = False, "", 1
 
     def __init__(self, engine, rate: float = 0.0):
         self.engine, self.rate, self.taken, self.name = engine, rate, {}, ""

@@ -1,9 +1,15 @@
 """The arithmetic of the benchmarks' ratios; nothing here is timed."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks import agreement, negatives, process, ratios
+from benchmarks import agreement, negatives, process, ratios, sets, speed
+from benchmarks.sets import figures, texts
+from benchmarks.sets.turn import file
+from mlx_metaembed.files import disk
 from mlx_metaembed.mining.settings import Settings
 
 
@@ -57,3 +63,63 @@ def test_arms_are_compared_seed_by_seed_and_query_by_query():
     # The second seed has no run of the other arm yet, and counts for no difference.
     assert [other[f"test over in-batch{end}"] for end in ("", "_low", "_high")] == [0.25, 0.25, 0.25]
     assert one["test over mined"] == -0.25
+
+
+def test_speeds_leave_out_the_first_step():
+    # 30 tokens in 2 seconds on the wall and 1 of the processor; three quarters of the 0.8 and 0.4 seconds before.
+    found = speed.speeds([10, 10, 20], [(5.0, 3.0), (6.0, 3.5), (7.0, 4.0)], before=(0.8, 0.4))
+    assert found == {"tokens_per_second": 30 / 2.6, "tokens_per_cpu_second": pytest.approx(30 / 1.3)}
+
+
+def answer(value: float, draws: list[float]) -> dict:
+    return {"task": {"figure": "ndcg@10", "value": value, "draws": draws}}
+
+
+def test_a_difference_over_draws_and_seeds():
+    ours = {0: answer(0.8, [0.8, 0.7]), 1: answer(0.6, [0.6, 0.6]), 2: answer(0.0, [0.0, 0.0])}
+    theirs = {0: answer(0.7, [0.75, 0.65]), 1: answer(0.5, [0.55, 0.55])}
+    found = figures.difference(ours, theirs, "task")
+    # The third seed has no second. Every draw of either seed differs by 0.05.
+    assert found == pytest.approx(
+        {"first": 0.7, "second": 0.6, "difference": 0.1, "low": 0.05, "high": 0.05, "seeds": 2}
+    )
+
+
+def test_the_tables_of_what_is_answered(tmp_path: Path):
+    for label, value in ((sets.BASE, 0.5), (sets.THEIRS, 0.6), (sets.OURS, 0.625)):
+        whole = dict.fromkeys(("task", "stsb", "banking77"), answer(value, [value, value])["task"])
+        speeds = {"tokens_per_second": 80 * value, "tokens_per_cpu_second": 100 * value}
+        disk.write_json(file(label, "cosqa", 0, tmp_path), whole | speeds)
+    assert figures.lines(figures.quality(tmp_path), figures.kept(tmp_path)) == [
+        "| set | metaembed | beside | its figure | difference | tokens a second, ratio | seeds |",
+        "|---|---|---|---|---|---|---|",
+        "| cosqa, ndcg@10 | 0.6250 | base | 0.5000 | +0.1250 (+0.1250 to +0.1250) | - | 1 |",
+        "| cosqa, ndcg@10 | 0.6250 | sentence-transformers | 0.6000 | +0.0250 (+0.0250 to +0.0250) | "
+        "1.04 (1.04 to 1.04) | 1 |",
+        "",
+        "| trained on | how | task | stsb | banking77 | seeds |",
+        "|---|---|---|---|---|---|",
+        "| cosqa | sentence-transformers | " + "+0.1000 (+0.1000 to +0.1000) | " * 3 + "1 |",
+        "| cosqa | metaembed | " + "+0.1250 (+0.1250 to +0.1250) | " * 3 + "1 |",
+    ]
+
+
+def test_the_rows_of_the_sets(tmp_path: Path):
+    (tmp_path / "cad_nli/all_combined").mkdir(parents=True)
+    lines = ["sentence1\tsentence2\tgold_label", "p\te\tentailment", "p\tc\tcontradiction", 'q\t"a\tentailment']
+    (tmp_path / "cad_nli/all_combined/train.tsv").write_text(
+        "\n".join([*lines, "r\te2\tentailment", "r\tc2\tcontradiction"])
+    )
+    (tmp_path / "cad_nli/all_combined/test.tsv").write_text("\n".join(lines))
+    # A premise without both hypotheses is no row, and one of the test part is none to train on.
+    assert texts.triplets(tmp_path) == [{"anchor": "p", "positive": "e", "negative": "c"}]
+    assert texts.train("cad_nli", tmp_path) == [{"anchor": "r", "positive": "e2", "negative": "c2"}]
+    (tmp_path / "cosqa").mkdir()
+    (tmp_path / "cosqa/code_idx_map.txt").write_text(json.dumps({f"def f{n}(): pass": n for n in range(900)}))
+    for part, rows in (("dev", [("how a", 0), ("how b", 1)]), ("test", [("how c", 1), ("how d", 2)])):
+        text = json.dumps([{"doc": query, "retrieval_idx": number} for query, number in rows])
+        (tmp_path / f"cosqa/cosqa-retrieval-{part}-500.json").write_text(text)
+    assert texts.train("cosqa", tmp_path) == [{"anchor": "how a", "positive": "def f0(): pass"}]
+    asked = texts.search("cosqa", tmp_path)
+    assert asked.queries == ["how c", "how d"] and len(set(asked.corpus)) == 500
+    assert [asked.corpus[row] for answers in asked.relevant for row in answers] == ["def f1(): pass", "def f2(): pass"]

@@ -24,6 +24,13 @@ from mlx_metaembed.progress.display import Progress
     help="Default: as the model has it; for mlx float16, for what is not quantized.",
 )
 @click.option("--task", help="sentence-transformers: fold this task's adapter into the trunk.")
+@click.option(
+    "--average-with-base",
+    type=float,
+    metavar="SHARE",
+    help="sentence-transformers: average the weights with those of the base; 0.5 is half of each.",
+)
+@click.option("--base", help="What to average with.  [default: the model that a run began from]")
 @json_option
 def command(
     model: str,
@@ -33,6 +40,8 @@ def command(
     group_size: str | None,
     dtype: str | None,
     task: str | None,
+    average_with_base: float | None,
+    base: str | None,
     as_json: bool,
 ) -> None:
     """Write MODEL as the new folder OUT for other tools.
@@ -42,11 +51,17 @@ def command(
       metaembed export runs/demo/model mine-4bit --to mlx --bits 4
       metaembed export runs/demo/model mine --to sentence-transformers --dtype float16
       metaembed export jina matching --to sentence-transformers --task text-matching
+      metaembed export runs/mine milder --to sentence-transformers --average-with-base 0.5
     """
     if form != "mlx" and (bits or group_size):
         raise CallError("--bits and --group-size belong to --to mlx")
-    if form == "mlx" and task:
-        raise CallError("--task belongs to --to sentence-transformers; what that writes can be exported --to mlx")
+    averaged = {"average_with_base": average_with_base, "base": base}
+    for option, value in ({"task": task} | averaged).items():
+        if form == "mlx" and value is not None:
+            option = option.replace("_", "-")
+            raise CallError(
+                f"--{option} belongs to --to sentence-transformers; what that writes can be exported --to mlx"
+            )
     from mlx_metaembed import folder as folders
     from mlx_metaembed.files.disk import bytes_on_disk
     from mlx_metaembed.folder import locate
@@ -61,6 +76,7 @@ def command(
         from mlx_metaembed.export.sentence_transformers import export
 
         settings = {"task": task} if task else {}
+        settings |= {name: value for name, value in averaged.items() if value is not None}
     notes: list[str] = []
 
     def hear(text: str) -> None:

@@ -32,6 +32,13 @@ class Rule(Protocol):
     by_rows: bool
     """Whether an engine may hand over some rows of a parameter at a time, since every number is updated by itself."""
 
+    kernel: str
+    """The name of a library's own kernel of the same arithmetic, which an engine that has it may call; "" where none is
+    known.
+    """
+    step: int
+    """The number of the step, from 1."""
+
     def initial(self, parameter: Array) -> list[Array]:
         """The state before the first step."""
 

@@ -16,7 +16,7 @@ from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
 from mlx_metaembed.heads import Head, passed
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish, vector
-from mlx_metaembed.on_torch import encoder, lora, towers, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.on_torch import encoder, fused_adamw, lora, towers, words  # noqa: F401  (words announces torch's namespace)
 
 PIECE = 2**17
 """Numbers of a parameter that are updated at once on a processor: with their temporaries they stay in its cache."""
@@ -144,9 +144,12 @@ class TorchEngine:
         norm = (torch.stack([(g * g).sum() for g in sums.values()]).sum().sqrt() / divide).item()
         if np.isfinite(norm):
             factor = min(1.0, max_norm / (norm + 1e-6)) / divide if max_norm else 1 / divide
+            for name in sums.keys() - self._state.keys():
+                self._state[name] = rule.initial(self._masters[name])
+            if rule.kernel == fused_adamw.KERNEL:
+                self._fused(rule, sums, factor)
+                sums = {}
             for name, gradient in sums.items():
-                if name not in self._state:
-                    self._state[name] = rule.initial(self._masters[name])
                 scalars = self.array(np.array(rule.scalars(name, gradient.shape), np.float32))
                 for rows in self._pieces(gradient) if rule.by_rows else [...]:
                     self._apply(rule, name, rows, gradient[rows] * factor, scalars)
@@ -192,6 +195,15 @@ class TorchEngine:
             return [...]
         rows = max(PIECE * len(tensor) // max(tensor.numel(), 1), 1)
         return [slice(first, first + rows) for first in range(0, len(tensor), rows)]
+
+    def _fused(self, rule: Rule, sums: Mapping[str, torch.Tensor], factor: float) -> None:
+        """Update every parameter by torch's own kernel; its gradient's sum is used up."""
+        for gradient in sums.values():
+            gradient.mul_(factor)
+        fused_adamw.update(rule, self._masters, sums, self._state)
+        for name in sums:
+            if self._parameters[name] is not self._masters[name]:
+                self._parameters[name].copy_(self._masters[name])
 
     def _apply(
         self, rule: Rule, name: str, rows: slice | EllipsisType, gradient: torch.Tensor, scalars: torch.Tensor

@@ -45,6 +45,8 @@ BELONGS = {
     **dict.fromkeys(("num_layers", "target_modules", "dropout"), ("train", TRUNK)),
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
+    "average_with_base": ("train", ("full", "lora")),
+    "distill_from_base": ("train", TRUNK),
     "weighting_learning_rate": ("weighting", ("uncertainty",)),
     "matryoshka_weights": ("matryoshka", ()),
     **dict.fromkeys(
@@ -107,10 +109,11 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         value = getattr(recipe, name)
         if value is not None and not value > 0:
             yield f"{name} = {value}: expected more than 0"
-    for name in ("warmup_ratio", "dropout"):
+    for name in ("warmup_ratio", "dropout", "average_with_base"):
         if not 0 <= getattr(recipe, name) < 1:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more, less than 1"
-    for name in ("weight_decay", "max_grad_norm", "fsq_weight", "seed", "false_negative_ratio", "mine_range_min"):
+    least_0 = ("weight_decay", "max_grad_norm", "fsq_weight", "seed", "false_negative_ratio", "mine_range_min")
+    for name in (*least_0, "distill_from_base"):
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     yield from _needs_tables(recipe)

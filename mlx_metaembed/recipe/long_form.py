@@ -9,12 +9,14 @@ from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe.checks import GUIDED, TAUGHT
 from mlx_metaembed.recipe.settings import Recipe, default
-from mlx_metaembed.recipe.tables import SHORT_FORM, DataTable, HeadTable, ObjectiveTable, TeacherTable
+from mlx_metaembed.recipe.tables import BASE, SHORT_FORM, DataTable, HeadTable, ObjectiveTable, TeacherTable
 
 DATA, CODES, TEACHER, GUIDE = "data", "codes", "teacher", "guide"
 """The names that the short form gives to its data set, to the head that `fsq` trains, to what teaches and guides."""
 CLASSES, CLASSIFYING = "classes", "cross_entropy"
 """The head that the short form adds for the loss on labels."""
+NEAR_BASE = "distillation"
+"""The loss that `distill_from_base` adds on the texts of each role that has one a row."""
 
 
 def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
@@ -39,9 +41,21 @@ def long_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
         for each in objectives
     )
     teachers = recipe.teachers or ((_teacher(TEACHER, recipe.teacher),) if recipe.teacher else ())
-    objectives, teachers = _guided(objectives, teachers)
+    objectives, teachers = _of_base(*_guided(objectives, teachers), recipe.model)
     short = {name: default(name) for names in SHORT_FORM.values() for name in names}
     return replace(recipe, **short, sources=sources, heads=heads, objectives=objectives, teachers=teachers)
+
+
+def _of_base(
+    objectives: tuple[ObjectiveTable, ...], teachers: tuple[TeacherTable, ...], model: str
+) -> tuple[tuple[ObjectiveTable, ...], tuple[TeacherTable, ...]]:
+    """The objectives, and the teachers with the base where one asks for it and no table has that name."""
+    own = tuple(each.name for each in teachers)
+    if BASE in own or not any(BASE in each.asked_teachers for each in objectives):
+        return objectives, teachers
+    # Who takes every teacher does not take the base with them.
+    named = (replace(each, teacher=own) if each.loss in TAUGHT and not each.teacher else each for each in objectives)
+    return tuple(named), (*teachers, TeacherTable(BASE, model=model))
 
 
 def _teacher(name: str, given: str) -> TeacherTable:
@@ -87,15 +101,28 @@ def _objectives(recipe: Recipe, data: str, heads: Iterable[str]) -> tuple[Object
     given = {name: getattr(recipe, name) for name in own if getattr(recipe, name) is not None}
     settings = {name: value for name, value in given.items() if value != own[name]}
     widths = (recipe.matryoshka, recipe.matryoshka_weights)
+    near = _near_base(recipe, data)
     if recipe.loss == CLASSIFYING:
-        return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, 1.0, *widths, settings),)
+        return (ObjectiveTable(CLASSES, data, CLASSES, recipe.loss, 1.0, *widths, settings), *near)
     vectors = ObjectiveTable(DENSE, data, DENSE, recipe.loss, 1.0, *widths, settings, guide=recipe.guide)
     codes = [
         ObjectiveTable(name, data, name, recipe.loss, recipe.fsq_weight, settings=settings, guide=recipe.guide)
         for name in dict.fromkeys(heads)
         if name != DENSE
     ]
-    return (vectors, *codes)
+    return (vectors, *codes, *near)
+
+
+def _near_base(recipe: Recipe, data: str) -> list[ObjectiveTable]:
+    """What keeps the vectors near the base's: an objective for each role with one text a row, of even weights."""
+    if not recipe.distill_from_base:
+        return []
+    # Of scores the short form has pairs of sentences alone.
+    roles = [role for role in LOSSES[recipe.loss].roles if role != "negative"] or ["sentence1", "sentence2"]
+    weight = recipe.distill_from_base / len(roles)
+    return [
+        ObjectiveTable(f"{BASE}_{role}", data, DENSE, NEAR_BASE, weight, teacher=BASE, texts=role) for role in roles
+    ]
 
 
 def trained_widths(recipe: Recipe) -> list[tuple[int, ...]]:

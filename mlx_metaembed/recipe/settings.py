@@ -133,6 +133,14 @@ class Recipe:
     max_grad_norm: float = setting(1.0, "Gradients are scaled down to this length; 0 turns it off.")
     grad_accumulation_steps: int = setting(1, "Batches whose gradients are averaged before an update.")
     dropout: float = setting(0.0, "Dropout of hidden states.")
+    distill_from_base: float = setting(
+        0.0, "Weight of a term that keeps each text's vector near the one of the model that the run starts from."
+    )
+    average_with_base: float = setting(
+        0.0,
+        "Share of the base in the model that is left: 0.5 is half of what was trained and half of what it began from, "
+        "which keeps more of what the base knew.",
+    )
     dtype: str = setting(
         "auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16")
     )

@@ -8,7 +8,7 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.heads.choices import DENSE
 from mlx_metaembed.recipe.long_form import CODES, GUIDE, TEACHER, long_form
 from mlx_metaembed.recipe.settings import Recipe
-from mlx_metaembed.recipe.tables import SHORT_FORM
+from mlx_metaembed.recipe.tables import BASE, SHORT_FORM
 
 
 def short_form(recipe: Recipe, code_heads: Iterable[str] = ()) -> Recipe:
@@ -39,12 +39,14 @@ def _data(recipe: Recipe) -> dict[str, object]:
 
 
 def _objectives(recipe: Recipe) -> dict[str, object]:
-    first = recipe.objectives[0]
+    first, *rest = recipe.objectives
     settings = {name: value for name, value in first.settings.items() if name in SHORT_FORM["objectives"]}
-    weights = [each.weight for each in recipe.objectives[1:]]
+    weights = [each.weight for each in rest if each.teacher != BASE]
+    near = sum(each.weight for each in rest if each.teacher == BASE)
     widths = {"matryoshka": first.matryoshka, "matryoshka_weights": first.matryoshka_weights}
     taught = {table.name: table.path or table.model for table in recipe.teachers if table.name in (TEACHER, GUIDE)}
-    return settings | widths | taught | {"loss": first.loss, **({"fsq_weight": weights[0]} if weights else {})}
+    own = {"loss": first.loss, "distill_from_base": near} | ({"fsq_weight": weights[0]} if weights else {})
+    return settings | widths | taught | own
 
 
 def _heads(recipe: Recipe) -> dict[str, object]:

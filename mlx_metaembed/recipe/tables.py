@@ -72,6 +72,10 @@ class ObjectiveTable:
         return self.name or "+".join(self.names)
 
 
+BASE = "base"
+"""The teacher that is the model which the run starts from, where no table has that name."""
+
+
 @dataclass(frozen=True)
 class TeacherTable:
     """Vectors by another model: `model` is its name, or `path` has a row each of the texts of a data set, in their
@@ -103,7 +107,7 @@ SHORT_FORM = {
     "objectives": (
         *("loss", "temperature", "symmetric", "false_negative_margin", "false_negative_ratio", "distance", "margin"),
         *("soft_margin", "margin_strategy", "contrast_anchors", "contrast_positives"),
-        *("matryoshka", "matryoshka_weights", "fsq_weight"),
+        *("matryoshka", "matryoshka_weights", "fsq_weight", "distill_from_base"),
     ),
     "teachers": ("teacher", "guide"),
 }

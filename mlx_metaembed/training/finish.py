@@ -1,4 +1,5 @@
-"""A run's folder becomes a model folder: the last checkpoint's files are linked into it, and what the run needed goes.
+"""A run's folder becomes a model folder: the last checkpoint's files are linked into it, its weights averaged with the
+base's where that is asked for, and what the run needed goes.
 
 Whatever is interrupted here is done again by the next call: nothing is undone, `modules.json` is linked last, and
 `run.json`, which says what is left to do, goes after everything else.
@@ -11,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.files import disk, partials
-from mlx_metaembed.training import checkpoint, claim, mined_negatives
+from mlx_metaembed.files import disk, partials, safetensors
+from mlx_metaembed.training import averaging, checkpoint, claim, mined_negatives
 from mlx_metaembed.training.checkpoint import CHECKSUMS, METRICS
 from mlx_metaembed.training.claim import LAST, RUN
 from mlx_metaembed.training.lock import Lock
@@ -84,17 +85,24 @@ def _tidy(out: Path, left: dict, lock: Lock, page: Page) -> dict:
 
 
 def _link(out: Path, last: Path) -> None:
-    """Give every file of a checkpoint a second name in the run's folder, `modules.json` last; the run's log stays."""
+    """Give every file of a checkpoint a second name in the run's folder, `modules.json` last; the run's log stays.
+
+    Weights that are averaged with the base's are written anew.
+    """
     if not (last / LAST).is_file():
         raise CallError(f"{last} is missing, of which the model is made")
     names = [path.relative_to(last) for path in last.rglob("*")]
     for name in names:
         if (last / name).is_dir():
             (out / name).mkdir(parents=True, exist_ok=True)
+    averaged = averaging.files(last)
     files = [name for name in names if (last / name).is_file() and name not in KEPT_BACK]
     for name in sorted(files, key=lambda name: (name == Path(LAST), name)):
         # A file that has its second name already keeps it: to rename one name of a file to another does nothing.
         with disk.replacing_file(out / name) as partial:
+            if name in averaged:
+                safetensors.write(partial, averaged[name])
+                continue
             try:
                 os.link(last / name, partial)
             except OSError:

@@ -14,7 +14,7 @@ from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.checks import GUIDED
 from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.recipe.tables import ObjectiveTable
+from mlx_metaembed.recipe.tables import BASE, ObjectiveTable
 from mlx_metaembed.recipe.values import as_toml, fits, type_name
 from mlx_metaembed.training import head_tables, model_parts, weighting
 from mlx_metaembed.training.model_parts import PostTrunk
@@ -155,7 +155,7 @@ def _taught(table: ObjectiveTable, recipe: Recipe, loss: type | None) -> Iterato
         whose, short = ("a guide's", "guide") if table.loss in GUIDED else ("teachers'", "teacher")
         yield (
             f"{table.loss} takes {whose} vectors, and the recipe has no [[teacher]]{of}; give one, or in the short "
-            f'form --{short} MODEL ({short} = "MODEL")'
+            f'form --{short} MODEL ({short} = "MODEL"); "{BASE}" is the model that the run starts from'
         )
     else:
         for name in named:

@@ -37,6 +37,10 @@ def plan_run(read: ReadRecipe, note: Callable[[str], None]) -> PlannedRun:
             f"learning_rate = {recipe.learning_rate:g} is the trunk's, which does not train; what does learns at "
             f"head_learning_rate = {recipe.head_learning_rate:g}"
         )
+    if share := recipe.average_with_base:
+        note(
+            f"average_with_base: the model that is left is {1 - share:g} of what trains and {share:g} of {recipe.model}"
+        )
     sets = mined_negatives.planned(read.rows, read.mined, recipe)
     lengths = measured(list(sets.values()), read.folder, read.tokenizer)
     target = Target.of(engine.name, engine.device)

@@ -9,7 +9,7 @@ from calls import call
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable
+from mlx_metaembed.recipe.tables import DataTable, HeadTable, ObjectiveTable, TeacherTable
 from mlx_metaembed.recipe.toml import text
 from mlx_metaembed.training import train
 
@@ -18,7 +18,7 @@ SHORT = {
     "pairs": {"matryoshka": (32, 8), "matryoshka_weights": (1.0, 0.5), "fsq": "4x8", "fsq_weight": 0.25},
     "dense": {"dense": 16, "temperature": 0.1, "columns": "anchor=a,positive=b"},
     "triplet": {"loss": "triplet", "margin": 0.3, "soft_margin": True},
-    "classes": {"loss": "cross_entropy"},
+    "classes": {"loss": "cross_entropy", "distill_from_base": 0.5},
 }
 
 
@@ -39,6 +39,19 @@ def test_the_short_form_as_tables():
     vectors = ObjectiveTable("dense", "data", "dense", "info_nce", 1.0, (32, 8), (1.0, 0.5), settings)
     codes = [ObjectiveTable(name, "data", name, "info_nce", 0.25, settings=settings) for name in ("own", "codes")]
     assert found.objectives == (vectors, *codes)
+
+
+def test_distilling_from_the_base_as_tables():
+    found = long_form(Recipe(model="m", data="p.jsonl", out="out", distill_from_base=0.5))
+    assert found.teachers == (TeacherTable("base"),) and found.distill_from_base == 0
+    assert found.objectives[1:] == tuple(
+        ObjectiveTable(f"base_{role}", "data", "dense", "distillation", 0.25, teacher="base", texts=role)
+        for role in ("anchor", "positive")
+    )
+    scored = long_form(Recipe(data="p.jsonl", loss="cosent", distill_from_base=0.5)).objectives
+    assert [each.texts for each in scored[1:]] == ["sentence1", "sentence2"]
+    labelled = long_form(Recipe(data="p.jsonl", loss="cross_entropy", distill_from_base=0.5)).objectives
+    assert [(each.texts, each.weight) for each in labelled[1:]] == [("text", 0.5)]
 
 
 LEFT_OUT = {

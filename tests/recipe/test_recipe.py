@@ -112,6 +112,12 @@ FOREIGN = {
     "checkpointing": ({"train": "heads"}, "on", "belongs to train"),
     "grad_cache": ({"train": "heads"}, "on", "belongs to train"),
     "freeze_embeddings": ({"train": "lora"}, True, "freeze_embeddings = true belongs to train = 'full'"),
+    "average_with_base": ({"train": "heads"}, 0.5, "average_with_base = 0.5 belongs to train = 'full' or 'lora'"),
+    "distill_from_base": (
+        {"train": "heads"},
+        0.5,
+        "belongs to train = 'full' or 'lora' or 'dora'",
+    ),
     "matryoshka_weights": ({}, (1.0,), "matryoshka_weights = [1.0] belongs to matryoshka, which is not set"),
     "eval_columns": ({}, "anchor=title", 'eval_columns = "anchor=title" belongs to eval_data, which is not set'),
     "eval_steps": ({}, 5, "eval_steps = 5 belongs to eval_data, which is not set"),

@@ -14,6 +14,8 @@ SHORT = {
     "dense": {"dense": 16, "temperature": 0.1, "columns": "anchor=a,positive=b", "no_header": True},
     "triplet": {"loss": "triplet", "margin": 0.3, "soft_margin": True},
     "classes": {"loss": "cross_entropy"},
+    "near its base": {"distill_from_base": 0.5, "fsq": "4x8", "fsq_weight": 0.25},
+    "scores near their base": {"loss": "mse", "distill_from_base": 2.0},
 }
 
 

@@ -15,6 +15,7 @@ CLIP = 1.0
 """The largest root mean square of an update, before the learning rate."""
 DECAY = 0.8
 BY_ROWS = False
+KERNEL = ""
 
 
 def initial(parameter: Array) -> list[Array]:

@@ -11,6 +11,8 @@ from mlx_metaembed.xp import Array, namespace
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 BY_ROWS = True
+KERNEL = "adamw"
+"""torch's fused kernel is this arithmetic in one pass over the numbers, with these betas and this epsilon."""
 
 
 def initial(parameter: Array) -> list[Array]:

@@ -15,6 +15,7 @@ from mlx_metaembed.xp import Array, constant, namespace
 
 BLOCK = 256
 BY_ROWS = False
+KERNEL = ""
 corrections = adamw.corrections
 
 

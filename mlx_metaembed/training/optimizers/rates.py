@@ -23,7 +23,8 @@ class Optimizer:
         rule = RULES[recipe.optimizer]
         self._recipe, self._corrections, self._heads = recipe, rule.corrections(step), heads
         self._factor = factor(recipe.lr_schedule, step=step, steps=steps, warmup_ratio=recipe.warmup_ratio)
-        self.by_rows, self.initial, self.apply = rule.BY_ROWS, rule.initial, rule.apply
+        self.by_rows, self.kernel, self.step = rule.BY_ROWS, rule.KERNEL, step
+        self.initial, self.apply = rule.initial, rule.apply
 
     @property
     def learning_rate(self) -> float:
