@@ -51,7 +51,7 @@ def _of_base(
 ) -> tuple[tuple[ObjectiveTable, ...], tuple[TeacherTable, ...]]:
     """The objectives, and the teachers with the base where one asks for it and no table has that name."""
     own = tuple(each.name for each in teachers)
-    if BASE in own or not any(BASE in each.asked_teachers for each in objectives):
+    if not model or BASE in own or not any(BASE in each.asked_teachers for each in objectives):
         return objectives, teachers
     # Who takes every teacher does not take the base with them.
     named = (replace(each, teacher=own) if each.loss in TAUGHT and not each.teacher else each for each in objectives)

@@ -43,7 +43,7 @@ def test_the_short_form_as_tables():
 
 def test_distilling_from_the_base_as_tables():
     found = long_form(Recipe(model="m", data="p.jsonl", out="out", distill_from_base=0.5))
-    assert found.teachers == (TeacherTable("base"),) and found.distill_from_base == 0
+    assert found.teachers == (TeacherTable("base", model="m"),) and found.distill_from_base == 0
     assert found.objectives[1:] == tuple(
         ObjectiveTable(f"base_{role}", "data", "dense", "distillation", 0.25, teacher="base", texts=role)
         for role in ("anchor", "positive")

@@ -111,6 +111,11 @@ FOREIGN = {
     "dropout": ({"train": "heads"}, 0.1, "dropout = 0.1 belongs to train"),
     "checkpointing": ({"train": "heads"}, "on", "belongs to train"),
     "grad_cache": ({"train": "heads"}, "on", "belongs to train"),
+    "mine_negatives": ({}, 3, "mine_negatives = 3 belongs to mine_every"),
+    "mine_margin": ({}, 0.1, "mine_margin = 0.1 belongs to mine_every"),
+    "mine_range_min": ({}, 2, "mine_range_min = 2 belongs to mine_every"),
+    "mine_range_max": ({}, 90, "mine_range_max = 90 belongs to mine_every"),
+    "mine_sampling": ({}, "random", 'mine_sampling = "random" belongs to mine_every'),
     "freeze_embeddings": ({"train": "lora"}, True, "freeze_embeddings = true belongs to train = 'full'"),
     "average_with_base": ({"train": "heads"}, 0.5, "average_with_base = 0.5 belongs to train = 'full' or 'lora'"),
     "distill_from_base": (
@@ -125,7 +130,7 @@ FOREIGN = {
     "early_stopping": ({}, 3, "early_stopping = 3 belongs to eval_data, which is not set"),
     "allow_leak": ({}, True, "allow_leak = true belongs to eval_data, which is not set"),
 }
-SET = {"matryoshka": (8,), "eval_data": "held-out.jsonl"}
+SET = {"mine_every": 50, "matryoshka": (8,), "eval_data": "held-out.jsonl"}
 """A value of each setting whose own do not matter."""
 
 

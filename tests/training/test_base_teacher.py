@@ -104,7 +104,7 @@ def test_it_teaches_on_texts_of_their_own(engine_name: str, tiny: Path, pairs: P
 
 
 def test_a_dense_module_changes_the_width(tiny: Path, pairs: Path, tmp_path: Path):
-    with pytest.raises(CallError, match="32 features, .*16"):
+    with pytest.raises(CallError, match=r"32 features, .*16"):
         train(recipe(tiny, pairs, tmp_path / "out", distill_from_base=1.0, dense=16, **PLAIN))
     assert not (tmp_path / "out").exists()
 
