@@ -124,7 +124,8 @@ def command(
         elif method == "encode_token_vectors":
             made = _token_vectors(embedder.encode_token_vectors(found, prompt_name=prompt, **settings))
         else:
-            made = _vectors(embedder, head, embedder.encode(found, prompt_name=prompt, **shape, **settings))
+            vectors = embedder.encode(found, prompt_name=prompt, **shape, **settings)
+            made = _vectors(embedder, head, vectors, asks=embedder.asks(head, prompt))
     if codec is not None:
         packed = codec.encode(made.arrays)
         made = Made([{"code": row.tolist()} for row in packed], packed, packed.shape[1])
@@ -166,9 +167,9 @@ class Made(NamedTuple):
     dimensions: int
 
 
-def _vectors(embedder: "Embedder", head: str, vectors: "np.ndarray") -> Made:
+def _vectors(embedder: "Embedder", head: str, vectors: "np.ndarray", *, asks: bool = False) -> Made:
     key, gives = "embedding", "vector" if head == "dense" else embedder.heads[head].gives
-    if gives == "code":
+    if gives == "code" and not asks:
         key, vectors = "codes", embedder.heads[head].digits(vectors)
     elif gives == "scores":
         key = "scores"

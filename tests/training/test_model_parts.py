@@ -49,7 +49,7 @@ def test_arrays_have_the_shapes_and_only_what_is_new_is_drawn(folder: folders.Mo
 
 def test_a_new_head_begins_as_the_seed_says(tmp_path: Path):
     behind = model_parts.post_trunk(Recipe(fsq="4x6"), folders.read(tiny_folder(tmp_path / "m")))
-    fresh = Fsq(32, (4,) * 6).initial(3)
+    fresh = Fsq(32, (4,) * 6, "float").initial(3)
     for name, array in behind.arrays(seed=3).items():
         np.testing.assert_array_equal(array, fresh[name.removeprefix("heads.codes.")])
 
