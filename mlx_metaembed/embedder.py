@@ -19,7 +19,6 @@ from mlx_metaembed.folder import locate
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
 from mlx_metaembed.heads import Fsq, SparseHead, TokenHead, choices, encoding, sparse_vectors
 from mlx_metaembed.heads.choices import DENSE, Request
-from mlx_metaembed.heads.fsq import FLOAT
 from mlx_metaembed.heads.sparse_vectors import SparseVectors
 from mlx_metaembed.inputs import arguments, images, listed
 from mlx_metaembed.inputs.colbert_tokenizer import DOCUMENT, QUERY
@@ -269,16 +268,11 @@ class Embedder(LoadedModel):
             if name in states:
                 rows = passed[name]
                 found[name] = SparseVectors.of(rows) if isinstance(self.heads[name], SparseHead) else rows
+            elif name == DENSE:
+                found[name] = vectors
             else:
-                found[name] = (
-                    vectors if name == DENSE else self.apply(name, vectors, query=self.asks(name, request.side))
-                )
+                found[name] = self.apply(name, vectors, query=self.asks(name, request.side))
         return found
-
-    def asks(self, head: str, prompt_name: str | None) -> bool:
-        """Whether texts with a prompt are queries of a code head that are compared as no code."""
-        found = self.heads.get(head)
-        return isinstance(found, Fsq) and found.query == FLOAT and prompt_name == QUERY
 
     def _vectors(self, texts: Sequence[str], request: Request) -> np.ndarray:
         """The modules' vectors float32 [texts, D] at their whole width; of the cache, those that it has."""

@@ -13,7 +13,8 @@ from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder import finite as finite_values
 from mlx_metaembed.folder.parameters import behind_trunk
 from mlx_metaembed.folder.read import SIMILARITIES
-from mlx_metaembed.heads import choices
+from mlx_metaembed.heads import Fsq, choices
+from mlx_metaembed.heads.fsq import FLOAT
 from mlx_metaembed.inputs.colbert_tokenizer import DOCUMENT, QUERY
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 
@@ -135,6 +136,11 @@ class LoadedModel:
         With `query`, of a code head, what queries are compared as.
         """
         return self.finite(self.engine.numpy(self.engine.head(head, self.engine.array(vectors), query=query)))
+
+    def asks(self, head: str, prompt_name: str | None) -> bool:
+        """Whether texts with a prompt are queries of a code head that are compared as no code."""
+        found = self.heads.get(head)
+        return isinstance(found, Fsq) and found.query == FLOAT and prompt_name == QUERY
 
     def tokenizer_of(self, side: str | None) -> Tokenizer:
         """The tokenizer that cuts at the length of a side, where queries or documents have one of their own."""

@@ -62,6 +62,8 @@ WRONG = {
     "iters": (0, "expected 1 or more"),
     "eval_steps": (0, "expected 1 or more"),
     "early_stopping": (-1, "expected 1 or more"),
+    "mine_every": (0, "expected 1 or more"),
+    "mine_sampling": ("best", "expected one of top, random"),
     "eval_columns": ("anchor", "like anchor="),
     "target_modules": ("query", "expected a list of texts"),
     "report_to": (("tensorbord",), "expected tensorboard or wandb; did you mean 'tensorboard'"),
@@ -111,11 +113,6 @@ FOREIGN = {
     "dropout": ({"train": "heads"}, 0.1, "dropout = 0.1 belongs to train"),
     "checkpointing": ({"train": "heads"}, "on", "belongs to train"),
     "grad_cache": ({"train": "heads"}, "on", "belongs to train"),
-    "mine_negatives": ({}, 3, "mine_negatives = 3 belongs to mine_every"),
-    "mine_margin": ({}, 0.1, "mine_margin = 0.1 belongs to mine_every"),
-    "mine_range_min": ({}, 2, "mine_range_min = 2 belongs to mine_every"),
-    "mine_range_max": ({}, 90, "mine_range_max = 90 belongs to mine_every"),
-    "mine_sampling": ({}, "random", 'mine_sampling = "random" belongs to mine_every'),
     "freeze_embeddings": ({"train": "lora"}, True, "freeze_embeddings = true belongs to train = 'full'"),
     "average_with_base": ({"train": "heads"}, 0.5, "average_with_base = 0.5 belongs to train = 'full' or 'lora'"),
     "distill_from_base": (
@@ -129,8 +126,13 @@ FOREIGN = {
     "metric": ({}, "mrr@10", 'metric = "mrr@10" belongs to eval_data, which is not set'),
     "early_stopping": ({}, 3, "early_stopping = 3 belongs to eval_data, which is not set"),
     "allow_leak": ({}, True, "allow_leak = true belongs to eval_data, which is not set"),
+    "mine_negatives": ({}, 2, "mine_negatives = 2 belongs to mine_every, which is not set"),
+    "mine_margin": ({}, 0.1, "mine_margin = 0.1 belongs to mine_every, which is not set"),
+    "mine_range_min": ({}, 5, "mine_range_min = 5 belongs to mine_every, which is not set"),
+    "mine_range_max": ({}, 50, "mine_range_max = 50 belongs to mine_every, which is not set"),
+    "mine_sampling": ({}, "random", 'mine_sampling = "random" belongs to mine_every, which is not set'),
 }
-SET = {"mine_every": 50, "matryoshka": (8,), "eval_data": "held-out.jsonl"}
+SET = {"matryoshka": (8,), "eval_data": "held-out.jsonl", "mine_every": 100}
 """A value of each setting whose own do not matter."""
 
 

@@ -24,12 +24,9 @@ SIGNS = {"fsq": "2x24", "matryoshka": (), "iters": 6, "dtype": "float32"}
 
 def tables(tiny: Path, pairs: Path, out: Path, **settings: object) -> Recipe:
     """Codes that learn from pairs and from the base's own neighbours, of a frozen trunk."""
+    common = {"model": str(tiny), "out": str(out), "train": "heads", "batch_size": 8, "iters": 6}
     return Recipe(
-        model=str(tiny),
-        out=str(out),
-        train="heads",
-        batch_size=8,
-        iters=6,
+        **common | settings,
         sources=(DataTable("pairs", str(pairs)),),
         heads=(HeadTable("codes", "fsq", {"levels": "2x24"}),),
         objectives=(
@@ -37,7 +34,6 @@ def tables(tiny: Path, pairs: Path, out: Path, **settings: object) -> Recipe:
             ObjectiveTable("lists", "pairs", "codes", "kl_in_batch", teacher="base"),
         ),
         teachers=(TeacherTable("base", model=str(tiny)),),
-        **settings,
     )
 
 
@@ -46,17 +42,14 @@ def test_queries_are_projected_and_the_rest_is_coded(engine_name: str, tiny: Pat
     model = load(tmp_path / "out", engine=engine_name, dtype="float32")
     head = model.heads["codes"]
     assert (head.query, head.gradient, len(head.levels)) == ("float", "noise", 24)
-    plain = model.encode(["sort a list", "open a socket"])
-    query, document = (
-        each(["sort a list", "open a socket"], head="codes") for each in (model.encode_query, model.encode_document)
-    )
+    texts = ["sort a list", "open a socket"]
+    plain = model.encode(texts)
+    query, document = model.encode_query(texts, head="codes"), model.encode_document(texts, head="codes")
     assert set(np.unique(document)) == {-1, 1} and len(np.unique(query)) == query.size
     weights = weights_of(tmp_path / "out")
     np.testing.assert_allclose(query, plain @ weights["heads.safetensors:codes.query.weight"].T, atol=1e-4)
     # Digits are those of the code, whoever asks.
-    np.testing.assert_array_equal(
-        model.digits(["sort a list"], head="codes", prompt_name="query"), (document[:1] + 1) // 2
-    )
+    np.testing.assert_array_equal(model.digits(texts, head="codes", prompt_name="query"), (document + 1) // 2)
 
 
 def test_digits_begin_in_balance(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
@@ -90,9 +83,9 @@ def test_a_stopped_run_draws_the_same_noise(tiny: Path, pairs: Path, tmp_path: P
 
 
 def test_codes_learn_from_the_model_s_own_lists(engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
-    train(tables(tiny, pairs, tmp_path / "out", engine=engine_name, head_learning_rate=1e-2))
-    rows = metrics(tmp_path / "out")
-    assert rows[-1]["loss/lists"] < rows[0]["loss/lists"]
+    train(tables(tiny, pairs, tmp_path / "out", engine=engine_name, iters=40, head_learning_rate=1e-2))
+    lists = [row["loss/lists"] for row in metrics(tmp_path / "out")]
+    assert np.mean(lists[-8:]) < 0.8 * np.mean(lists[:8])
     # The vectors are those that they were.
     before, after = (load(path, engine=engine_name, dtype="float32") for path in (tiny, tmp_path / "out"))
     np.testing.assert_allclose(after.encode(["sort a list"]), before.encode(["sort a list"]), atol=1e-6)

@@ -144,7 +144,7 @@ def test_a_plan_of_a_wide_code_head_draws_nothing(tmp_path: Path):
     found, recipe = folders.read(tiny_folder(tmp_path / "m")), Recipe(fsq="4x8", dense=1_000_000, batch_size=8)
     trunk = sum(np.prod(each.shape) for each in found.trunk().values())
     made = estimate(Job(recipe, found, Target("mlx", "cpu"), "float32", length=32, columns=2))
-    assert made.trained == trunk + 32 * 1_000_000 + 8 * 1_000_000 + 8
+    assert made.trained == trunk + 32 * 1_000_000 + 2 * 8 * 1_000_000 + 8
 
 
 @pytest.mark.parametrize("name", ["2_Dense/model.safetensors", "metaembed/heads.safetensors"])
