@@ -170,9 +170,14 @@ def _lines(rows: list[dict], figures: dict[str, tuple[str, ...]], draws: int) ->
             for row in (row for row in rows if row["data"] == data):
                 line = {"data": files[data], "figure": figure, "model": called[option(row)]}
                 line |= {"value": _ranged(row, figure), "difference": _ranged(row, f"{figure}_difference", sign="+")}
+                line["p"] = f"{row[f'{figure}_p']:.3f}" if f"{figure}_p" in row else None
                 lines.append(line | (_cost(row) if figure == measured[0] else {}))
     first = called[option(rows[0])]
-    said = f"[95 % intervals of {draws:,} draws]; difference: to {first}, on the same rows" if draws else ""
+    said = (
+        f"[95 % intervals of {draws:,} draws]; difference: to {first}, on the same rows, and its two-sided p"
+        if draws
+        else ""
+    )
     return [*table(lines, list(lines[0])), *(["", said] if said else [])]
 
 

@@ -57,7 +57,7 @@ def test_one_table_for_people(tiny, other, scored, capsys):
     status, out, err = call(capsys, "compare", tiny, other, "--data", scored, "--engine", "mlx")
     lines = out.splitlines()
     assert status == 0, err
-    head = "data figure model value difference one text p95 texts/s tokens/s dimensions vector on disk"
+    head = "data figure model value difference p one text p95 texts/s tokens/s dimensions vector on disk"
     assert " ".join(lines[0].split()) == head
     assert [line.split()[:3] for line in lines[1:5]] == [
         ["scored.csv", figure, str(model)] for figure in ("spearman", "pearson") for model in (tiny, other)
@@ -65,7 +65,11 @@ def test_one_table_for_people(tiny, other, scored, capsys):
     # The first model has no difference; what a model takes stands once.
     assert lines[1].split()[6] == "-" and lines[2].split()[6].startswith(("+", "-0."))
     assert "128 B" in lines[1] and "64 B" in lines[2] and lines[3].split()[-1] == "-"
-    assert lines[5:8] == ["", f"[95 % intervals of 1,000 draws]; difference: to {tiny}, on the same rows", ""]
+    assert lines[5:8] == [
+        "",
+        f"[95 % intervals of 1,000 draws]; difference: to {tiny}, on the same rows, and its two-sided p",
+        "",
+    ]
     assert lines[8].startswith(("Use tiny: ", "Use other: "))
 
 
