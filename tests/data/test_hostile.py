@@ -11,7 +11,7 @@ import pytest
 from calls import message
 
 from mlx_metaembed import data
-from mlx_metaembed.data import faults, lines, sqlite_file
+from mlx_metaembed.data import faults, lines, row_stream, sqlite_file
 from mlx_metaembed.data.readers import sqlite
 from mlx_metaembed.errors import CallError
 
@@ -98,7 +98,8 @@ def test_a_view_without_an_end_or_without_a_row_is_stopped(view, monkeypatch, tm
     )
     (tmp_path / "a.db").unlink()
     numbers = ENDLESS.replace("'a' || n AS anchor, 'b' AS positive", "n AS anchor, n AS positive")
-    assert "is a view and gives more than 500 rows" in message(view(numbers))
+    with pytest.raises(CallError, match="is a view and gives more than 500 rows"):
+        row_stream.fill(view(numbers), lambda where, row: None)
     (tmp_path / "a.db").unlink()
     assert "computed for long and gave no row" in message(view(f"{ENDLESS} WHERE n < 0"))
 

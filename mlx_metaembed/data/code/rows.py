@@ -1,5 +1,6 @@
 """Rows out of a program: its functions with what says what they do, or its pieces; and which are there already."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
@@ -44,6 +45,9 @@ class Taken:
 
     def _chunks(self, program: Program, path: str, origin: dict[str, str | None]) -> Iterator[Row]:
         ids: Counter = Counter()
+        # No function lies in another one, so that both their ends stand in order.
+        functions = sorted(program.functions, key=lambda each: each.first_line)
+        firsts, lasts = ([each.first_line for each in functions], [each.last_line for each in functions])
         for chunk in chunks.chunks(program, self._choices.max_tokens, self._choices.lengths):
             if not any(map(str.isalpha, chunk.text)):
                 self.left_out["no words"] += 1
@@ -52,14 +56,14 @@ class Taken:
             else:
                 lines = f"{chunk.first_line}-{chunk.last_line}"
                 ids[lines] += 1
-                inside = [each.name for each in program.functions if _inside(each, chunk)]
+                inside = functions[bisect_left(lasts, chunk.first_line) : bisect_right(firsts, chunk.last_line)]
                 yield {
                     "text": chunk.text,
                     "id": f"{path}:{lines}" + (f"#{ids[lines]}" if ids[lines] > 1 else ""),
                     "path": path,
                     "lines": lines,
                     "language": languages.shown(program.language),
-                    "name": ", ".join(inside[:8]),
+                    "name": ", ".join(each.name for each in inside[:8]),
                 } | origin
 
     def _is_new(self, text: str) -> bool:
@@ -89,7 +93,3 @@ def _named(function: Function) -> tuple[str, str, str]:
     """The words of a function's name, its body, and why they are no pair."""
     anchor = names.spoken(function.own_name)
     return anchor, function.body, "" if anchor and function.body else "a name of one word"
-
-
-def _inside(function: Function, chunk: chunks.Chunk) -> bool:
-    return function.first_line <= chunk.last_line and chunk.first_line <= function.last_line
