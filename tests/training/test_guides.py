@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, StoppedError
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable, TeacherTable
@@ -125,6 +126,13 @@ def test_a_stopped_run_goes_on_with_the_vectors_that_it_made(
         train(cut, callbacks=[Callbacks(stopped=lambda: True)])
     (kept,) = (tmp_path / "cut").glob("taught-*")
     assert np.load(kept / "vectors.npy").shape[1] == 16
+
+    weights = guide / "model.safetensors"
+    before = weights.read_bytes()
+    safetensors.write(weights, {name: array + 1 for name, array in safetensors.read(weights).items()})
+    with pytest.raises(CallError, match=r"guide or the tokenizer has changed since .* was written"):
+        train(cut, resume=True, callbacks=[])
+    weights.write_bytes(before)
 
     def refuse(*_args: object, **_more: object) -> None:
         raise AssertionError("the guide was loaded again")
