@@ -46,9 +46,10 @@ def _numbered(read: ReadRecipe, planned: PlannedRun) -> tuple[TokenizedDataset, 
     fresh = Position(0, numbered.key, LossScale.of(planned.dtype))
     position = checkpoint.read_position(read.start) if read.start else fresh
     if position.data != numbered.key:
+        said = [table.path for table in read.long.sources] + [each.path or each.model for each in read.long.teachers]
         raise CallError(
-            f"{' or '.join(table.path for table in read.long.sources)} or the tokenizer has changed since {read.start} "
-            "was written; resume with the same data, or start a new run"
+            f"{' or '.join(said)} or the tokenizer has changed since {read.start} was written; resume with the same "
+            "data, or start a new run"
         )
     return numbered, position
 

@@ -59,16 +59,6 @@ def _with_labels(recipe: Recipe, before: Recipe) -> Recipe:
     return replace(recipe, heads=heads, dense=None, fsq="")
 
 
-def _with_labels(recipe: Recipe, before: Recipe) -> Recipe:
-    """The recipe, whose heads for classes have the labels that the run had found in its data where it gives none."""
-    tables, lacking = long_form(recipe).heads, head_tables.lacking_labels(long_form(recipe))
-    if not lacking:
-        return recipe
-    begun = {table.name: table for table in before.heads}
-    heads = tuple(begun.get(table.name, table) if table.name in lacking else table for table in tables)
-    return replace(recipe, heads=heads, dense=None, fsq="")
-
-
 def _free(before: Recipe) -> set[str]:
     """Settings that may differ from those that a run was begun with."""
     # Dropout is drawn chunk by chunk: other chunks would draw other units.

@@ -11,14 +11,18 @@ from runs import metrics, weights_of
 from tiny import TEXTS, tiny_folder
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from mlx_metaembed import folder as folders
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError, StoppedError
+from mlx_metaembed.files import safetensors
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable, TeacherTable
 from mlx_metaembed.training import Callbacks, teacher_model, teachers, train
 from mlx_metaembed.training.objective import Objective
+from mlx_metaembed.training.plan import Job, Target
+from mlx_metaembed.training.plan.parts import estimate
 
 
 @pytest.fixture
@@ -126,6 +130,13 @@ def test_a_stopped_run_goes_on_with_the_vectors_that_it_made(
     (kept,) = (tmp_path / "cut").glob("taught-*")
     assert np.load(kept / "vectors.npy").shape[1] == 16
 
+    weights = guide / "model.safetensors"
+    before = weights.read_bytes()
+    safetensors.write(weights, {name: array + 1 for name, array in safetensors.read(weights).items()})
+    with pytest.raises(CallError, match=r"guide or the tokenizer has changed since .* was written"):
+        train(cut, resume=True, callbacks=[])
+    weights.write_bytes(before)
+
     def refuse(*_args: object, **_more: object) -> None:
         raise AssertionError("the guide was loaded again")
 
@@ -186,3 +197,14 @@ def test_a_model_that_can_not_teach_is_named(tiny: Path, pairs: Path, tmp_path: 
         CallError, match=r"teacher 'guide': .* of weights, and memory is 1.00 KB; embed the texts before"
     ):
         train(little, callbacks=[])
+
+
+def test_a_plan_counts_what_the_guide_gives(tiny: Path, guide: Path, tmp_path: Path):
+    def loss(**own: object) -> int:
+        given = Recipe(model=str(tiny), batch_size=8, data="p.jsonl", loss="gist", **own)
+        return estimate(Job(given, folders.read(tiny), Target("mlx", "cpu"), "float32", length=16, columns=3)).loss
+
+    # 8 anchors and 16 documents, 16 features each, as they come and of length 1; nothing where no model is there yet.
+    assert loss(guide=str(guide)) - loss(guide=str(tmp_path / "later")) == 2 * 4 * (8 + 16) * 16
+    np.save(tmp_path / "guide.npy", np.ones((2, 5), np.float32))
+    assert loss(guide=str(tmp_path / "guide.npy")) - loss() == 2 * 4 * (8 + 16) * 5

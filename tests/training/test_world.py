@@ -74,6 +74,17 @@ def test_a_decoder_that_is_the_word_table_counts_once(two: Ranks, engine_name: s
     require_two_as_one(two, settings(engine_name, model, pairs, tmp_path / "alone", dropout=0.1, **own))
 
 
+def test_two_processes_have_one_guide(two: Ranks, engine_name: str, tiny: Path, pairs: Path, tmp_path: Path):
+    own = {"loss": "gist", "guide": str(tiny), "fsq": "", "matryoshka": (16, 8), "iters": 2}
+    alone = settings(engine_name, tiny, pairs, tmp_path / "alone", **own)
+    train(alone, callbacks=[])
+    two.train(replace(alone, out=str(tmp_path / "two")))
+    rows = [metrics(tmp_path / name) for name in ("alone", "two")]
+    for name in ("loss", "grad_norm"):
+        np.testing.assert_allclose(*([row[name] for row in each] for each in rows), rtol=1e-5)
+    assert not list((tmp_path / "two").glob("taught-*"))
+
+
 def require_two_as_one(two: Ranks, alone: Recipe) -> None:
     """That two processes end where one does, and log the same losses."""
     work = Path(alone.out).parent
