@@ -43,7 +43,7 @@ class LetterPairs:
         progress(len(texts))
         return np.stack([self._counts(text) @ self._projection for text in texts])[:, :truncate_dim]
 
-    def apply(self, head, vectors):
+    def apply(self, head, vectors, *, query=False):
         return self.heads[head](self._weights, unit(vectors))
 
     def _counts(self, text):
