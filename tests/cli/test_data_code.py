@@ -210,7 +210,7 @@ def test_a_grammar_that_is_not_installed(tree, tmp_path, capsys, monkeypatch):
     made(capsys, tree, tmp_path / "a.jsonl")
 
 
-def test_files_of_a_repository_say_their_commit(tree, git, tmp_path, capsys):
+def test_files_of_a_repository_say_their_commit(tree, git, tmp_path, capsys, monkeypatch):
     git("remote", "add", "origin", "https://somebody:secret@host.example/owner/shop.git")
     (tree / ".gitignore").write_text("built.py\n")
     head = git.commit("Add the shop")
@@ -222,6 +222,8 @@ def test_files_of_a_repository_say_their_commit(tree, git, tmp_path, capsys):
         ("shop.py", head, "host.example/owner/shop"),
     ]
     assert found["skipped"] == {"ignored by git": 1}
+    monkeypatch.chdir(tree)
+    assert made(capsys, ".", tmp_path / "b.jsonl")[0]["skipped"] == {"ignored by git": 1}
 
 
 def test_rows_of_commits(tree, git, tmp_path, capsys):

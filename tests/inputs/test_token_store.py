@@ -35,6 +35,17 @@ def test_a_template_with_the_text_twice_is_refused(tiny: Path, tmp_path: Path, w
         Tokenizer(folders.read(source))
 
 
+def test_a_template_whose_token_has_no_number_is_refused(tiny: Path, tmp_path: Path):
+    source = Path(shutil.copytree(tiny, tmp_path / "source"))
+    content = disk.read_json(source / "tokenizer.json")
+    name = next(iter(content["post_processor"]["special_tokens"]))
+    content["post_processor"]["special_tokens"] = {}
+    disk.write_json(source / "tokenizer.json", content)
+    with pytest.raises(CallError) as error:
+        Tokenizer(folders.read(source))
+    assert f"the special token {name!r} around a text, of which its post_processor has no number" in str(error.value)
+
+
 def test_a_tokenizer_larger_than_any_is_not_read(tiny: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(disk, "MOST_TOKENIZER_BYTES", 10)
     with pytest.raises(CallError, match="bytes, expected at most 10"):

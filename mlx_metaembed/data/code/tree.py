@@ -34,7 +34,8 @@ class Tree:
     """
 
     def __init__(self, source: Path, chosen: frozenset[str], *, tests: bool = False) -> None:
-        self.source, self.chosen, self.tests = source, chosen, tests
+        # What git ignores is told by whole paths.
+        self.source, self.chosen, self.tests = source.resolve(), chosen, tests
         self.skipped: Counter = Counter()
         self.suffixes: Counter = Counter()
         self.ignored: frozenset[Path] = frozenset()
