@@ -150,17 +150,17 @@ def main() -> None:
     parser.add_argument("--cache", help="A folder that keeps the vectors that are mined by.")
     given = parser.parse_args()
     held, everything = Data(given), json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    own = everything.setdefault(given.name, {"runs": []})
+    runs = everything.get(given.name, {}).get("runs", [])
     left = [(seed, arm) for seed in range(given.seeds) for arm in given.arms]
-    done = {(one["seed"], one["arm"]) for one in own["runs"]}
+    done = {(one["seed"], one["arm"]) for one in runs}
     with tempfile.TemporaryDirectory() as work:
         for seed, arm in (each for each in left if each not in done):
-            own["runs"].append(run(given, held, arm, seed, Path(given.cache or work)))
-            ran = [one["arm"] for one in own["runs"]]
+            runs.append(run(given, held, arm, seed, Path(given.cache or work)))
+            ran = [one["arm"] for one in runs]
             arms = list(dict.fromkeys(arm for arm in [*ARMS, *ran] if arm in ran))
             about = {"steps": given.steps, "batch": given.batch, "rate": given.rate, "tokens": given.length}
-            everything[given.name] = about | machine.about(None) | {"rows": summary(own["runs"], arms)} | own
-            RESULTS.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+            everything[given.name] = about | machine.about(None) | {"rows": summary(runs, arms), "runs": runs}
+            RESULTS.write_text(json.dumps(everything) + "\n", encoding="utf-8")
             print(arm, seed, everything[given.name]["rows"][arms.index(arm)], flush=True)
 
 
