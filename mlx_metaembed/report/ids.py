@@ -9,13 +9,21 @@ from mlx_metaembed.report.markup import tag, text
 Row = Mapping[str, object]
 BAR, SHOWN = 120, 24
 """Pixels of the longest bar, and levels of a code digit that are listed."""
+ABOUT_DIGITS = (
+    "Perplexity is how many levels, used alike, would be as even; stable, the share of texts that keep their level when "
+    "the scheme is fitted again on nine tenths of them."
+)
+ABOUT_AXES = (
+    "How often a digit is right on texts that nothing was fitted on, or within one level, beside a linear probe on the "
+    "vectors and the commonest level."
+)
 DIGITS = {
     "name": "Digit",
     "kind": "Kind",
     "levels": "Levels",
     "used": "Used",
     "perplexity": "Perplexity",
-    "stable": "Stays on a second fit",
+    "stable": "Stable",
 }
 PREFIXES = {
     "digits": "First digits",
@@ -26,13 +34,13 @@ PREFIXES = {
 }
 AXES = {
     "axis": "Axis",
-    "texts": "Held-out texts",
+    "texts": "Texts",
     "accuracy": "Right",
-    "within_one": "Within one level",
-    "probe": "Linear probe",
-    "commonest": "Commonest level",
+    "within_one": "Within one",
+    "probe": "Probe",
+    "commonest": "Commonest",
 }
-FREE = {"axis": "Free axis", "tells": "Tells", "accuracy": "Right", "commonest": "Commonest level"}
+FREE = {"axis": "Free axis", "tells": "Tells", "accuracy": "Right", "commonest": "Commonest"}
 
 
 def page(title: str, lede: str, measures: Mapping[str, Sequence[Row]], levels: Sequence[Row]) -> str:
@@ -45,16 +53,14 @@ def page(title: str, lede: str, measures: Mapping[str, Sequence[Row]], levels: S
         tag("header", tag("h1", text(title)), tag("p", text(lede))),
         section(
             "Digits",
-            tag("p", "Perplexity is how many levels, used alike, would be as even. " + text(kept)),
+            tag("p", ABOUT_DIGITS + " " + text(kept)),
             _table(digits, DIGITS),
             _table(measures["prefixes"], PREFIXES),
             tag("p", "Cohesion: the mean cosine of two texts that begin alike, less that of any two."),
         ),
         section(
             "Axes",
-            tag("p", "How often a digit is right on texts that nothing was fitted on, beside a linear probe's answer.")
-            if measures["axes"]
-            else "",
+            tag("p", ABOUT_AXES) if measures["axes"] else "",
             _table(measures["axes"], AXES),
             _table(measures["free"], FREE),
         ),

@@ -4,6 +4,7 @@ n vectors of D features, L levels. An axis is a linear probe whose answer is the
 probe on the float vector knows.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,19 +21,30 @@ STRENGTHS = (0.3, 3.0, 30.0)
 FIFTH = 5
 
 
+def require_classes(name: str, labels: Sequence[str]) -> None:
+    """Raise CallError for one class, or with the classes that stand once."""
+    counts = Counter(labels)
+    if len(counts) < 2:
+        raise CallError(f"Axis {name}: all texts have the class {labels[0]!r}; expected two classes or more")
+    if once := [label for label, count in counts.items() if count < 2]:
+        listed = ", ".join(map(repr, once[:10]))
+        raise CallError(f"Axis {name}: of the class {listed} there is one text, which teaches no probe; leave it empty")
+
+
+def require_values(name: str, values: np.ndarray) -> None:
+    """Raise CallError where all numbers are the same."""
+    if values.min() == values.max():
+        raise CallError(f"Axis {name}: all texts have {values[0]:g}; expected two numbers or more")
+
+
 def of_classes(name: str, vectors: np.ndarray, labels: Sequence[str], levels: int, seed: int) -> Digit:
     """An axis of the classes of a column; more classes than levels are put together by how near their texts are.
 
-    Raises CallError for one class, or with the classes that stand once.
+    Raises CallError as `require_classes` does.
     """
+    require_classes(name, labels)
     found, numbers = np.unique(np.asarray(labels, object).astype(str), return_inverse=True)
     classes = np.array([str(each) for each in found], object)
-    counts = np.bincount(numbers)
-    if len(classes) < 2:
-        raise CallError(f"Axis {name}: all texts have the class {classes[0]!r}; expected two classes or more")
-    if (counts < 2).any():
-        once = ", ".join(map(repr, classes[counts < 2][:10]))
-        raise CallError(f"Axis {name}: the class {once} stands once, which no probe learns; leave it empty, or join it")
     names = list(classes)
     if len(classes) > levels:
         means = np.stack([vectors[numbers == at].mean(0) for at in range(len(classes))])
@@ -60,9 +72,8 @@ def of_values(name: str, vectors: np.ndarray, values: np.ndarray, levels: int) -
 
     Raises CallError where all are the same.
     """
+    require_values(name, values)
     distinct = np.unique(values)
-    if len(distinct) < 2:
-        raise CallError(f"Axis {name}: all texts have {distinct[0]:g}; expected two numbers or more")
     if len(distinct) <= levels:
         return _probe(name, VALUES, vectors, np.searchsorted(distinct, values), [f"{each:g}" for each in distinct])
     edges = np.unique(np.quantile(values, np.arange(1, levels) / levels, method="higher"))

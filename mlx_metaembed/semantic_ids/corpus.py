@@ -1,5 +1,6 @@
 """The texts of a corpus, and the columns that axes name, out of any source of rows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,22 @@ def read(
     return Corpus(texts, columns, notes)
 
 
-def split(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the texts to fit on, and of a share that is held out, each in order."""
-    order = np.random.default_rng(seed).permutation(count)
-    held = round(count * share)
-    return np.sort(order[held:]), np.sort(order[:held])
+LEAST = 2
+"""Texts of a value that are fitted on before any is held out."""
+
+
+def split(found: Corpus, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the texts to fit on, and of about a share that is held out, each in order.
+
+    A text is not held out where fewer than LEAST of one of its values would be left.
+    """
+    order = np.random.default_rng(seed).permutation(len(found.texts))
+    left = {name: Counter(map(str, values)) for name, values in found.columns.items()}
+    held: list[int] = []
+    for at in order[: round(len(order) * share)]:
+        own = [(name, str(values[at])) for name, values in found.columns.items() if values[at] is not None]
+        if all(left[name][value] > LEAST for name, value in own):
+            held.append(int(at))
+            for name, value in own:
+                left[name][value] -= 1
+    return np.setdiff1d(order, held), np.sort(np.array(held, np.int64))

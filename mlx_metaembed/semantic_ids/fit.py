@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from mlx_metaembed.errors import CallError
+from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.semantic_ids import axes, code_digits
 from mlx_metaembed.semantic_ids.choices import AxisChoice, Choices
 from mlx_metaembed.semantic_ids.digit import Digit
@@ -63,13 +63,34 @@ def _axis(
         return axes.free(axis.name, vectors, others, axis.levels, seed)
     values = columns[axis.column]
     rows = [at for at, value in enumerate(values) if value is not None]
-    if not rows:
-        raise CallError(f"Axis {axis.name}: no row has a value in the column {axis.column!r}")
-    given = [values[at] for at in rows]
-    numbers = as_numbers(given)
+    labels, numbers = _labelled(axis, columns)
     if numbers is None:
-        return axes.of_classes(axis.name, vectors[rows], [str(value) for value in given], axis.levels, seed)
+        return axes.of_classes(axis.name, vectors[rows], labels, axis.levels, seed)
     return axes.of_values(axis.name, vectors[rows], numbers, axis.levels)
+
+
+def require_columns(columns: Mapping[str, Sequence[object]], choices: Choices) -> None:
+    """Raise CallError, all faults at once, where an axis of a column has nothing to learn from."""
+    wrong = []
+    for axis in (axis for axis in choices.axes if axis.column):
+        try:
+            labels, numbers = _labelled(axis, columns)
+            if numbers is None:
+                axes.require_classes(axis.name, labels)
+            else:
+                axes.require_values(axis.name, numbers)
+        except CallError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise faults("These axes can't be learned:", wrong) if len(wrong) > 1 else CallError(wrong[0])
+
+
+def _labelled(axis: AxisChoice, columns: Mapping[str, Sequence[object]]) -> tuple[list[str], np.ndarray | None]:
+    """The classes of the texts that have a value in the axis' column, and the numbers where they are such."""
+    given = [value for value in columns[axis.column] if value is not None]
+    if not given:
+        raise CallError(f"Axis {axis.name}: no row has a value in the column {axis.column!r}")
+    return [str(value) for value in given], as_numbers(given)
 
 
 def as_numbers(values: Sequence[object]) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from mlx_metaembed.search import fingerprint
 from mlx_metaembed.semantic_ids import axis_measures, corpus, files, measures, stability, unique
 from mlx_metaembed.semantic_ids.choices import Choices
 from mlx_metaembed.semantic_ids.files import Ids
-from mlx_metaembed.semantic_ids.fit import fit
+from mlx_metaembed.semantic_ids.fit import fit, require_columns
 from mlx_metaembed.semantic_ids.scheme import require
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def make(
     choices.require()
     disk.require_vacant(out)
     found = corpus.read(data, choices.columns, **read)
+    require_columns(found.columns, choices)
     for said in found.notes:
         note(f"Data: {said}")
     loaded = embedder.load(model, engine=engine)
@@ -49,7 +50,7 @@ def make(
     note(f"engine: {loaded.engine.name} on {loaded.engine.device} ({loaded.engine.reason})")
     with Progress(len(found.texts), "encoding") as bar:
         made = vectors(loaded, found.texts, prompt, False, bar.update)
-    own, held = corpus.split(len(found.texts), choices.held_out, choices.seed)
+    own, held = corpus.split(found, choices.held_out, choices.seed)
     encode = lambda prompts: vectors(loaded, list(prompts), prompt)  # noqa: E731
     with Progress(None, "fitting", unit="digits") as bar:
         told = lambda what: (bar.say(what), bar.update())  # noqa: E731

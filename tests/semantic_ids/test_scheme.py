@@ -7,6 +7,7 @@ from semantic_ids.vectors import made
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.semantic_ids import Digit, Scheme, axis_measures, code_digits, measures
 from mlx_metaembed.semantic_ids.choices import AxisChoice, Choices, parse_axis, parse_levels
+from mlx_metaembed.semantic_ids.corpus import Corpus, split
 from mlx_metaembed.semantic_ids.digit import CODE, nearest_to
 from mlx_metaembed.semantic_ids.fit import fit
 from mlx_metaembed.semantic_ids.stability import stability
@@ -198,7 +199,7 @@ def test_what_axes_can_not_learn():
     x, _ = made(40)
     for values, message in [
         (["a"] * 40, "all texts have the class 'a'"),
-        (["a"] * 39 + ["b"], "the class 'b' stands once"),
+        (["a"] * 39 + ["b"], "of the class 'b' there is one text"),
         ([3] * 40, "all texts have 3"),
         ([None] * 40, "no row has a value in the column 'c'"),
     ]:
@@ -211,3 +212,10 @@ def test_what_axes_can_not_learn():
 def test_a_level_beyond_the_labels_has_no_name():
     digit = Digit("d", CODE, np.eye(2), np.zeros(2), np.zeros((2, 2)), ("first",))
     assert (digit.label(0), digit.label(1)) == ("first", "")
+
+
+def test_every_value_keeps_two_texts_to_be_fitted_on():
+    labels = ["a"] * 30 + ["b"] * 2 + [None] * 8
+    own, held = split(Corpus([str(at) for at in range(40)], {"c": labels}), 0.5, 0)
+    assert sorted([*own, *held]) == list(range(40)) and 10 < len(held) <= 20
+    assert {30, 31} <= set(own.tolist())
