@@ -77,7 +77,7 @@ ABOUT_QUALITY = (
     "The score of the head beside the vector and whether a message was answered within ten minutes, on held-out days."
 )
 ABOUT_LATENCY = (
-    "Milliseconds, the quickest of seven, the median over messages. The bare pass is the model alone on the message's "
+    "Milliseconds, the quickest of five, the median over messages. The bare pass is the model alone on the message's "
     "tokens: embedding is to take no more than a fifth above it."
 )
 ABOUT_CACHE = "Vectors, index and classifier of each model lie in a folder of its own. Another model is refused:"
