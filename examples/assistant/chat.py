@@ -6,6 +6,7 @@ A message is written as a chat shows it, "sender: text". Days are whole: none is
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +18,8 @@ from mlx_metaembed.data.messages.make import Choices, make
 
 HELD_OUT, VALIDATION = 8, 8
 """Days that are judged, and days on which settings were chosen; of a smaller chat a fifth of them each."""
-REACH = 8
-"""Two messages of a thread that are compared stand at most so many apart."""
+REACH, WINDOW = 8, 4
+"""Two messages of a thread that are compared stand at most so many apart; those trained together are in a window."""
 SOON = 10.0
 """Minutes in which a message is answered, or is not."""
 
@@ -108,11 +109,21 @@ def _answered(messages: list[dict], answers: list[tuple[int, int]]) -> np.ndarra
 
 
 def write(part: Part, folder: Path) -> dict[str, Path]:
-    """Files to train on: pairs of a message and its answer, messages with their threads, messages with a score."""
+    """Files to train on: pairs of a message and its answer, stretches of threads, messages with a score.
+
+    A stretch is WINDOW messages of a thread: whole threads would leave a batch two or three of them to tell apart.
+    """
+    seen: Counter[str] = Counter()
+
+    def stretch(thread: str) -> str:
+        seen[thread] += 1
+        return f"{thread}/{(seen[thread] - 1) // WINDOW}"
+
     rows = {
         "pairs": [{"anchor": part.texts[one], "positive": part.texts[other]} for one, other in part.answers],
         "threads": [
-            {"text": text, "label": thread} for text, thread in zip(part.texts, part.threads.tolist(), strict=True)
+            {"text": text, "label": stretch(thread)}
+            for text, thread in zip(part.texts, part.threads.tolist(), strict=True)
         ],
         "rated": [
             {"text": text, "score": score}

@@ -11,7 +11,7 @@ from mlx_metaembed.inputs import chunks, token_store
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.search.index import Index
 
-ROUNDS = 7
+ROUNDS = 5
 
 
 def latency(

@@ -17,7 +17,7 @@ from mlx_metaembed.files import disk
 from mlx_metaembed.search import cache, fingerprint
 from mlx_metaembed.search import index as indexes
 
-TIMED = 24
+TIMED = 16
 """Messages that are timed."""
 
 

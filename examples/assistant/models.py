@@ -16,6 +16,8 @@ TEMPERATURE = 0.2
 def recipes(base: str, rows: dict[str, Path], out: Path, *, steps: int, **settings: object) -> dict[str, Recipe]:
     """A recipe for each model by name, in the order in which they train."""
     common = {"iters": steps, "max_seq_length": 64, "save_every": 64, **settings}
+    # Stretches of threads teach in half of the steps, and the third model begins with what the first knows.
+    fewer = {"iters": max(steps // 2, 1)}
     pairs, threads, rated = (DataTable(name, str(rows[name])) for name in ("pairs", "threads", "rated"))
     matching = ObjectiveTable(
         "matching", "pairs", loss="info_nce", settings={"temperature": TEMPERATURE, "symmetric": True}
@@ -27,7 +29,7 @@ def recipes(base: str, rows: dict[str, Path], out: Path, *, steps: int, **settin
             model=base, out=str(out / "match"), sources=(pairs,), objectives=(matching,), batch_size=32, **common
         ),
         "flow": Recipe(
-            model=base, out=str(out / "flow"), sources=(threads,), objectives=(flow,), batch_size=64, **common
+            model=base, out=str(out / "flow"), sources=(threads,), objectives=(flow,), batch_size=64, **common | fewer
         ),
         # Goes on from the first: what its vectors know is to stay while the head learns.
         "tasks": Recipe(
@@ -37,9 +39,11 @@ def recipes(base: str, rows: dict[str, Path], out: Path, *, steps: int, **settin
             heads=(HeadTable("quality", "regression"),),
             objectives=(matching, quality),
             weighting="uncertainty",
+            # A head that begins by chance has a few dozen steps to learn in.
+            head_learning_rate=1e-2,
             multi_dataset_batch_sampler="round_robin",
             batch_size=32,
-            **common | {"iters": max(steps // 2, 1)},
+            **common | fewer,
         ),
     }
 

@@ -37,7 +37,12 @@ def write(path: Path, results: Mapping, metrics: Mapping[str, Sequence[Mapping]]
             tag("p", text(ABOUT_PAIRS)),
             _figures(rows, COSINES, "Cosines of messages of held-out days"),
             *(
-                tag("div", tag("h3", text(f"{NAMES['base']} and {NAMES[name]}")), histograms(stages, f"h-{name}"))
+                tag(
+                    "div",
+                    tag("h3", text(f"{NAMES['base']} and {NAMES[name]}")),
+                    histograms(stages, f"h-{name}"),
+                    class_="losses",
+                )
                 for name, stages in results["histograms"].items()
             ),
         ),
@@ -70,7 +75,7 @@ ABOUT_QUALITY = (
     "The score of the head beside the vector and whether a message was answered within ten minutes, on held-out days."
 )
 ABOUT_LATENCY = (
-    "Milliseconds, the quickest of seven, the median over messages. The bare pass is the model alone on the message's "
+    "Milliseconds, the quickest of five, the median over messages. The bare pass is the model alone on the message's "
     "tokens: embedding is to take no more than a fifth above it."
 )
 ABOUT_CACHE = "Vectors, index and classifier of each model lie in a folder of its own. Another model is refused:"
@@ -97,7 +102,7 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str = 
         tag(
             "tr",
             tag("th", text(line[0]), scope="row"),
-            *(tag("td", cell, data_name=name) for name, cell in zip(heads[1:], line[1:], strict=True)),
+            *(tag("td", tag("span", cell), data_name=name) for name, cell in zip(heads[1:], line[1:], strict=True)),
         )
         for line in lines
     ]
@@ -108,14 +113,14 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str = 
 
 def _number(value: object) -> str:
     number = units.finite(value)
-    return text(units.DASH if number is None else f"{number:.3f}")
+    return text(units.DASH if number is None else f"{number + 0.0:.3f}".replace("-", "\N{MINUS SIGN}"))
 
 
 def _figure(row: Mapping, name: str) -> str:
     """A figure with its interval."""
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     ends = f" ({_number(low)} – {_number(high)})" if low is not None and high is not None else ""
-    return _number(row.get(name)) + tag("small", ends)
+    return _number(row.get(name)) + (tag("small", ends) if ends else "")
 
 
 def _latency(rows: Mapping[str, Mapping]) -> str:
