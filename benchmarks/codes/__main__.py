@@ -1,7 +1,7 @@
 """`python -m benchmarks.codes --bytes 15,32,96`: what each code keeps, the kit's and faiss's, of the same vectors.
 
 `--data` and `--fit` take other rows than the docstrings' paragraphs; vectors are kept in `--work`, so that a second run
-encodes nothing. The result file has a row as soon as it is measured.
+encodes nothing. The result file has a row as soon as it is measured, and keeps those of other `--kinds`.
 """
 
 import json
@@ -75,7 +75,7 @@ def main() -> None:
     counts = {"fit": len(sample), "queries": len(queries), "documents": len(searched)}
     about = machine.about(1) | {"model": rows.MODEL, "counts": counts, "seed": given.seed}
     about["ndcg@10"] = None if reference.ndcg is None else float(reference.ndcg.mean())
-    measured: list[dict] = []
+    count = 0
     for kind, fitted in contestants(sizes, queries.shape[1]):
         if given.kinds and kind not in given.kinds.split(","):
             continue
@@ -89,11 +89,19 @@ def main() -> None:
         row |= kept(reference, lambda asked, codec=codec, codes=codes: codec.score(asked, codes))
         # The processor's own seconds: the machine had other work.
         row |= {"seconds": seconds, "processor_seconds": processor, "encode_us": encode}
-        if row["name"] not in {each["name"] for each in measured}:
-            measured.append(row)
-            result.write_text(json.dumps(about | {"rows": measured}, indent=2) + "\n", encoding="utf-8")
-            print(f"{row['name']:<22} R10 {row['kept_r10']:.3f}  {processor:.1f} s", flush=True)
-    program.answer(result=str(result), rows=len(measured))
+        count = keep(result, about, row)
+        print(f"{row['name']:<22} R10 {row['kept_r10']:.3f}  {processor:.1f} s", flush=True)
+    program.answer(result=str(result), rows=count)
+
+
+def keep(result: Path, about: dict, row: dict) -> int:
+    """Put a row into the result file, among those of the same vectors; how many these are now."""
+    before = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+    same = all(before.get(name) == about[name] for name in ("model", "counts", "seed", "ndcg@10"))
+    measured = [each for each in before.get("rows", []) if each["name"] != row["name"]] if same else []
+    measured = sorted([*measured, row], key=lambda each: (each["bytes_per_vector"], each["name"]))
+    result.write_text(json.dumps(about | {"rows": measured}, indent=2) + "\n", encoding="utf-8")
+    return len(measured)
 
 
 if __name__ == "__main__":

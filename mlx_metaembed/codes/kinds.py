@@ -81,4 +81,4 @@ def candidates(size: int, dimensions: int) -> list[str]:
     order = ("residual", "scalar", "scalar-unscaled") if size <= 20 else ("scalar", "scalar-unscaled", "residual")
     wanted = [*order, "int8"] if size >= dimensions else order
     fits = fitting(size, dimensions)
-    return [kind for kind in wanted if kind in fits and (kind != "residual" or size <= 32)]
+    return [kind for kind in wanted if kind in fits and (kind not in LONG or size <= 24)]
