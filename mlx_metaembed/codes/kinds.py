@@ -77,8 +77,9 @@ def fitting(size: int, dimensions: int) -> list[str]:
 
 
 def candidates(size: int, dimensions: int) -> list[str]:
-    """The kinds worth trying for so many bytes, the expected best first (from 20 bytes on a residual fit is long)."""
-    order = ("residual", "scalar", "scalar-unscaled") if size <= 20 else ("scalar", "scalar-unscaled", "residual")
+    """The kinds worth trying for so many bytes, the expected best first; past 24 none that takes long to fit."""
+    small = ("residual", "scalar", "scalar-unscaled", "pca-binary")
+    order = small if size <= 20 else ("scalar", "scalar-unscaled", "pca-binary", "residual")
     wanted = [*order, "int8"] if size >= dimensions else order
     fits = fitting(size, dimensions)
     return [kind for kind in wanted if kind in fits and (kind not in LONG or size <= 24)]
