@@ -22,6 +22,8 @@ FREE = (RaBitQ, Rotated, Int8, UInt8, Binary, PcaBinary, Prefix)
 KINDS: dict[str, type[Codec]] = {each.kind: each for each in (*FITTED, *FREE)}
 LONG = ("residual",)
 """Those whose fit takes a second or more a byte."""
+TRIED = {"residual": 24, "opq": 48}
+"""Bytes up to which auto tries what takes long to fit."""
 AUTO = "auto"
 
 
@@ -78,8 +80,8 @@ def fitting(size: int, dimensions: int) -> list[str]:
 
 def candidates(size: int, dimensions: int) -> list[str]:
     """The kinds worth trying for so many bytes, the expected best first; past 24 none that takes long to fit."""
-    small = ("residual", "scalar", "scalar-unscaled", "pca-binary")
-    order = small if size <= 20 else ("scalar", "scalar-unscaled", "pca-binary", "residual")
+    other = ("scalar-unscaled", "opq", "pca-binary")
+    order = ("residual", "scalar", *other) if size <= 20 else ("scalar", *other, "residual")
     wanted = [*order, "int8"] if size >= dimensions else order
     fits = fitting(size, dimensions)
-    return [kind for kind in wanted if kind in fits and (kind not in LONG or size <= 24)]
+    return [kind for kind in wanted if kind in fits and size <= TRIED.get(kind, size)]
