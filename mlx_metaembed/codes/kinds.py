@@ -22,6 +22,8 @@ FREE = (RaBitQ, Rotated, Int8, UInt8, Binary, PcaBinary, Prefix)
 KINDS: dict[str, type[Codec]] = {each.kind: each for each in (*FITTED, *FREE)}
 LONG = ("residual",)
 """Those whose fit takes a second or more a byte."""
+TRIED = {"residual": 24, "opq": 48}
+"""Bytes up to which auto tries what takes long to fit."""
 AUTO = "auto"
 
 
@@ -77,8 +79,9 @@ def fitting(size: int, dimensions: int) -> list[str]:
 
 
 def candidates(size: int, dimensions: int) -> list[str]:
-    """The kinds worth trying for so many bytes, the expected best first (from 20 bytes on a residual fit is long)."""
-    order = ("residual", "scalar", "scalar-unscaled") if size <= 20 else ("scalar", "scalar-unscaled", "residual")
+    """The kinds worth trying for so many bytes, the expected best first; past 24 none that takes long to fit."""
+    other = ("scalar-unscaled", "opq", "pca-binary")
+    order = ("residual", "scalar", *other) if size <= 20 else ("scalar", *other, "residual")
     wanted = [*order, "int8"] if size >= dimensions else order
     fits = fitting(size, dimensions)
-    return [kind for kind in wanted if kind in fits and (kind != "residual" or size <= 32)]
+    return [kind for kind in wanted if kind in fits and size <= TRIED.get(kind, size)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlx_metaembed.codes import kinds
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate.code_data import Advance, Parts
+from mlx_metaembed.evaluate.code_data import Advance, Parts, unheard
 from mlx_metaembed.evaluate.code_kept import Reference, kept
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def compare(
     seed: int = 0,
     draws: int = 1_000,
     note: Callable[[str], object] = lambda text: None,
-    advance: Advance = lambda what, done, of: None,
+    advance: Advance = unheard,
 ) -> list[dict]:
     """A row a code: name, kind, bytes_per_vector, kept_*, seconds of its fit and microseconds a vector of encoding.
 
@@ -75,7 +75,7 @@ def compare(
         if row and row["name"] not in made:
             made.add(row["name"])
             rows.append(row)
-        advance("comparing codes", 1, len(wanted))
+        advance("comparing", 1, len(wanted), "codes")
     return rows
 
 
@@ -91,10 +91,12 @@ def _row(reference: Reference, sample: np.ndarray, kind: str, size: int, seed: i
 
 
 def vectors_of(
-    embedder: "Embedder", parts: Parts, advance: Advance = lambda what, done, of: None
+    embedder: "Embedder", parts: Parts, advance: Advance = unheard
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The vectors of the texts to fit on, of the queries and of what is searched."""
     sides = (parts.fit, parts.queries, parts.searched)
     total = sum(map(len, sides))
-    fit, queries, searched = (side.encoded(embedder, lambda n: advance("encoding", n, total)) for side in sides)
+    fit, queries, searched = (
+        side.encoded(embedder, lambda n: advance("encoding", n, total, "texts")) for side in sides
+    )
     return fit, queries, searched

@@ -20,8 +20,14 @@ from mlx_metaembed.search import source
 if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
 
-Advance = Callable[[str, int, int], object]
-"""Hears of a job by name how much more of it is done, and of how much."""
+Advance = Callable[[str, int, int, str], object]
+"""Hears of a job by name how much more of it is done, of how much, and the unit."""
+
+
+def unheard(what: str, done: int, of: int, unit: str) -> None:
+    """No progress."""
+
+
 LEAST_QUERIES, LEAST_SEARCHED = 5, 20
 
 

@@ -16,7 +16,7 @@ from mlx_metaembed.codes import files as codes
 from mlx_metaembed.codes import kinds
 from mlx_metaembed.codes.codec import Codec
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate.code_data import Advance, Side
+from mlx_metaembed.evaluate.code_data import Advance, Side, unheard
 from mlx_metaembed.evaluate.code_kept import Reference, kept
 from mlx_metaembed.evaluate.code_work import Work
 from mlx_metaembed.folder import SIDE, ModelFolder
@@ -78,7 +78,7 @@ def fit(
     model: dict[str, str],
     *,
     note: Callable[[str], object] = lambda text: None,
-    advance: Advance = lambda what, done, of: None,
+    advance: Advance = unheard,
 ) -> tuple[dict, list[dict]]:
     """Fit a code, write it, and give its row (name, kind, bytes, kept_*, seconds) and a row for each kind tried.
 
@@ -126,7 +126,7 @@ def _tried(
         def told(share: float, kind: str = kind) -> None:
             nonlocal said
             if (done := round(100 * share)) > said:
-                advance(f"fitting {kind}", done - said, 100)
+                advance(f"fitting {kind}", done - said, 100, "hundredths")
                 said = done
 
         try:

@@ -70,7 +70,7 @@ class Work:
         self.key = stored_vectors.key(about, side.texts)
         self._clear()
 
-        told = lambda count: advance("encoding", count, len(side))  # noqa: E731
+        told = lambda count: advance("encoding", count, len(side), "texts")  # noqa: E731
 
         def make(first: int, last: int) -> np.ndarray:
             return side.some(range(first, last)).encoded(embedder, told)

@@ -129,9 +129,9 @@ class Stages:
         self._measured: dict[str, object] = {}
         self._by_set: dict[str, object] = {}
 
-    def prepared(self, what: str, texts: int, of: int) -> None:
-        """So many more of the texts are tokenised, or embedded."""
-        self._stage(what, of).update(texts)
+    def prepared(self, what: str, count: int, of: int, unit: str = "texts") -> None:
+        """So many more of the texts are tokenised or embedded, or of another unit done."""
+        self._stage(what, of, unit=unit).update(count)
 
     def step(self, row: Mapping[str, object]) -> None:
         """A step is done, with its row of metrics."""

@@ -10,8 +10,8 @@ Row = Mapping[str, object]
 BAR, SHOWN = 120, 24
 """Pixels of the longest bar, and levels of a code digit that are listed."""
 ABOUT_DIGITS = (
-    "Perplexity is how many levels, used alike, would be as even; stable, the share of texts that keep their level when "
-    "the scheme is fitted again on nine tenths of them."
+    "Perplexity is how many levels, used alike, would be as even; stable: the share of texts that keep their level when"
+    " the scheme is fitted again on nine tenths of them."
 )
 ABOUT_AXES = (
     "How often a digit is right on texts that nothing was fitted on, or within one level, beside a linear probe on the "

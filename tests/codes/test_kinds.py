@@ -109,3 +109,13 @@ def test_vectors_that_are_all_one_are_refused():
         kinds.fit("scalar", np.ones((50, WIDTH), np.float32), 6)
     with pytest.raises(CallError, match="at least 2 vectors"):
         kinds.fit("scalar", VECTORS[:1], 6)
+
+
+def test_what_is_tried_hangs_on_the_bytes():
+    assert kinds.candidates(15, 384) == ["residual", "scalar", "scalar-unscaled", "opq", "pca-binary"]
+    assert kinds.candidates(24, 384) == ["scalar", "scalar-unscaled", "opq", "pca-binary", "residual"]
+    assert kinds.candidates(48, 384) == ["scalar", "scalar-unscaled", "opq", "pca-binary"]
+    assert kinds.candidates(96, 384) == ["scalar", "scalar-unscaled"]
+    assert kinds.candidates(384, 384) == ["scalar", "scalar-unscaled", "int8"]
+    assert kinds.candidates(386, 384) == ["scalar"]
+    assert kinds.candidates(1, 384) == ["residual", "scalar-unscaled", "opq", "pca-binary"]

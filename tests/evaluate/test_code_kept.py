@@ -52,3 +52,12 @@ def test_intervals_hold_the_figure_and_narrow_with_queries():
         assert found["kept_r10_low"] <= found["kept_r10"] <= found["kept_r10_high"]
         widths.append(found["kept_r10_high"] - found["kept_r10_low"])
     assert widths[1] < widths[0] / 2
+
+
+def test_a_query_does_not_answer_itself_when_the_hundred_are_put_in_order_again():
+    """The only answer is the nearest of the others; with the query itself first, nDCG would be 1 / log2(3)."""
+    vectors = clustered(120, 16)
+    near = np.argsort(-(vectors[:8] @ vectors.T) + 9 * np.eye(8, 120), axis=1)[:, 0]
+    reference = Reference(vectors[:8], vectors, [{int(row): 1.0} for row in near], {row: row for row in range(8)})
+    found = kept(reference, reference.scores, draws=0)
+    assert found["kept_ndcg_rescored"] == pytest.approx(1.0) and reference.ndcg.tolist() == [1.0] * 8

@@ -1,0 +1,1 @@
+"""Codes of finished vectors beside the free ones and faiss's, at equal bytes, in one run."""
