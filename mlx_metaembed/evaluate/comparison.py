@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlx_metaembed import embedder
 from mlx_metaembed import folder as folders
+from mlx_metaembed.codes import files as stored_codes
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.evaluate import bootstrap
+from mlx_metaembed.evaluate import bootstrap, code_fit
 from mlx_metaembed.evaluate.judgement import Judgement
 from mlx_metaembed.evaluate.model import measured, texts_to_encode
 from mlx_metaembed.evaluate.speed import speed, texts_timed
@@ -98,6 +99,7 @@ def _loadable(
     def check(name: str) -> None:
         model = embedder.load(name, engine=engine, max_seq_length=max_seq_length)
         heads[name] = [head for head, found in model.heads.items() if found.gives == "code"]
+        heads[name] += stored_codes.names(code_fit.room(model.folder))
         widths[name] = model.folder.dimensions
 
     _each(models, check)

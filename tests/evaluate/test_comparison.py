@@ -4,16 +4,19 @@ import json
 import shutil
 
 import pytest
-from tiny import tiny_folder
+from tiny import TEXTS, tiny_folder
 
 from mlx_metaembed import embedder
 from mlx_metaembed import folder as folders
+from mlx_metaembed.codes import files as stored_codes
+from mlx_metaembed.codes import kinds
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate import bootstrap
+from mlx_metaembed.evaluate import bootstrap, code_fit
 from mlx_metaembed.evaluate.comparison import compare, require_comparable, texts
 from mlx_metaembed.evaluate.model import encode, full_width
 from mlx_metaembed.evaluate.read import read
 from mlx_metaembed.folder.weight_files import bytes_on_disk
+from mlx_metaembed.search import fingerprint
 
 COSTS = ["latency_median_s", "latency_p95_s", "texts_per_second", "tokens_per_second"]
 
@@ -79,6 +82,21 @@ def test_widths_and_codes_are_compared_with_the_first_row_and_with_the_best(engi
     assert all(row["behind_best_low"] <= row["behind_best"] <= row["behind_best_high"] for row in rows)
     # Of one model the speed is one.
     assert rows[0]["latency_median_s"] == rows[3]["latency_median_s"]
+
+
+def test_a_code_that_was_fitted_to_a_model_is_compared(tiny, other, pairs, tmp_path):
+    own = shutil.copytree(tiny, tmp_path / "own")
+    model = embedder.load(own, dtype="float32")
+    vectors = model.encode([f"{text} {at}" for text in TEXTS for at in range(8)])
+    codec = kinds.fit("pca-binary", vectors, 3)
+    fitted = {"model": fingerprint.of(model.folder), "fitted": {}}
+    stored_codes.save(codec, code_fit.room(model.folder) / "short", **fitted)
+    notes: list[str] = []
+    rows = compare([str(own), str(other)], {"pairs": read(str(pairs))}, codes=("short",), draws=0, note=notes.append)
+    assert [(row["name"], row["vector"], row["bytes_per_vector"]) for row in rows] == [
+        (str(own), "32", 128), (str(own), "short", 3), (str(other), "16", 64)
+    ]  # fmt: skip
+    assert notes[0] == f"{other} has no short"
 
 
 def test_a_model_that_the_engine_refuses_is_refused_before_any_is_measured(engine_name, tiny, pairs, tmp_path):
