@@ -13,6 +13,7 @@ import numpy as np
 
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.files import checksums, disk, npy, safetensors
+from mlx_metaembed.search import fingerprint
 from mlx_metaembed.semantic_ids.digit import KINDS, Digit
 from mlx_metaembed.semantic_ids.scheme import Scheme
 
@@ -95,7 +96,9 @@ def load(path: Path) -> Ids:
     ids = np.load(path / CODES, allow_pickle=False)
     _require_ids(path, scheme, ids, texts)
     about = {key: said.get(key) for key in ("model", "fitted", "measures") if isinstance(said.get(key), dict)}
-    if not isinstance(about.get("model", {}).get("name"), str):
+    model = about.get("model", {})
+    marks = model.get("fingerprint")
+    if not isinstance(model.get("name"), str) or not isinstance(marks, dict) or set(marks) != {"weights", "settings"}:
         raise CallError(f"{path / ABOUT} does not say of which model it is. {AGAIN}")
     return Ids(scheme, ids, texts, about)
 
@@ -130,11 +133,9 @@ def _require_ids(path: Path, scheme: Scheme, ids: np.ndarray, texts: Sequence[st
         raise CallError(f"{path}: {CODES} does not fit the texts and the digits. {AGAIN}")
 
 
-def require_model(found: Ids, fingerprint: Mapping[str, str], path: Path, model: str) -> None:
-    """Raise CallError where a scheme is not for the vectors of the model with that fingerprint."""
-    own = found.about["model"].get("fingerprint")
-    if wrong := [part for part in ("weights", "settings") if not own or own.get(part) != fingerprint.get(part)]:
-        raise CallError(
-            f"The scheme {path} is of another model than {model}: its {' and '.join(wrong)} differ. Name the model it "
-            f"was made with ({found.about['model']['name']}) by --model, or make a scheme for this one"
-        )
+def require_model(found: Ids, marks: Mapping[str, str], path: Path, model: str) -> None:
+    """Raise CallError where a scheme is not for the vectors of the model with the fingerprint `marks`."""
+    about = found.about["model"]
+    advice = "Name the model that it was made with by --model, or make a scheme for this one."
+    made = {"kept": about["fingerprint"], "maker": about["name"], "what": "scheme", "where": path}
+    fingerprint.require(marks, model, **made, advice=advice)

@@ -100,7 +100,7 @@ def test_levels_are_explained(made: Path, capsys: pytest.CaptureFixture):
 def test_another_model_is_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     other = tiny_folder(tmp_path / "other", seed=5)
     status, _, err = call(capsys, "ids", "encode", made, "sort", "--model", other)
-    assert status == 2 and "is of another model than" in err and "weights" in err
+    assert status == 2 and "gives other vectors than those in" in err and "weights" in err
 
 
 def test_torn_folders_are_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
