@@ -49,7 +49,7 @@ BASE, THEIRS, THEIRS_SAME, OURS, OURS_MLX = (
 )
 FAR, AVERAGED, DISTILLED, LORA = "far", "far, averaged", "far, distilled", "far, LoRA"
 TIMES = 8
-"""The rate times this moves a model as far in a few steps as a long run does, so that there is something to forget."""
+"""The rate times this moves a model so far in a few steps that there is something to forget."""
 SHARE, NEAR_BASE = 0.5, 10.0
 """Of `average_with_base` and `distill_from_base`, each tried at this one value."""
 _FAST = {"learning_rate": TIMES * LEARNING_RATE}
