@@ -73,7 +73,8 @@ def best(vectors: np.ndarray, levels: Sequence[int], seed: int, name: str = AUTO
         chosen = max(found, key=found.get)
     else:
         chosen = names[0]
-    return chosen, {key: array.astype(np.float32) for key, array in made[chosen].items()}
+    # In the order in which files have them: an engine may round otherwise where numbers lie in another one.
+    return chosen, {key: np.ascontiguousarray(array, np.float32) for key, array in made[chosen].items()}
 
 
 def _arrays(x: np.ndarray, levels: Sequence[int], rows: np.ndarray) -> dict[str, np.ndarray]:

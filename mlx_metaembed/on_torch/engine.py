@@ -79,6 +79,7 @@ class TorchEngine:
                 encoder.checkpoint(self._trunk)
             self._trunk.to(self._device)
             stored = {TRUNK + name: parameter for name, parameter in self._trunk.named_parameters()}
+            self._finite = all(map(_is_finite, stored.values()))
         trained = {name for name in stored if train and name not in frozen}
         others = {name: self.array(values).float() for name, values in arrays.items()}
         # Half-precision training keeps float32 masters beside the working copy of what trains.
@@ -243,12 +244,19 @@ class TorchEngine:
 
     def _states(self, chunk: Chunk, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         tasks = {} if chunk.tasks is None else {"tasks": self.array(chunk.tasks)}
-        return self._trunk(input_ids=ids, attention_mask=mask.long(), **tasks).last_hidden_state
+        states = self._trunk(input_ids=ids, attention_mask=mask.long(), **tasks).last_hidden_state
+        # Without padding torch's attention on a processor makes zeros of NaN, and a damaged model would go on unseen.
+        return states if self._finite else states * torch.nan
 
     def _draw(self, seed: int | None) -> None:
         self._trunk.train(seed is not None)
         if seed is not None:
             torch.manual_seed(seed)
+
+
+def _is_finite(parameter: torch.Tensor) -> bool:
+    """Whether all numbers of a parameter are finite, without a copy of it."""
+    return not parameter.numel() or bool(torch.isfinite(torch.stack(torch.aminmax(parameter.detach()))).all())
 
 
 def _add(sums: dict[str, torch.Tensor], name: str, parameter: torch.Tensor) -> None:

@@ -11,6 +11,7 @@ from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
 from mlx_metaembed.training import (
+    averaging,
     batch_samplers,
     best,
     claim,
@@ -68,6 +69,7 @@ def read_recipe(recipe: Recipe, call: Call) -> ReadRecipe:
     model_parts.trained(recipe, source)
     long = long_form(recipe, head_tables.codes(source))
     behind, objectives = objective_tables.read(recipe, source, given.known_losses())
+    averaging.require(recipe, behind)
     rows = run_rows.read(long, objectives, call.note, given.rows)
     recipe, behind = model_parts.with_labels(recipe, behind, rows)
     folder = behind.folder

@@ -98,7 +98,10 @@ def test_embed_reads_a_column_of_texts(engine_name, tiny, tmp_path, capsys):
         assert status == 0, err
         found.append([json.loads(line) for line in out.splitlines()])
     assert [row["text"] for row in found[0]] == TEXTS
-    assert found[0] == found[1] == found[2] == found[3][1:]
+    assert found[0] == found[1] == found[2]
+    # With a text more, batches have another shape, and numbers round otherwise.
+    for one, other in zip(found[0], found[3][1:], strict=True):
+        assert one["text"] == other["text"] and one["embedding"] == pytest.approx(other["embedding"], abs=1e-6)
     assert "Columns that nothing reads: 'id'" in err or "'1'" in err
 
 

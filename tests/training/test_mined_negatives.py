@@ -198,7 +198,10 @@ def test_settings_that_can_not_be(tiny: Path, pairs: Path, tmp_path: Path, more:
 )
 def test_rows_of_other_shapes(tiny: Path, tmp_path: Path, row: dict, loss: str, said: str):
     path = tmp_path / "rows.jsonl"
-    rows = [{name: f"{each} {at}" if isinstance(each, str) else each for name, each in row.items()} for at in range(8)]
+    rows = [
+        {name: f"{each} {at}" if isinstance(each, str) else each + at / 100 for name, each in row.items()}
+        for at in range(8)
+    ]
     path.write_text("".join(json.dumps(each) + "\n" for each in rows))
     with pytest.raises(CallError) as error:
         train(settings("mlx", tiny, path, tmp_path / "out", loss=loss), callbacks=[])
