@@ -115,11 +115,12 @@ def test_a_recipe_ends_in_the_same_weights_on_both_engines(two_engines: tuple[st
         train(recipe)
     ours, theirs = (weights_of(Path(recipe.out)) for recipe in (first, second))
     assert ours.keys() == theirs.keys()
+    has_codes = any(name.endswith("codes.projection.weight") for name in ours)
     # Attention does not depend on the key's bias: its gradient is rounding, which Adam makes a step of.
     for name in (name for name in ours if not name.startswith("state") and not name.endswith("key.bias")):
-        if name.startswith("heads."):
-            # A number of a code head that stands on a border is rounded to either side, and two steps go on from there.
-            apart = np.abs(ours[name] - theirs[name])
+        if has_codes:
+            # A number of a code that stands on a border is rounded to either side, and two steps go on from there.
+            apart = np.abs(ours[name] - theirs[name]) / max(1.0, float(np.abs(ours[name]).max()))
             assert (apart > 2e-4).mean() < 0.005 and apart.max() < 2.5e-3, name
         else:
             np.testing.assert_allclose(ours[name], theirs[name], atol=2e-4, err_msg=name)

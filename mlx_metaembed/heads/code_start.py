@@ -14,6 +14,8 @@ AUTO, RANDOM = "auto", "random"
 HELD_OUT = 10
 """One vector in so many is a query on which the starts are compared."""
 NEIGHBOURS = 10
+LEAST = 0.01
+"""Share of the largest spread that a digit's is taken for at least."""
 
 
 def _prefix(x: np.ndarray, digits: int, seed: int) -> np.ndarray:
@@ -80,7 +82,9 @@ def best(vectors: np.ndarray, levels: Sequence[int], seed: int, name: str = AUTO
 def _arrays(x: np.ndarray, levels: Sequence[int], rows: np.ndarray) -> dict[str, np.ndarray]:
     mean = x.mean(0)
     projected = (x - mean) @ rows.T
-    scale = 1 / np.maximum(projected.std(0), 1e-12)
+    spread = projected.std(0)
+    # A direction of nearly no variance is noise, which a scale of its own would make as large as the others.
+    scale = 1 / np.maximum(spread, max(LEAST * float(spread.max(initial=0)), 1e-12))
     values = _quantized(projected * scale, levels)
     # Least squares: the number of a row that a digit's value stands for.
     stands_for = (projected * values).mean(0) / np.maximum((values**2).mean(0), 1e-12)
