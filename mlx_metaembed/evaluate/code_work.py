@@ -16,16 +16,11 @@ import numpy as np
 
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.evaluate.code_data import Advance, Side
-from mlx_metaembed.files import disk, npy
+from mlx_metaembed.files import disk, flock, npy
 from mlx_metaembed.mining import vectors as stored_vectors
 
 if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
-
-try:
-    import fcntl
-except ImportError:  # No such system calls, and no lock.
-    fcntl = None
 
 LOCK = "lock"
 
@@ -47,7 +42,10 @@ class Work:
         try:
             path.mkdir(parents=True, exist_ok=True)
             with (path / LOCK).open("a") as file:
-                _hold(file.fileno(), path)
+                # Where the system has no locks, it goes on without.
+                if flock.take(file.fileno()) is False:
+                    said = f"Another process fits this code now ({path})"
+                    raise CallError(f"{said}; wait for it, or choose another --name")
                 yield cls(path, note)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
@@ -125,15 +123,3 @@ class _Stages(MutableMapping):
 
     def _name(self, stage: int) -> Path:
         return self._folder / f"{self._prefix}-{stage}.npy"
-
-
-def _hold(file: int, path: Path) -> None:
-    """Lock a file until it is closed, or the process ends; where the system has no locks, go on without."""
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise CallError(f"Another process fits this code now ({path}); wait for it, or choose another --name") from None
-    except OSError:
-        return

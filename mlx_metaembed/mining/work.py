@@ -3,25 +3,17 @@
 A part is there whole or not at all; parts of other settings are thrown away, vectors are known by their own key.
 """
 
-import errno
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # No such system calls, and no lock.
-    fcntl = None
-
 from mlx_metaembed.errors import CallError, JobError
-from mlx_metaembed.files import disk
+from mlx_metaembed.files import disk, flock
 
 SUFFIX = ".mining"
 ABOUT, LOCK = "mining.json", "lock"
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
-"""What file systems answer that have no locks."""
 
 
 class Work:
@@ -87,20 +79,9 @@ def opened(out: Path) -> Iterator[Work]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         with (path / LOCK).open("a") as file:
-            _hold(file.fileno(), path)
+            # Where the system has no locks, it goes on without.
+            if flock.take(file.fileno()) is False:
+                raise CallError(f"Another process mines into {path} now; wait for it, or choose another OUT")
             yield Work(out, path)
     except OSError as error:
         raise JobError(f"Could not write into {path}: {disk.cause(error)}") from error
-
-
-def _hold(file: int, path: Path) -> None:
-    """Lock a file until it is closed, or the process ends; where the system has no locks, go on without."""
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise CallError(f"Another process mines into {path} now; wait for it, or choose another OUT") from None
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise

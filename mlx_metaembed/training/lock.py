@@ -1,6 +1,5 @@
 """A run's hold on its folder: a lock that the system takes off a process that has died, however it died."""
 
-import errno
 import json
 import os
 import time
@@ -8,17 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # No such system calls; the file says who runs.
-    fcntl = None
-
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.files import partials
+from mlx_metaembed.files import flock, partials
 
 FILE = "lock"
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF}
-"""What file systems answer that have no locks."""
 TRIES, PAUSE = 5, 0.05
 """Another call may look at the lock for a moment; pause in seconds."""
 
@@ -46,7 +38,7 @@ class Lock:
         for _ in range(TRIES):
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                taken = _lock(file)
+                taken = flock.take(file)
                 if taken is None:
                     self._without_locks()
                 elif not taken:
@@ -79,7 +71,7 @@ class Lock:
             except FileNotFoundError:
                 return
             try:
-                taken = _lock(file)
+                taken = flock.take(file)
                 if taken is None and self._runs_here():
                     break
                 if taken is not False:
@@ -129,21 +121,6 @@ class Lock:
             f"{self.path.parents[1]} is in use: {who} has a run going on in it{since}. Wait for it to end{stop}, or "
             "choose another --out"
         )
-
-
-def _lock(file: int) -> bool | None:
-    """Whether the lock of an open file is now held; None where there are no locks."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return None
-        raise
-    return True
 
 
 def _is(file: int, path: Path) -> bool:
