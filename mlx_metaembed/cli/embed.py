@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from mlx_metaembed.cli import text_lines
 from mlx_metaembed.cli.cache import opened_cache, told
 from mlx_metaembed.cli.options import cache_options, columns_options, engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, notes
@@ -202,7 +203,7 @@ def _texts(texts: tuple[str, ...], source: str | None, columns: str, no_header: 
         return _column(source, columns, no_header, max_characters)
     if columns or no_header:
         raise CallError("--columns and --no-header belong to an --input with columns, like .jsonl, .csv or .parquet")
-    texts = tuple(_lines(source)) if source else texts
+    texts = tuple(text_lines.read(source)) if source else texts
     if blank := [str(number) for number, text in enumerate(texts, start=1) if not text.strip()]:
         raise CallError(f"Text {', '.join(blank[:20])} is blank; remove it, or vectors would not match lines")
     if not texts:
@@ -236,18 +237,6 @@ def _column(source: str, columns: str, no_header: bool, max_characters: int) -> 
         f"{source} has two texts a row ({' and '.join(names)}); say which to embed, by its name there: "
         f"--columns text={names[0]}"
     )
-
-
-def _lines(source: str) -> list[str]:
-    """The lines of a file of plain text, or of stdin."""
-    try:
-        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-        lines = data.decode("utf-8-sig").removesuffix("\n").split("\n") if data else []
-        return [line.removesuffix("\r") for line in lines]
-    except OSError as error:
-        raise CallError(f"The file {source} can't be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise CallError(f"{source} is not UTF-8 text (byte {error.start})") from None
 
 
 def _made(

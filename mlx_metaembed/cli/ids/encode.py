@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlx_metaembed.cli import text_lines
 from mlx_metaembed.cli.ids.opened import ids_argument, with_model
 from mlx_metaembed.cli.options import engine_option, json_option
 from mlx_metaembed.cli.output import answer, note
@@ -26,7 +27,7 @@ Examples:
 @click.command("encode", epilog=EPILOG)
 @ids_argument
 @click.argument("texts", nargs=-1, metavar="[TEXT...]")
-@click.option("--input", "source", type=click.Path(path_type=Path), help="A file with a text a line.")
+@click.option("--input", "source", help="A file with a text a line, or - for stdin.")
 @click.option("--image", "as_images", is_flag=True, help="TEXT are files of images.")
 @click.option("--model", help="The model, where it is no longer where it was.")
 @engine_option
@@ -34,7 +35,7 @@ Examples:
 def command(
     ids: Path,
     texts: tuple[str, ...],
-    source: Path | None,
+    source: str | None,
     as_images: bool,
     model: str | None,
     engine: str,
@@ -44,7 +45,7 @@ def command(
     from mlx_metaembed.semantic_ids import make
     from mlx_metaembed.semantic_ids.scheme import spelled
 
-    given = list(texts) or (_lines(source) if source else [])
+    given = list(texts) or (text_lines.read(source) if source else [])
     if (texts and source) or not given or not all(text.strip() for text in given):
         raise CallError("Give TEXT arguments or --input with a text a line, and no empty ones")
     found, loaded = with_model(ids, model, engine)
@@ -71,12 +72,3 @@ def _labelled(axes: Sequence["Digit"], digits: Sequence[int]) -> dict[str, str |
 
 def _axes(labels: dict[str, object]) -> str:
     return ", ".join(f"{name}: {label}" for name, label in labels.items()) + ("  " if labels else "")
-
-
-def _lines(source: Path) -> list[str]:
-    try:
-        return source.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise CallError(f"The file {source} can't be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise CallError(f"{source} is not UTF-8 text (byte {error.start})") from None
