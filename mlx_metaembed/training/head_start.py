@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from mlx_metaembed.engine import DENSE, Engine
+from mlx_metaembed.engine import Engine
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import dense_weights
 from mlx_metaembed.heads import code_start
-from mlx_metaembed.inputs import chunks, token_store
+from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.layers.pooling import finish
+from mlx_metaembed.training import pooled_vectors
 from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.tokenized_dataset import TokenizedDataset
 
@@ -30,8 +31,8 @@ def embedded(
     store = token_store.tokenize(
         tokenizer, [numbered.texts[at] for at in texts], [numbered.prompts[at] for at in texts], tasks=tasks
     )
-    pieces, places = chunks.chunks(store, range(len(texts)), pad_id=tokenizer.pad_id, chunk_tokens=chunk_tokens)
-    return np.concatenate([engine.numpy(engine.embed(chunk)[DENSE]) for chunk in pieces])[places]
+    settings = {"pad_id": tokenizer.pad_id, "chunk_tokens": chunk_tokens, "advance": lambda count: None}
+    return np.concatenate(list(pooled_vectors.embedded(engine, store, **settings)))
 
 
 def finished(pooled: np.ndarray, folder: ModelFolder, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
