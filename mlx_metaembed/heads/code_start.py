@@ -63,20 +63,20 @@ def best(vectors: np.ndarray, levels: Sequence[int], seed: int, name: str = AUTO
     a query's row has the factor by which the quantized values are nearest to the vectors.
     """
     names = [name] if name != AUTO else list(STARTS)[0 if len(levels) <= vectors.shape[1] else -1 :]
-    x = np.asarray(vectors, np.float64)
-    made = {each: _arrays(x, levels, STARTS[each](x - x.mean(0), len(levels), seed)) for each in names}
-    if len(made) > 1:
+    x, chosen = np.asarray(vectors, np.float64), names[0]
+    if len(names) > 1:
         queries = np.arange(len(x)) % HELD_OUT == 0
-        fits = {
-            each: _arrays(x[~queries], levels, STARTS[each](x[~queries] - x[~queries].mean(0), len(levels), seed))
-            for each in names
-        }
-        found = {each: _kept(x[queries], x[~queries], levels, arrays) for each, arrays in fits.items()}
+        stored = x[~queries]
+        found = {each: _kept(x[queries], stored, levels, _begun(stored, levels, seed, each)) for each in names}
         chosen = max(found, key=found.get)
-    else:
-        chosen = names[0]
     # In the order in which files have them: an engine may round otherwise where numbers lie in another one.
-    return chosen, {key: np.ascontiguousarray(array, np.float32) for key, array in made[chosen].items()}
+    made = _begun(x, levels, seed, chosen)
+    return chosen, {key: np.ascontiguousarray(array, np.float32) for key, array in made.items()}
+
+
+def _begun(x: np.ndarray, levels: Sequence[int], seed: int, name: str) -> dict[str, np.ndarray]:
+    """The arrays of a start by the vectors [n, D]."""
+    return _arrays(x, levels, STARTS[name](x - x.mean(0), len(levels), seed))
 
 
 def _arrays(x: np.ndarray, levels: Sequence[int], rows: np.ndarray) -> dict[str, np.ndarray]:
