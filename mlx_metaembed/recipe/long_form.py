@@ -50,12 +50,22 @@ def _of_base(
     objectives: tuple[ObjectiveTable, ...], teachers: tuple[TeacherTable, ...], model: str
 ) -> tuple[tuple[ObjectiveTable, ...], tuple[TeacherTable, ...]]:
     """The objectives, and the teachers with the base where one asks for it and no table has that name."""
-    own = tuple(each.name for each in teachers)
-    if not model or BASE in own or not any(BASE in each.asked_teachers for each in objectives):
+    if (
+        not model
+        or BASE in {each.name for each in teachers}
+        or not any(BASE in each.asked_teachers for each in objectives)
+    ):
         return objectives, teachers
     # Who takes every teacher does not take the base with them.
-    named = (replace(each, teacher=own) if each.loss in TAUGHT and not each.teacher else each for each in objectives)
+    named = (_with_every(each, teachers) for each in objectives)
     return tuple(named), (*teachers, TeacherTable(BASE, model=model))
+
+
+def _with_every(table: ObjectiveTable, teachers: tuple[TeacherTable, ...]) -> ObjectiveTable:
+    """The objective; one that names no teacher and takes all of its data set's names these."""
+    if table.teacher or table.loss not in TAUGHT:
+        return table
+    return replace(table, teacher=tuple(each.name for each in teachers if each.data in ("", table.data)))
 
 
 def _teacher(name: str, given: str) -> TeacherTable:
@@ -76,9 +86,9 @@ def _guided(
     for each in objectives:
         if each.guide in wanted and each.loss in GUIDED and not each.teacher:
             each = replace(each, guide="", teacher=added[each.guide].name if each.guide in added else each.guide)
-        elif added and not each.teacher and each.loss in TAUGHT:
+        elif added:
             # Who takes every teacher takes no guide of another loss.
-            each = replace(each, teacher=tuple(t.name for t in teachers if t.data in ("", each.data)))
+            each = _with_every(each, teachers)
         found.append(each)
     return tuple(found), (*teachers, *added.values())
 

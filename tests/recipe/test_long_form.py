@@ -54,6 +54,22 @@ def test_distilling_from_the_base_as_tables():
     assert [(each.texts, each.weight) for each in labelled[1:]] == [("text", 0.5)]
 
 
+def test_who_takes_every_teacher_takes_those_of_its_data_and_no_base():
+    given = Recipe(
+        model="m",
+        out="out",
+        sources=(DataTable("a", "a.jsonl"), DataTable("b", "b.jsonl")),
+        teachers=(TeacherTable("one", "1.npy", data="a"), TeacherTable("two", "2.npy", data="b")),
+        objectives=(
+            ObjectiveTable("near", "a", "dense", "distillation", teacher="base", texts="anchor"),
+            ObjectiveTable("taught", "b", "dense", "distillation"),
+        ),
+    )
+    found = long_form(given)
+    assert [each.teacher for each in found.objectives] == ["base", ("two",)]
+    assert found.teachers[-1] == TeacherTable("base", model="m")
+
+
 LEFT_OUT = {
     "info_nce": ((), "dense"),
     "cross_entropy": (("classification",), "classification"),
