@@ -23,9 +23,11 @@ from mlx_metaembed.heads import (
     code_start,
     level_words,
     parse_levels,
+    probe_start,
 )
 from mlx_metaembed.heads.code_start import AUTO, RANDOM
 from mlx_metaembed.heads.fsq import FLOAT, NOISE, STRAIGHT_THROUGH
+from mlx_metaembed.heads.probe_start import PROBE
 from mlx_metaembed.inputs.special_tokens import special_ids
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
@@ -116,14 +118,32 @@ def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
 
 
 def starts(recipe: Recipe, heads: Mapping[str, Head]) -> dict[str, str]:
-    """Where the code heads of a recipe as tables begin by its vectors, by name; those drawn at random are left out."""
+    """Where the heads of a recipe as tables begin by its vectors, by name; those drawn at random are left out."""
     found = {table.name: table.settings.get("start") for table in recipe.heads if table.name in heads}
-    default = {name: AUTO if head.query == FLOAT else RANDOM for name, head in heads.items() if isinstance(head, Fsq)}
-    chosen = {name: found.get(name) or start for name, start in default.items()}
+    chosen = {name: found.get(name) or _default_start(head) for name, head in heads.items()}
     return {name: start for name, start in chosen.items() if start != RANDOM}
 
 
+def _default_start(head: Head) -> str:
+    if isinstance(head, Fsq):
+        return AUTO if head.query == FLOAT else RANDOM
+    return PROBE if isinstance(head, Regression | Classification) else RANDOM
+
+
+def _regression(table: HeadTable, folder: ModelFolder) -> Head:
+    _require_probe(table)
+    return Regression(folder.dimensions)
+
+
+def _require_probe(table: HeadTable) -> None:
+    try:
+        probe_start.require(table.settings.get("start", PROBE))
+    except CallError as error:
+        raise CallError(f"[[head]] {table.name}: {error}") from None
+
+
 def _classification(table: HeadTable, folder: ModelFolder) -> Head:
+    _require_probe(table)
     labels = table.settings.get("labels", ())
     if not isinstance(labels, tuple):
         raise CallError(f"[[head]] {table.name}: labels = {labels!r:.80}, expected a list")
@@ -209,8 +229,8 @@ def _multi_vector(table: HeadTable, folder: ModelFolder) -> Head:
 
 TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]]] = {
     "fsq": (("levels", "query", "start", "gradient"), _fsq),
-    "regression": ((), lambda table, folder: Regression(folder.dimensions)),
-    "classification": (("labels",), _classification),
+    "regression": (("start",), _regression),
+    "classification": (("labels", "start"), _classification),
     "lexical": ((), _lexical),
     "multi_vector": (("features",), _multi_vector),
 }

@@ -94,16 +94,19 @@ def _started(
     adapter: Adapter | None,
     call: Call,
 ) -> dict[str, np.ndarray]:
-    """The arrays behind the trunk, whose new code heads begin by the vectors of a sample of the texts."""
+    """The arrays behind the trunk, whose new heads begin by the vectors of a sample of the texts."""
     seed, engine = planned.recipe.seed, planned.engine
-    chosen = head_start.sample(len(numbered.texts), seed)
+    sample = head_start.sample(read.behind, read.objectives, numbered, seed)
+    if not len(sample.texts):
+        return arrays
     if pooled is None:
         own = {name: array for name, array in arrays.items() if not name.startswith("heads.")}
         engine.load(read.folder, dtype=planned.dtype, heads={}, arrays=own, adapter=adapter)
-        vectors = head_start.embedded(engine, read.tokenizer, numbered, chosen, planned.plan.chunk_tokens)
+        told = lambda texts: call.advance("embedding for new heads", texts, len(sample.texts))  # noqa: E731
+        vectors = head_start.embedded(engine, read.tokenizer, numbered, sample.texts, planned.plan.chunk_tokens, told)
     else:
-        vectors = head_start.finished(pooled[chosen], read.folder, arrays)
-    return head_start.begun(arrays, read.behind, vectors, seed, call.note)
+        vectors = head_start.finished(pooled[sample.texts], read.folder, arrays)
+    return head_start.begun(arrays, read.behind, sample, vectors, seed, call.note)
 
 
 def _taught(teacher: TeacherModel, planned: PlannedRun, call: Call) -> None:
