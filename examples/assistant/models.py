@@ -39,8 +39,6 @@ def recipes(base: str, rows: dict[str, Path], out: Path, *, steps: int, **settin
             heads=(HeadTable("quality", "regression"),),
             objectives=(matching, quality),
             weighting="uncertainty",
-            # A head that begins by chance has a few dozen steps to learn in.
-            head_learning_rate=1e-2,
             multi_dataset_batch_sampler="round_robin",
             batch_size=32,
             **common | fewer,

@@ -13,8 +13,8 @@ PROBE, RANDOM = "probe", "random"
 PENALTIES = np.geomspace(1e-4, 1e4, 17)
 """Of ridge regression, in units of the mean variance of a feature times the vectors."""
 SHRINKAGES, SCALES = (0.05, 0.1, 0.3, 0.5, 0.8), (1.0, 0.5, 0.25, 0.1, 0.05)
-"""Shares of a multiple of the identity in the covariance within classes, and what the log-odds are multiplied by: of few
-vectors they are far too sure."""
+"""Shares of a multiple of the identity in the covariance within classes, and what the log-odds are multiplied by: those
+of few vectors are far too sure."""
 HELD_OUT = 5
 """One vector in so many decides which of them are taken."""
 TINY = 1e-12
