@@ -7,7 +7,9 @@ import click
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.progress.display import Progress
+from mlx_metaembed.progress.display import Stages
+
+BITS = ["2", "3", "4", "5", "6", "8"]
 
 
 @click.command("export")
@@ -16,8 +18,18 @@ from mlx_metaembed.progress.display import Progress
 @click.option(
     "--to", "form", type=click.Choice(["sentence-transformers", "mlx"]), required=True, help="For which tool."
 )
-@click.option("--bits", type=click.Choice(["4", "6", "8"]), help="mlx: bits a weight.  [default: 8]")
-@click.option("--group-size", type=click.Choice(["32", "64", "128"]), help="mlx: weights a scale.  [default: 64]")
+@click.option("--bits", type=click.Choice(BITS), help="mlx: bits a weight.  [default: 8, or those of the mode]")
+@click.option(
+    "--mode",
+    type=click.Choice(["affine", "mxfp4", "nvfp4", "mxfp8"]),
+    help="mlx: how a weight becomes bits; affine in 2 to 8 bits, the others in 4, 4 and 8.  [default: affine]",
+)
+@click.option("--embedding-bits", type=click.Choice(BITS), help="mlx: bits of the word embedding.  [default: --bits]")
+@click.option(
+    "--group-size",
+    type=click.Choice(["16", "32", "64", "128"]),
+    help="mlx: weights a scale.  [default: 64, or that of the mode]",
+)
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "bfloat16"]),
@@ -37,6 +49,8 @@ def command(
     out: str,
     form: str,
     bits: str | None,
+    mode: str | None,
+    embedding_bits: str | None,
     group_size: str | None,
     dtype: str | None,
     task: str | None,
@@ -53,8 +67,9 @@ def command(
       metaembed export jina matching --to sentence-transformers --task text-matching
       metaembed export runs/mine milder --to sentence-transformers --average-with-base 0.5
     """
-    if form != "mlx" and (bits or group_size):
-        raise CallError("--bits and --group-size belong to --to mlx")
+    of_mlx = {"bits": bits, "mode": mode, "embedding_bits": embedding_bits, "group_size": group_size}
+    if form != "mlx" and (named := [name for name, value in of_mlx.items() if value is not None]):
+        raise CallError(f"--{named[0].replace('_', '-')} belongs to --to mlx")
     averaged = {"average_with_base": average_with_base, "base": base}
     for option, value in ({"task": task} | averaged).items():
         if form == "mlx" and value is not None:
@@ -68,28 +83,38 @@ def command(
 
     found = folders.read(locate.resolve(model))
     settings: dict = {}
+    said: dict[str, object] = {}
     if form == "mlx":
+        from mlx_metaembed.export.matrices import Rounding
         from mlx_metaembed.export.mlx import export
 
-        settings = {"bits": int(bits or 8), "group_size": int(group_size or 64)}
+        settings = {name: value if name == "mode" else int(value) for name, value in of_mlx.items() if value}
+        rounding = Rounding(**settings)
+        said = rounding.common | {"embedding_bits": rounding.embedding["bits"]}
     else:
         from mlx_metaembed.export.sentence_transformers import export
 
         settings = {"task": task} if task else {}
         settings |= {name: value for name, value in averaged.items() if value is not None}
+        said = settings
     notes: list[str] = []
 
     def hear(text: str) -> None:
         notes.append(text)
         note(text)
 
-    with Progress(None, "exporting"):
+    stages = Stages()
+    if form == "mlx":
+        settings["advance"] = stages.prepared
+    try:
         written = export(found, out, dtype=dtype, note=hear, **settings)
+    finally:
+        stages.close()
     size = bytes_on_disk(Path(out))
     result = {
         "out": str(out),
         "to": form,
-        **settings,
+        **said,
         "dtype": written.config.get("dtype"),
         "bytes_on_disk": size,
         "weights_bytes": (Path(out) / "model.safetensors").stat().st_size,
