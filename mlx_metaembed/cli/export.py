@@ -9,6 +9,7 @@ from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.progress.display import Stages
 
+KEPT = (("cosine", "cosine"), ("kept_r10", "neighbours (R10)"), ("kept_ndcg", "nDCG@10"))
 BITS = ["2", "3", "4", "5", "6", "8"]
 
 
@@ -31,6 +32,15 @@ BITS = ["2", "3", "4", "5", "6", "8"]
     help="mlx: weights a scale.  [default: 64, or that of the mode]",
 )
 @click.option(
+    "--calibrate",
+    "texts",
+    metavar="TEXTS",
+    help="mlx: calibrate the rounding on these texts or rows, and measure on a part of them what is kept.",
+)
+@click.option("--calibration-texts", type=click.IntRange(1), help="mlx: calibrate on so many at most.  [default: 1024]")
+@click.option("--calibration-steps", type=click.IntRange(0), help="mlx: steps of its distillation.  [default: 100]")
+@click.option("--engine", type=click.Choice(["auto", "mlx", "torch"]), help="mlx: what computes it.  [default: auto]")
+@click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "bfloat16"]),
     help="Default: as the model has it; for mlx float16, for what is not quantized.",
@@ -52,6 +62,10 @@ def command(
     mode: str | None,
     embedding_bits: str | None,
     group_size: str | None,
+    texts: str | None,
+    calibration_texts: int | None,
+    calibration_steps: int | None,
+    engine: str | None,
     dtype: str | None,
     task: str | None,
     average_with_base: float | None,
@@ -63,13 +77,18 @@ def command(
     \b
     Examples:
       metaembed export runs/demo/model mine-4bit --to mlx --bits 4
+      metaembed export runs/demo/model mine-3bit --to mlx --bits 3 --calibrate texts.jsonl
       metaembed export runs/demo/model mine --to sentence-transformers --dtype float16
       metaembed export jina matching --to sentence-transformers --task text-matching
       metaembed export runs/mine milder --to sentence-transformers --average-with-base 0.5
     """
     of_mlx = {"bits": bits, "mode": mode, "embedding_bits": embedding_bits, "group_size": group_size}
-    if form != "mlx" and (named := [name for name, value in of_mlx.items() if value is not None]):
+    calibrating = {"calibration_texts": calibration_texts, "calibration_steps": calibration_steps, "engine": engine}
+    said_of_mlx = of_mlx | {"calibrate": texts} | calibrating
+    if form != "mlx" and (named := [name for name, value in said_of_mlx.items() if value is not None]):
         raise CallError(f"--{named[0].replace('_', '-')} belongs to --to mlx")
+    if texts is None and (named := [name for name, value in calibrating.items() if value is not None]):
+        raise CallError(f"--{named[0].replace('_', '-')} belongs to --calibrate TEXTS")
     averaged = {"average_with_base": average_with_base, "base": base}
     for option, value in ({"task": task} | averaged).items():
         if form == "mlx" and value is not None:
@@ -103,9 +122,16 @@ def command(
         notes.append(text)
         note(text)
 
-    stages = Stages()
+    stages, figures = Stages(), {}
     if form == "mlx":
-        settings["advance"] = stages.prepared
+        settings |= {"advance": stages.prepared, "heard": figures.update}
+    if texts is not None:
+        from mlx_metaembed.export.calibration import Calibration
+
+        words = {"calibration_texts": "most", "calibration_steps": "steps", "engine": "engine"}
+        named = {words[name]: value for name, value in calibrating.items() if value is not None}
+        settings["calibrate"] = Calibration(texts, **named)
+        said |= {name: getattr(settings["calibrate"], word) for name, word in words.items()} | {"calibrated_on": texts}
     try:
         written = export(found, out, dtype=dtype, note=hear, **settings)
     finally:
@@ -119,7 +145,11 @@ def command(
         "bytes_on_disk": size,
         "weights_bytes": (Path(out) / "model.safetensors").stat().st_size,
         "model_weights_bytes": sum(path.stat().st_size for path in found.weights()),
+        **figures,
         "notes": notes,
     }
     share = result["weights_bytes"] / result["model_weights_bytes"]
-    answer(result, as_json, [f"{out}: {size / 1e6:.1f} MB on disk, weights {share:.0%} of the model's"])
+    lines = [f"{out}: {size / 1e6:.1f} MB on disk, weights {share:.0%} of the model's"]
+    if figures:
+        lines.append("Kept: " + ", ".join(f"{what} {figures[name]:.4f}" for name, what in KEPT if name in figures))
+    answer(result, as_json, lines)

@@ -14,15 +14,14 @@ from mlx_metaembed.cards.usage import WHAT, of_kit
 from mlx_metaembed.convert import checkpoint, loadable
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.export import matrices
+from mlx_metaembed.export import calibration, matrices
+from mlx_metaembed.export.calibration import Advance, Calibration
 from mlx_metaembed.export.matrices import Rounding
 from mlx_metaembed.export.rounded import rounded
 from mlx_metaembed.files import disk
 from mlx_metaembed.folder import ModelFolder, mlm, quantized
 
 TAGS = ("mlx", "sentence-similarity", "feature-extraction")
-Advance = Callable[[str, int, int, str], object]
-"""Hears of a part of the job by name: so much more of it is done, of how much, and the unit."""
 
 
 def export(
@@ -34,12 +33,15 @@ def export(
     mode: str = quantized.AFFINE,
     embedding_bits: int | None = None,
     dtype: str | None = None,
+    calibrate: Calibration | None = None,
     note: Note = lambda text: None,
     advance: Advance = lambda what, count, of, unit: None,
+    heard: Callable[[dict[str, float]], object] = lambda figures: None,
 ) -> ModelFolder:
     """Write a model as the new folder `out`, quantized; `dtype` is what the other tensors have, None means float16.
 
-    Bits and group size are by default those of the mode, the word embedding's bits the others'.
+    Bits and group size are by default those of the mode, the word embedding's bits the others'. With `calibrate` the
+    rounding is calibrated on its texts, and `heard` gets what of the float model's vectors is kept.
     Raises CallError where MLX has no such rounding, the model is quantized already or can't be read, or `out` holds
     something; JobError where it can't be written.
     """
@@ -48,6 +50,8 @@ def export(
     checkpoint.require_dtype(dtype)
     rounding = Rounding(bits, group_size, mode, embedding_bits)
     rounding.require()
+    if calibrate:
+        calibrate.require(model)
     if model.quantization:
         said = quantized.said(model.quantization)
         raise CallError(f"{model.path} is quantized to {said}; export the model it was made from")
@@ -61,18 +65,28 @@ def export(
     _for_others(folder, tensors, note)
     said = matrices.configuration(settings, rounding.common, folder.model_type)
     config = folder.config | {"quantization": said, "quantization_config": said}
+    made = calibration.begin(model, calibrate, settings, advance) if calibrate else None
     packed = rounded(
-        tensors, settings, dtype=dtype, advance=lambda count: advance("rounding", count, len(settings), "matrices")
+        tensors,
+        settings,
+        dtype=dtype,
+        moments=made and made.moments,
+        advance=lambda count: advance("rounding", count, len(settings), "matrices"),
     )
     with disk.replacing(out) as partial:
         checkpoint.write(replace(folder, config=config), packed, partial, dtype=dtype, note=note)
         card.copy_license_and_readme(folder, partial)
+        body = f"{_what(rounding, settings)} {WHAT[folder.head]}."
+        if made:
+            figures = made.finish(folders.read(partial), dtype, advance)
+            heard(figures)
+            body += f"\n\n{made.section(figures)}"
         text = card.card(
             folder,
             library="mlx",
             tags=TAGS,
             title=out.name,
-            body=f"{_what(rounding, settings)} {WHAT[folder.head]}.\n\n## Usage\n\n{of_kit(folder, out.name)}",
+            body=f"{body}\n\n## Usage\n\n{of_kit(folder, out.name)}",
             base=card.base_model(model.path, model.path),
         )
         (partial / card.README).write_text(text, encoding="utf-8")

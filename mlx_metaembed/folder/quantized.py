@@ -58,7 +58,7 @@ def dequantize(
     step = max(1, CODES_AT_ONCE // columns)
     for first in range(0, rows, step):
         part = slice(first, first + step)
-        codes = _codes(weight[part], bits).reshape(*scales[part].shape, group_size)
+        codes = unpack(weight[part], bits).reshape(*scales[part].shape, group_size)
         codes = codes.astype(np.float32) if mode == AFFINE else (_E2M1 if bits == 4 else _E4M3)[codes]
         codes *= factors[part][..., None]
         if biases is not None:
@@ -114,7 +114,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     return bytes_.view("<u4")
 
 
-def _codes(packed: np.ndarray, bits: int) -> np.ndarray:
+def unpack(packed: np.ndarray, bits: int) -> np.ndarray:
     """Packed uint32 [R, W] to the codes uint8 [R, W * 32 / bits]."""
     stream = np.ascontiguousarray(packed, "<u4").view(np.uint8)
     if bits == 8:
