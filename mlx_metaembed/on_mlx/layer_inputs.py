@@ -9,7 +9,7 @@ import mlx.nn as nn
 
 @contextmanager
 def recorded(trunk: nn.Module, modules: Collection[str], real: mx.array) -> Iterator[dict[str, mx.array]]:
-    """By a layer's path, once the trunk has run inside, the sum of x x^T [C, C] over the tokens of its input, those that
+    """By a layer's path, once the trunk has run inside, the sum of x x^T [C, C] over those tokens of its input that
     are `real` [B, L].
 
     Of layers whose input is no row a token all rows count.

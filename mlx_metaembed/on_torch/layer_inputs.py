@@ -10,7 +10,7 @@ from mlx_metaembed.on_torch import lora
 
 @contextmanager
 def recorded(trunk: torch.nn.Module, modules: Collection[str], real: torch.Tensor) -> Iterator[dict[str, torch.Tensor]]:
-    """By a layer's path, once the trunk has run inside, the sum of x x^T [C, C] over the tokens of its input, those that
+    """By a layer's path, once the trunk has run inside, the sum of x x^T [C, C] over those tokens of its input that
     are `real` [B, L].
 
     Of layers whose input is no row a token all rows count.
