@@ -91,7 +91,8 @@ def read(
     found = sources.file(single, note) if single else sources.trunk(folder, note)
     if folder.quantization:
         found = quantized.expand(found, folder.quantization)
-        note(f"Its {folder.quantization['bits']}-bit weights became plain ones, with what quantization took off them")
+        said = quantized.said(folder.quantization)
+        note(f"Its weights of {said} became plain ones, with what quantization took off them")
         config = {key: value for key, value in folder.config.items() if not key.startswith("quantization")}
         folder = replace(folder, config=config)
     elif settings := folder.config.get("quantization_config"):

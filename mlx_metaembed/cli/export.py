@@ -7,7 +7,10 @@ import click
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.progress.display import Progress
+from mlx_metaembed.progress.display import Stages
+
+KEPT = (("cosine", "cosine"), ("kept_r10", "neighbours (R10)"), ("kept_ndcg", "nDCG@10"))
+BITS = ["2", "3", "4", "5", "6", "8"]
 
 
 @click.command("export")
@@ -16,8 +19,27 @@ from mlx_metaembed.progress.display import Progress
 @click.option(
     "--to", "form", type=click.Choice(["sentence-transformers", "mlx"]), required=True, help="For which tool."
 )
-@click.option("--bits", type=click.Choice(["4", "6", "8"]), help="mlx: bits a weight.  [default: 8]")
-@click.option("--group-size", type=click.Choice(["32", "64", "128"]), help="mlx: weights a scale.  [default: 64]")
+@click.option("--bits", type=click.Choice(BITS), help="mlx: bits a weight.  [default: 8, or those of the mode]")
+@click.option(
+    "--mode",
+    type=click.Choice(["affine", "mxfp4", "nvfp4", "mxfp8"]),
+    help="mlx: how a weight becomes bits; affine in 2 to 8 bits, the others in 4, 4 and 8.  [default: affine]",
+)
+@click.option("--embedding-bits", type=click.Choice(BITS), help="mlx: bits of the word embedding.  [default: --bits]")
+@click.option(
+    "--group-size",
+    type=click.Choice(["16", "32", "64", "128"]),
+    help="mlx: weights a scale.  [default: 64, or that of the mode]",
+)
+@click.option(
+    "--calibrate",
+    "texts",
+    metavar="TEXTS",
+    help="mlx: calibrate the rounding on these texts or rows, and measure on a part of them what is kept.",
+)
+@click.option("--calibration-texts", type=click.IntRange(1), help="mlx: calibrate on so many at most.  [default: 1024]")
+@click.option("--calibration-steps", type=click.IntRange(0), help="mlx: steps of its distillation.  [default: 100]")
+@click.option("--engine", type=click.Choice(["auto", "mlx", "torch"]), help="mlx: what computes it.  [default: auto]")
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "bfloat16"]),
@@ -37,7 +59,13 @@ def command(
     out: str,
     form: str,
     bits: str | None,
+    mode: str | None,
+    embedding_bits: str | None,
     group_size: str | None,
+    texts: str | None,
+    calibration_texts: int | None,
+    calibration_steps: int | None,
+    engine: str | None,
     dtype: str | None,
     task: str | None,
     average_with_base: float | None,
@@ -49,12 +77,18 @@ def command(
     \b
     Examples:
       metaembed export runs/demo/model mine-4bit --to mlx --bits 4
+      metaembed export runs/demo/model mine-3bit --to mlx --bits 3 --calibrate texts.jsonl
       metaembed export runs/demo/model mine --to sentence-transformers --dtype float16
       metaembed export jina matching --to sentence-transformers --task text-matching
       metaembed export runs/mine milder --to sentence-transformers --average-with-base 0.5
     """
-    if form != "mlx" and (bits or group_size):
-        raise CallError("--bits and --group-size belong to --to mlx")
+    of_mlx = {"bits": bits, "mode": mode, "embedding_bits": embedding_bits, "group_size": group_size}
+    calibrating = {"calibration_texts": calibration_texts, "calibration_steps": calibration_steps, "engine": engine}
+    said_of_mlx = of_mlx | {"calibrate": texts} | calibrating
+    if form != "mlx" and (named := [name for name, value in said_of_mlx.items() if value is not None]):
+        raise CallError(f"--{named[0].replace('_', '-')} belongs to --to mlx")
+    if texts is None and (named := [name for name, value in calibrating.items() if value is not None]):
+        raise CallError(f"--{named[0].replace('_', '-')} belongs to --calibrate TEXTS")
     averaged = {"average_with_base": average_with_base, "base": base}
     for option, value in ({"task": task} | averaged).items():
         if form == "mlx" and value is not None:
@@ -68,33 +102,54 @@ def command(
 
     found = folders.read(locate.resolve(model))
     settings: dict = {}
+    said: dict[str, object] = {}
     if form == "mlx":
+        from mlx_metaembed.export.matrices import Rounding
         from mlx_metaembed.export.mlx import export
 
-        settings = {"bits": int(bits or 8), "group_size": int(group_size or 64)}
+        settings = {name: value if name == "mode" else int(value) for name, value in of_mlx.items() if value}
+        rounding = Rounding(**settings)
+        said = rounding.common | {"embedding_bits": rounding.embedding["bits"]}
     else:
         from mlx_metaembed.export.sentence_transformers import export
 
         settings = {"task": task} if task else {}
         settings |= {name: value for name, value in averaged.items() if value is not None}
+        said = settings
     notes: list[str] = []
 
     def hear(text: str) -> None:
         notes.append(text)
         note(text)
 
-    with Progress(None, "exporting"):
+    stages, figures = Stages(), {}
+    if form == "mlx":
+        settings |= {"advance": stages.prepared, "heard": figures.update}
+    if texts is not None:
+        from mlx_metaembed.export.calibration import Calibration
+
+        words = {"calibration_texts": "most", "calibration_steps": "steps", "engine": "engine"}
+        named = {words[name]: value for name, value in calibrating.items() if value is not None}
+        settings["calibrate"] = Calibration(texts, **named)
+        said |= {name: getattr(settings["calibrate"], word) for name, word in words.items()} | {"calibrated_on": texts}
+    try:
         written = export(found, out, dtype=dtype, note=hear, **settings)
+    finally:
+        stages.close()
     size = bytes_on_disk(Path(out))
     result = {
         "out": str(out),
         "to": form,
-        **settings,
+        **said,
         "dtype": written.config.get("dtype"),
         "bytes_on_disk": size,
         "weights_bytes": (Path(out) / "model.safetensors").stat().st_size,
         "model_weights_bytes": sum(path.stat().st_size for path in found.weights()),
+        **figures,
         "notes": notes,
     }
     share = result["weights_bytes"] / result["model_weights_bytes"]
-    answer(result, as_json, [f"{out}: {size / 1e6:.1f} MB on disk, weights {share:.0%} of the model's"])
+    lines = [f"{out}: {size / 1e6:.1f} MB on disk, weights {share:.0%} of the model's"]
+    if figures:
+        lines.append("Kept: " + ", ".join(f"{what} {figures[name]:.4f}" for name, what in KEPT if name in figures))
+    answer(result, as_json, lines)

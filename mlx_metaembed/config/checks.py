@@ -83,14 +83,27 @@ def _entries(config: Mapping) -> list[str]:
         found.append(f"quantization = {value!r:.80}, expected group_size and bits by name")
     elif value is not None:
         found += [
-            f"quantization: {key} = {value.get(key)!r:.80}, expected a whole number from 1 to {LARGEST:,}"
+            f"{where}: {key} = {each.get(key)!r:.80}, expected a whole number from 1 to {LARGEST:,}"
+            for where, each in _quantizations(value)
             for key in ("group_size", "bits")
-            if not (_whole(value.get(key)) and 1 <= value[key] <= LARGEST)
+            # What a module's own settings leave out is a default.
+            if (where == "quantization" or key in each) and not (_whole(each.get(key)) and 1 <= each[key] <= LARGEST)
+        ]
+        found += [
+            f"{where}: mode = {each['mode']!r:.80}, expected its name"
+            for where, each in _quantizations(value)
+            if not isinstance(each.get("mode", ""), str)
         ]
     value = config.get("pad_token_id")
     if value is not None and not (_whole(value) and -1 <= value <= LARGEST):
         found.append(f"pad_token_id = {value!r:.80}, expected a token's id")
     return found
+
+
+def _quantizations(common: Mapping) -> list[tuple[str, Mapping]]:
+    """The settings of all quantized matrices, and those of single modules, each with what it is called."""
+    own = [(f"quantization of {name}", each) for name, each in common.items() if isinstance(each, Mapping)]
+    return [("quantization", common), *own]
 
 
 def _together(said: Mapping) -> list[str]:

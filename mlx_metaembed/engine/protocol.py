@@ -77,11 +77,13 @@ class Engine(Protocol):
         frozen: Collection[str] = (),
         dropout: float = 0.0,
         checkpointing: bool = False,
+        scales: bool = False,
     ) -> None:
         """Take a model in; `arrays` are what stands behind the trunk, by full name. CallError lists what does not fit.
 
         Without `trunk` there are Dense modules and heads alone, for vectors that are pooled already. Parameters whose
-        full names are `frozen` take no gradient. With `checkpointing` layers keep their inputs alone.
+        full names are `frozen` take no gradient. With `checkpointing` layers keep their inputs alone. With `scales` the
+        linear layers of a quantized trunk are computed from codes, scales and biases, and these are parameters.
         """
 
     def embed(self, chunk: Chunk, heads: Collection[str] = (DENSE,), *, seed: int | None = None) -> Outputs:
@@ -89,6 +91,10 @@ class Engine(Protocol):
 
         With a seed, the dropout that `backward` will draw again.
         """
+
+    def moments(self, chunk: Chunk, modules: Collection[str]) -> dict[str, np.ndarray]:
+        """For each of the trunk's linear layers among `modules` the sum of x x^T, float32 [C, C], over the real tokens
+        of the chunk, x being the layer's input; without a gradient."""
 
     def images(self, pixels: np.ndarray) -> Array:
         """Vectors of pixels float32 [B, C, H, W], without a gradient. CallError where the model has no image tower."""

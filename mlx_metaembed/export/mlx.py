@@ -1,33 +1,26 @@
 """Quantized weights for MLX: a safetensors folder that mlx-lm's and mlx-embeddings' loaders take as it is.
 
-Linear layers and the word embedding are quantized; positions, token types, norms and the pooler are not. An export is
-an end: quantized weights are never trained further. The other tensors are float16: on all-MiniLM-L6-v2 that moves the
-cosine to the source from 0.999872 to 0.999867 at 8 bits, and bfloat16 to 0.999590.
+An export is an end: quantized weights are never trained further. The tensors that are not quantized are float16: on
+all-MiniLM-L6-v2 that moves the cosine to the source from 0.999872 to 0.999867 at 8 bits, and bfloat16 to 0.999590.
 """
 
-import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
 from mlx_metaembed.cards.usage import WHAT, of_kit
-from mlx_metaembed.convert import checkpoint, loadable, names
+from mlx_metaembed.convert import checkpoint, loadable
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.export import calibration, matrices
+from mlx_metaembed.export.calibration import Advance, Calibration
+from mlx_metaembed.export.matrices import Rounding
+from mlx_metaembed.export.rounded import rounded
 from mlx_metaembed.files import disk
-from mlx_metaembed.files.safetensors import Tensor, read_tensor
-from mlx_metaembed.folder import ModelFolder, mlm
-from mlx_metaembed.folder.quantized import BITS
+from mlx_metaembed.folder import ModelFolder, mlm, quantized
 
-GROUP_SIZES = (32, 64, 128)
-WHOLE = (
-    *("position_embedding", "token_type_embeddings", "relative_attention_bias"),
-    *("LayerNorm", "norm", "pooler", "router"),
-)
-"""Parts of a name whose matrices stay as they are."""
 TAGS = ("mlx", "sentence-similarity", "feature-extraction")
 
 
@@ -35,55 +28,65 @@ def export(
     model: ModelFolder,
     out: str | Path,
     *,
-    bits: int,
-    group_size: int = 64,
+    bits: int | None = None,
+    group_size: int | None = None,
+    mode: str = quantized.AFFINE,
+    embedding_bits: int | None = None,
     dtype: str | None = None,
+    calibrate: Calibration | None = None,
     note: Note = lambda text: None,
+    advance: Advance = lambda what, count, of, unit: None,
+    heard: Callable[[dict[str, float]], object] = lambda figures: None,
 ) -> ModelFolder:
     """Write a model as the new folder `out`, quantized; `dtype` is what the other tensors have, None means float16.
 
-    Raises CallError where bits or group size are not MLX's, the model is quantized already or can't be read, or
-    `out` holds something; JobError where it can't be written.
+    Bits and group size are by default those of the mode, the word embedding's bits the others'. With `calibrate` the
+    rounding is calibrated on its texts, and `heard` gets what of the float model's vectors is kept.
+    Raises CallError where MLX has no such rounding, the model is quantized already or can't be read, or `out` holds
+    something; JobError where it can't be written.
     """
     out = Path(out)
     dtype = dtype or "float16"
     checkpoint.require_dtype(dtype)
-    if bits not in BITS or group_size not in GROUP_SIZES:
-        raise CallError(
-            f"{bits} bits in groups of {group_size}: MLX has {', '.join(map(str, BITS))} bits, "
-            f"groups of {', '.join(map(str, GROUP_SIZES))}"
-        )
+    rounding = Rounding(bits, group_size, mode, embedding_bits)
+    rounding.require()
+    if calibrate:
+        calibrate.require(model)
     if model.quantization:
-        raise CallError(
-            f"{model.path} is quantized to {model.quantization['bits']} bits; export the model it was made from"
-        )
+        said = quantized.said(model.quantization)
+        raise CallError(f"{model.path} is quantized to {said}; export the model it was made from")
     disk.require_vacant(out)
     folder, tensors = checkpoint.read(model.path, note)
     if not folder.splade and (head := tensors.keys() & mlm.known(folder.model_type)):
         note("Left out, the model's output being dense: its masked-language-model head")
         tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
     trunk = {name: tensor for name, tensor in tensors.items() if name not in mlm.known(folder.model_type)}
-    chosen, left = matrices(trunk, group_size)
-    if left:
-        note(f"Not quantized, their rows being no multiple of {group_size}: {names.summary(left)}; {_smaller(trunk)}")
-    if not chosen:
-        raise CallError(f"Nothing in {folder.path} can be quantized in groups of {group_size}; {_smaller(trunk)}")
+    settings = matrices.chosen(trunk, rounding, note, folder.path)
     _for_others(folder, tensors, note)
-    settings = {"group_size": group_size, "bits": bits, "mode": "affine"}
-    config = folder.config | {"quantization": settings, "quantization_config": settings}
-    packed = _packed(tensors, chosen, bits, group_size)
+    said = matrices.configuration(settings, rounding.common, folder.model_type)
+    config = folder.config | {"quantization": said, "quantization_config": said}
+    made = calibration.begin(model, calibrate, settings, advance) if calibrate else None
+    packed = rounded(
+        tensors,
+        settings,
+        dtype=dtype,
+        moments=made and made.moments,
+        advance=lambda count: advance("rounding", count, len(settings), "matrices"),
+    )
     with disk.replacing(out) as partial:
         checkpoint.write(replace(folder, config=config), packed, partial, dtype=dtype, note=note)
         card.copy_license_and_readme(folder, partial)
-        said = (
-            f"A text embedder for MLX, its weights quantized to {bits} bits in groups of {group_size}: it maps texts to"
-        )
+        body = f"{_what(rounding, settings)} {WHAT[folder.head]}."
+        if made:
+            figures = made.finish(folders.read(partial), dtype, advance)
+            heard(figures)
+            body += f"\n\n{made.section(figures)}"
         text = card.card(
             folder,
             library="mlx",
             tags=TAGS,
             title=out.name,
-            body=f"{said} {WHAT[folder.head]}.\n\n## Usage\n\n{of_kit(folder, out.name)}",
+            body=f"{body}\n\n## Usage\n\n{of_kit(folder, out.name)}",
             base=card.base_model(model.path, model.path),
         )
         (partial / card.README).write_text(text, encoding="utf-8")
@@ -91,24 +94,14 @@ def export(
     return folders.read(out)
 
 
-def matrices(tensors: Tensors, group_size: int) -> tuple[list[str], list[str]]:
-    """The names of the matrices to quantize, and of those that could be but for their shape."""
-    wanted = [
-        name
-        for name, tensor in tensors.items()
-        if name.endswith(".weight") and len(tensor.shape) == 2 and not any(part in name for part in WHOLE)
-    ]
-    # Peers' loaders skip a matrix whose size is no multiple of 64, whatever the group.
-    fit = [
-        name for name in wanted if tensors[name].shape[1] % group_size == 0 and np.prod(tensors[name].shape) % 64 == 0
-    ]
-    return fit, [name for name in wanted if name not in fit]
-
-
-def _smaller(tensors: Tensors) -> str:
-    """Which group sizes take every matrix."""
-    fit = [str(size) for size in GROUP_SIZES if not matrices(tensors, size)[1]]
-    return f"all are with --group-size {' or '.join(fit)}" if fit else "no group size takes all of them"
+def _what(rounding: Rounding, settings: matrices.Settings) -> str:
+    """The first words of the card: what the folder holds."""
+    common = rounding.common
+    words = f"{common['bits']} bits in groups of {common['group_size']}"
+    words += "" if common["mode"] == quantized.AFFINE else f" ({common['mode']})"
+    if rounding.embedding != common:
+        words += f", the word embedding's to {rounding.embedding['bits']} bits"
+    return f"A text embedder for MLX, its weights quantized to {words}: it maps texts to"
 
 
 def _for_others(folder: ModelFolder, tensors: Tensors, note: Note) -> None:
@@ -121,16 +114,3 @@ def _for_others(folder: ModelFolder, tensors: Tensors, note: Note) -> None:
         note("mlx-embeddings knows no Dense modules and will not load it (this kit does)")
     if folder.model_type == "bert" and folder.pooling != "mean":
         note(f"mlx-embeddings means over every BERT, this model wants {folder.pooling}: read its last_hidden_state")
-
-
-def _packed(tensors: Tensors, chosen: list[str], bits: int, group_size: int) -> Tensors:
-    """All tensors with the chosen ones packed, one at a time; the others stay in their files."""
-    quantize = importlib.import_module("mlx_metaembed.on_mlx.quantize").quantize
-    packed: Tensors = {}
-    for name, tensor in tensors.items():
-        if name not in chosen:
-            packed[name] = tensor
-            continue
-        array = read_tensor(tensor) if isinstance(tensor, Tensor) else tensor
-        packed |= quantize({name: array.astype(np.float32)}, [name], bits=bits, group_size=group_size)
-    return packed

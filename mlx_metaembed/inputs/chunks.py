@@ -29,6 +29,11 @@ class Chunk:
     tasks: np.ndarray | None = None
 
     @property
+    def real(self) -> np.ndarray:
+        """The tokens of texts, bool [b, L]: not those of rows that only fill up the shape."""
+        return self.mask & (np.arange(len(self.mask)) < self.texts)[:, None]
+
+    @property
     def tokens(self) -> int:
         """Real tokens."""
         return int(self.mask[: self.texts].sum())

@@ -24,7 +24,8 @@ from mlx_metaembed.heads import Head, passed  # noqa: E402
 from mlx_metaembed.inputs.chunks import Chunk  # noqa: E402
 from mlx_metaembed.layers.pooling import finish  # noqa: E402
 from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
-from mlx_metaembed.on_mlx import layers, limits, lora  # noqa: E402
+from mlx_metaembed.on_mlx import layer_inputs, layers, limits, lora  # noqa: E402
+from mlx_metaembed.on_mlx import scales as scale_layers  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.on_mlx.passes import WHOLE, Passes, compiles  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
@@ -73,6 +74,7 @@ class MlxEngine:
         frozen: Collection[str] = (),
         dropout: float = 0.0,
         checkpointing: bool = False,
+        scales: bool = False,
     ) -> None:
         # What was loaded before goes first.
         self._passes, self._parameters, self._masters = None, {}, {}
@@ -82,7 +84,9 @@ class MlxEngine:
         module, self._words = None, None
         if trunk:
             # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.
-            module = trunks.load(folder, dropout=dropout, expand=self.device == "cpu")
+            module = trunks.load(folder, dropout=dropout, expand=self.device == "cpu" and not scales)
+            if scales:
+                scale_layers.attach(module)
             if adapter:
                 lora.attach(module, adapter)
             if checkpointing:
@@ -108,6 +112,14 @@ class MlxEngine:
         outputs = self._passes.forward(tuple(heads), *self._given(chunk, heads), seed=seed)
         mx.eval(outputs)
         return outputs
+
+    def moments(self, chunk: Chunk, modules: Collection[str]) -> dict[str, np.ndarray]:
+        given = self._given(chunk)
+        self._passes.draw(None)
+        # Not compiled: what a layer is given is taken out on the way.
+        with layer_inputs.recorded(self._passes.trunk, modules, mx.array(chunk.real)) as found:
+            mx.eval(self._passes.outputs((DENSE,), *given))
+        return {name: self.numpy(moments) for name, moments in found.items()}
 
     def images(self, pixels: np.ndarray) -> mx.array:
         self._images = self._images or image_towers.load(self._folder, self._dtype)

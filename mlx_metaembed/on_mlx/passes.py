@@ -47,14 +47,14 @@ class Passes:
         compiled: bool,
         checkpointing: bool,
     ):
-        self._trunk, self._folder, self._heads = trunk, folder, heads
+        self.trunk, self._folder, self._heads = trunk, folder, heads
         # A compiled gradient comes all at once; with checkpointing it is evaluated layer by layer.
         self._compiled, self._compiled_gradients = compiled, compiled and not checkpointing
         self._functions: dict[tuple, Callable] = {}
 
     def draw(self, seed: int | None) -> None:
         """Turn dropout on with this seed, or off where it is None."""
-        self._trunk.train(seed is not None)
+        self.trunk.train(seed is not None)
         if seed is not None:
             mx.random.seed(seed)
 
@@ -110,13 +110,13 @@ class Passes:
 
     def release(self) -> None:
         """Take the arrays of the last pass out of the trunk's module, which would keep them beside the new ones."""
-        if self._trunk is not None:
-            self._trunk.update(tree_map(lambda array: NOTHING, self._trunk.parameters()))
+        if self.trunk is not None:
+            self.trunk.update(tree_map(lambda array: NOTHING, self.trunk.parameters()))
 
     def _states(self, parameters: dict, ids: mx.array, mask: mx.array, *tasks: mx.array) -> mx.array:
         """The trunk's hidden states [B, L, D]."""
-        self._trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
-        return self._trunk(ids, mask, *tasks)
+        self.trunk.update(tree_unflatten(list(under(parameters, TRUNK).items())))
+        return self.trunk(ids, mask, *tasks)
 
     def _function(self, key: tuple, function: Callable, *, compiled: bool | None = None) -> Callable:
         """A function, compiled where that is wanted, and the same one for the same key."""

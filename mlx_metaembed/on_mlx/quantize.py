@@ -1,9 +1,4 @@
-"""Arrays as MLX's affine quantized weights: NumPy in, NumPy out.
-
-Scales and biases have the dtype of the array that came in, as MLX's own loaders expect.
-"""
-
-from collections.abc import Iterable, Mapping
+"""A matrix as MLX's own quantization rounds it: NumPy in, NumPy out."""
 
 import numpy as np
 
@@ -15,18 +10,10 @@ blas.preload()
 import mlx.core as mx  # noqa: E402
 
 
-def quantize(
-    arrays: Mapping[str, np.ndarray], names: Iterable[str], *, bits: int, group_size: int
-) -> dict[str, np.ndarray]:
-    """The arrays with each `<module>.weight` of `names` packed as uint32, and its `.scales` and `.biases` beside it."""
-    chosen = set(names)
-    found: dict[str, np.ndarray] = {}
-    for name, array in arrays.items():
-        if name not in chosen:
-            found[name] = array
-            continue
-        packed = mx.quantize(mx.array(array), group_size=group_size, bits=bits, mode="affine", stream=mx.cpu)
-        module = name.removesuffix(".weight")
-        for part, values in zip(("weight", "scales", "biases"), packed, strict=True):
-            found[f"{module}.{part}"] = np.array(values)
-    return found
+def quantize(matrix: np.ndarray, *, bits: int, group_size: int, mode: str) -> dict[str, np.ndarray]:
+    """weight uint32, scales and, in the affine mode, biases of a matrix [R, C].
+
+    Scales and biases of the affine mode have the matrix's dtype; other modes' scales are bytes.
+    """
+    found = mx.quantize(mx.array(matrix), group_size=group_size, bits=bits, mode=mode, stream=mx.cpu)
+    return dict(zip(("weight", "scales", "biases"), map(np.array, found), strict=False))

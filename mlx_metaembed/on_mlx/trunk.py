@@ -44,13 +44,8 @@ def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False)
         raise CallError(f"{folder.path / 'config.json'}: no encoder of these sizes can be made: {error}") from None
     if quantized:
         modules = {name.removesuffix(".scales") for name in folder.trunk() if name.endswith(".scales")}
-        nn.quantize(
-            trunk,
-            group_size=folder.quantization["group_size"],
-            bits=folder.quantization["bits"],
-            mode=folder.quantization.get("mode", "affine"),
-            class_predicate=lambda path, _module: path in modules,
-        )
+        settings = {path: quantization.settings_of(folder.quantization, path) for path in modules}
+        nn.quantize(trunk, class_predicate=lambda path, _module: settings.get(path, False))
     return trunk
 
 
@@ -75,6 +70,6 @@ def plain(parameters: Mapping[str, mx.array], folder: ModelFolder, name: str) ->
     module = TRUNK + name.removesuffix(".weight")
     if f"{module}.scales" not in parameters:
         return {}
-    parts = (parameters[f"{module}.{part}"] for part in ("weight", "scales", "biases"))
-    settings = {key: folder.quantization[key] for key in ("group_size", "bits")}
+    parts = [parameters[full] for part in quantization.PARTS if (full := f"{module}.{part}") in parameters]
+    settings = quantization.settings_of(folder.quantization, module.removeprefix(TRUNK))
     return {f"{module}.weight": mx.dequantize(*parts, **settings)}

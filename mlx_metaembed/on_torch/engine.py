@@ -16,7 +16,8 @@ from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
 from mlx_metaembed.heads import Head, passed
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish, vector
-from mlx_metaembed.on_torch import encoder, fused_adamw, lora, towers, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.on_torch import encoder, fused_adamw, layer_inputs, lora, towers, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.on_torch import scales as scale_layers
 
 PIECE = 2**17
 """Numbers of a parameter that are updated at once on a processor: with their temporaries they stay in its cache."""
@@ -64,6 +65,7 @@ class TorchEngine:
         frozen: Collection[str] = (),
         dropout: float = 0.0,
         checkpointing: bool = False,
+        scales: bool = False,
     ) -> None:
         # What was loaded before goes first.
         self._trunk, self._parameters, self._masters = None, {}, {}
@@ -73,6 +75,8 @@ class TorchEngine:
         if trunk:
             wide = torch.float32 if half else getattr(torch, dtype)
             self._trunk = encoder.load(folder, dtype=wide, dropout=dropout)
+            if scales:
+                scale_layers.attach(self._trunk, folder)
             if adapter:
                 lora.attach(self._trunk, adapter)
             if checkpointing:
@@ -105,6 +109,13 @@ class TorchEngine:
         self._draw(seed)
         with torch.no_grad():
             return self._outputs(chunk, heads)
+
+    def moments(self, chunk: Chunk, modules: Collection[str]) -> dict[str, np.ndarray]:
+        self._draw(None)
+        ids, mask = self.array(chunk.ids), self.array(chunk.mask)
+        with torch.no_grad(), layer_inputs.recorded(self._trunk, modules, self.array(chunk.real)) as found:
+            self._states(chunk, ids, mask)
+        return {name: self.numpy(moments) for name, moments in found.items()}
 
     def images(self, pixels: np.ndarray) -> torch.Tensor:
         dtype = next(self._trunk.parameters()).dtype

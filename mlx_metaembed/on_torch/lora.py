@@ -20,7 +20,7 @@ Layer = tuple[torch.nn.Linear, int, int]
 
 def attach(trunk: torch.nn.Module, adapter: Adapter) -> None:
     """Give the adapter's layers its weights. Raises CallError that lists every layer the trunk does not have."""
-    holders, layers = dict(trunk.named_modules()), _layers(trunk)
+    holders, layers = dict(trunk.named_modules()), linear_layers(trunk)
     if wrong := [path for path in adapter.modules if path not in layers]:
         raise faults("The adapter was made for another model; this one has no such linear layers:", wrong)
     for path in adapter.modules:
@@ -38,7 +38,7 @@ def _parameter(adapter: Adapter, name: str, dtype: torch.dtype) -> torch.nn.Para
     return torch.nn.Parameter(torch.tensor(adapter.arrays[name], dtype=dtype))
 
 
-def _layers(trunk: torch.nn.Module) -> dict[str, list[Layer]]:
+def linear_layers(trunk: torch.nn.Module) -> dict[str, list[Layer]]:
     """The linear layers of a trunk by the paths of the checkpoint's matrices that they compute with."""
     found: dict[str, list[Layer]] = {}
     for path, module, part, parts in _computing(trunk):

@@ -11,7 +11,7 @@ from mlx_metaembed import recipe as recipes
 from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.data.rows import Rows
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.folder import ModelFolder, dense_files
+from mlx_metaembed.folder import ModelFolder, dense_files, quantized
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, DenseModule
 from mlx_metaembed.folder.parameters import TRUNK, behind_trunk
 from mlx_metaembed.heads import Head
@@ -211,7 +211,7 @@ def _unused(recipe: Recipe, folder: ModelFolder, heads: Mapping[str, Head]) -> l
 def _require_plain(recipe: Recipe, folder: ModelFolder) -> None:
     if folder.quantization and recipe.train == "full":
         raise CallError(
-            f"{folder.path} is quantized to {folder.quantization['bits']} bits, and such weights take no gradient. "
+            f"{folder.path} is quantized to {quantized.said(folder.quantization)}, and such weights take no gradient. "
             "Train an adapter beside them (--train lora), or heads (--train heads); or make plain weights of them: "
             f"metaembed convert {folder.path} OUT"
         )

@@ -41,6 +41,14 @@ NAN, HUGE = float("nan"), 10**30
         ("nomic_moe", "rotary_emb_base", NAN, "rotary_emb_base = nan, expected a number above 0"),
         ("bert", "max_position_embeddings", 2**31, "expected a whole number from 1 to 16,777,216"),
         ("bert", "quantization", {"bits": 4}, "quantization: group_size = None, expected a whole number"),
+        (
+            *("bert", "quantization", {"bits": 4, "group_size": 64, "a.b": {"bits": 0}}),
+            "quantization of a.b: bits = 0, expected a whole number",
+        ),
+        (
+            *("bert", "quantization", {"bits": 4, "group_size": 64, "a": {"mode": 3}}),
+            "quantization of a: mode = 3, expected its name",
+        ),
         ("bert", "quantization", "x", "quantization = 'x', expected group_size and bits by name"),
         ("bert", "quantization_config", 5, "quantization_config = 5, expected its settings by name"),
         (

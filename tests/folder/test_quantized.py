@@ -9,7 +9,7 @@ import pytest
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import safetensors
-from mlx_metaembed.folder.quantized import BITS, dequantize, expand, plain_shape
+from mlx_metaembed.folder.quantized import BITS, FLOATS, dequantize, expand, pack, plain_shape, said, settings_of
 
 
 def test_four_bits_by_hand() -> None:
@@ -32,6 +32,47 @@ def test_the_same_numbers_as_mlx(bits: int, group_size: int) -> None:
     found = dequantize(*map(np.array, packed), bits=bits, group_size=group_size)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     assert np.abs(found - weight).max() < 7 / 2**bits
+
+
+@pytest.mark.parametrize("mode", FLOATS)
+def test_the_same_numbers_as_mlx_in_a_mode_of_floats(mode: str) -> None:
+    mx = importlib.import_module("mlx_metaembed.on_mlx.quantize").mx
+    bits, group_size = FLOATS[mode]
+    random = np.random.default_rng(bits)
+    # From tiny to large, and a row of zeros.
+    weight = random.standard_normal((6, 128)) * np.array([[0], [1e-6], [0.02], [1], [30], [1e4]])
+    packed = mx.quantize(mx.array(weight.astype(np.float32)), group_size=group_size, bits=bits, mode=mode)
+    settings = {"group_size": group_size, "bits": bits, "mode": mode}
+    expected = np.array(mx.dequantize(*packed, **settings, dtype=mx.float32))
+    np.testing.assert_array_equal(dequantize(*map(np.array, packed), **settings), expected)
+    with pytest.raises(CallError, match=f"the mode {mode} has {bits} bits in groups of {group_size} alone"):
+        dequantize(*map(np.array, packed), bits=bits, group_size=64, mode=mode)
+
+
+def test_floats_by_hand() -> None:
+    # The codes 1, 6, 7, 15 of E2M1 are 0.5, 4, 6 and -6; the scale's byte 128 is 2.
+    packed = np.array([[0xF761, 0, 0, 0]], np.uint32)
+    found = dequantize(packed, np.array([[128]], np.uint8), bits=4, group_size=32, mode="mxfp4")
+    np.testing.assert_array_equal(found[0, :5], [1, 8, 12, -12, 0])
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_codes_pack_as_they_come_out(bits: int) -> None:
+    mx = importlib.import_module("mlx_metaembed.on_mlx.quantize").mx
+    weight = mx.array(np.random.default_rng(bits).standard_normal((3, 64)).astype(np.float32))
+    packed, scales, biases = map(np.array, mx.quantize(weight, group_size=32, bits=bits))
+    ones, zeros = np.ones_like(scales), np.zeros_like(biases)
+    np.testing.assert_array_equal(pack(dequantize(packed, ones, zeros, bits=bits, group_size=32), bits), packed)
+
+
+def test_a_module_has_settings_of_its_own() -> None:
+    quantization = {"group_size": 32, "bits": 4, "mode": "mxfp4", "a": {"bits": 2}, "b": {"mode": "nvfp4"}, "c": False}
+    # What they leave out is MLX's default for their mode, not what the others have: so mlx-lm reads it.
+    assert settings_of(quantization, "a") == {"group_size": 64, "bits": 2, "mode": "affine"}
+    assert settings_of(quantization, "b") == {"group_size": 16, "bits": 4, "mode": "nvfp4"}
+    assert settings_of(quantization, "c") == {"group_size": 32, "bits": 4, "mode": "mxfp4"}
+    assert said(quantization) == "2 to 4 bits"
+    assert said({"group_size": 64, "bits": 3}) == "3 bits"
 
 
 def test_rows_beyond_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +110,10 @@ def test_a_checkpoint_expands_in_the_dtype_of_its_scales(tmp_path: Path) -> None
     assert found["layer.weight"].dtype == np.float16
     np.testing.assert_array_equal(found["layer.weight"], np.full((2, 64), 1.5))
     np.testing.assert_array_equal(found["wide.weight"], np.full((1, 64), 2))
-    with pytest.raises(CallError, match="in the mode 'mxfp4'; only affine"):
+    with pytest.raises(CallError, match=r"layer.weight: Quantized weights contradict each other.* mode mxfp4"):
         expand(safetensors.header(tmp_path / "w"), settings | {"mode": "mxfp4"})
+    with pytest.raises(CallError, match=r"layer.weight: Weights in the mode 'int4'; MLX's quantization has affine"):
+        expand(safetensors.header(tmp_path / "w"), settings | {"mode": "int4"})
 
 
 def test_a_plain_shape_follows_the_modules_own_group() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from mlx_metaembed.config.spellings import is_word_table
 from mlx_metaembed.files.safetensors import Tensor
 from mlx_metaembed.folder import ModelFolder
+from mlx_metaembed.folder.quantized import plain_shape
 from mlx_metaembed.inputs.chunks import bucket
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.training import model_parts
@@ -251,7 +252,7 @@ def stored(trunk: Mapping[str, Tensor], quantization: Mapping | None, item: int,
         elif target.quantized:
             total += (4 if kind == "weight" else item) * math.prod(tensor.shape)
         elif kind == "scales":
-            total += item * math.prod(tensor.shape) * quantization["group_size"]
+            total += item * math.prod(plain_shape(trunk, f"{module}.weight", quantization))
     return total
 
 
