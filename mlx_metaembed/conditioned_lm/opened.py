@@ -12,7 +12,7 @@ from mlx_metaembed.conditioned_lm.files import Made
 from mlx_metaembed.conditioned_lm.tokens import Tokens
 from mlx_metaembed.engine import causal_model
 from mlx_metaembed.engine.causal_model import Weights
-from mlx_metaembed.errors import faults
+from mlx_metaembed.errors import CallError, faults
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,11 @@ def load(
     Raises CallError where the folder is damaged, or the base is another one.
     """
     made = made or files.load(path)
-    found = bases.find(base or made.about["base"]["name"])
+    try:
+        found = bases.find(base or made.about["base"]["name"])
+    except CallError as error:
+        advice = "" if base else f"\n{path} was made with that base; where it lies elsewhere now, name it by --base"
+        raise CallError(f"{error}{advice}") from None
     files.require_base(made, found, path)
     tokens = Tokens(found)
     chosen = engines.choose(engine)

@@ -107,7 +107,10 @@ def drawn(logits: np.ndarray, temperature: float, top_p: float, random: np.rando
     # From the likeliest on, so that a small difference of two engines' logits rarely changes the token.
     order = np.argsort(-shares, axis=1, kind="stable")
     summed = np.cumsum(np.take_along_axis(shares, order, axis=1), axis=1)
-    place = (summed <= (thrown * np.minimum(top_p, 1.0))[:, None]).sum(axis=1)
+    kept = np.take_along_axis(
+        summed, (summed < top_p - 1e-12).sum(axis=1, keepdims=True).clip(0, summed.shape[1] - 1), 1
+    )
+    place = (summed <= thrown[:, None] * kept).sum(axis=1)
     return np.take_along_axis(order, np.minimum(place, logits.shape[1] - 1)[:, None], axis=1)[:, 0]
 
 

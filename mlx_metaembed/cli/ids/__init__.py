@@ -13,6 +13,7 @@ VERBS = {
     "interpolate": "A walk between two IDs through used ones.",
     "lm-train": "A language model that writes texts of an ID.",
     "lm-sample": "Texts of an ID, written by such a model.",
+    "lm-eval": "Whether such a model writes what an ID asks for.",
 }
 
 

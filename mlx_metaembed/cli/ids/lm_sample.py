@@ -25,8 +25,6 @@ def draw_options(command: click.Command) -> click.Command:
                      help="Draw from the likeliest tokens that have this share together."),
         click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True,
                      help="0 takes the likeliest token."),
-        click.option("--guidance", type=click.FloatRange(0), default=1.0, show_default=True,
-                     help="How far the ID counts beyond itself, by a second pass without it; 0 for none."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -36,6 +34,13 @@ def draw_options(command: click.Command) -> click.Command:
 @click.argument("lm", type=click.Path(path_type=Path))
 @click.option("--id", "wanted", required=True, metavar="ID", help="Digits like 3.5.2.1, or none.")
 @click.option("--count", type=click.IntRange(1), default=5, show_default=True, help="Texts to write.")
+@click.option(
+    "--guidance",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="How far the ID counts beyond itself, by a second pass without it; 0 for none.",
+)
 @draw_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @base_option
