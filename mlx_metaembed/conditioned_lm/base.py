@@ -58,7 +58,17 @@ def find(name: str) -> Base:
         raise CallError(f"{path} has no model*.safetensors; expected a language model's weights as safetensors")
     # Where nothing is said, transformers and mlx-lm take different things for granted.
     tied = HEAD not in safetensors.headers(files)
-    return Base(name, path, {"tie_word_embeddings": tied} | config)
+    return Base(name, path, {"tie_word_embeddings": tied} | _rope(config) | config)
+
+
+def _rope(config: dict) -> dict:
+    """The rotary positions that `rope_parameters` says, under the words that mlx-lm reads: it passes over the nested
+    ones, and would compute with other positions without a word."""
+    said = config.get("rope_parameters")
+    if not isinstance(said, dict) or not isinstance(said.get("rope_theta"), int | float):
+        return {}
+    scaled = said.get("rope_type", "default") != "default"
+    return {"rope_theta": said["rope_theta"]} | ({"rope_scaling": said} if scaled else {})
 
 
 def weights_of(path: Path) -> list[Path]:

@@ -61,6 +61,30 @@ def test_it_begins_as_its_base(engine_name: str, base: Path, condition: str):
     np.testing.assert_allclose(logits(made, weights, ids, [[1, 2]]), plain.numpy(plain.logits(ids)), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"rope_theta": 500.0},
+        {"rope_theta": 500.0, "rope_type": "linear", "factor": 4.0},
+        {"rope_theta": 500.0, "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+         "original_max_position_embeddings": 32},
+    ],
+    ids=["theta", "linear", "llama3"],
+)  # fmt: skip
+def test_rotary_positions_are_read_from_either_words(engine_name: str, base: Path, tmp_path: Path, said: dict):
+    """transformers 5 nests what releases before it and mlx-lm have beside each other."""
+    flat = {"rope_theta": 500.0} | ({"rope_scaling": said} if "rope_type" in said else {})
+    ids, found = np.array([[2, 9, 11, 30, 31, 7]], np.int32), []
+    for name, config in (("nested", {"rope_theta": None, "rope_parameters": said}), ("flat", flat)):
+        read = bases.find(str(tiny_lm(tmp_path / name, **config)))
+        model = causal_model.load(engines.choose(engine_name), read.path, read.config, dtype="float32")
+        found.append(model.numpy(model.logits(ids)))
+    np.testing.assert_allclose(*found, atol=1e-6)
+    plain = bases.find(str(base))
+    model = causal_model.load(engines.choose(engine_name), plain.path, plain.config, dtype="float32")
+    assert np.abs(found[0] - model.numpy(model.logits(ids))).max() > 1e-3
+
+
 def test_a_soft_prompt_stands_before_the_text(engine_name: str, base: Path):
     """A prompt of the embeddings of words gives what the base gives behind those words."""
     found = bases.find(str(base))
