@@ -40,7 +40,7 @@ FLOORS = (
     ("on_mlx", "on_torch", "embedder"),
     ("search", "convert", "mining"),
     ("evaluate", "export", "training", "semantic_ids"),
-    ("report",),
+    ("report", "conditioned_lm"),
     ("cli",),
     ("__main__",),
 )

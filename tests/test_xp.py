@@ -34,6 +34,7 @@ SHARED = [
     *("layers/activations", "layers/pooling", "layers/dense", "layers/dense_activations"),
     *("quantizers/fsq", "heads/fsq", "heads/splade", "heads/lexical", "heads/token_vectors", "heads/output"),
     *("config/rope_scaling", "adapters/lora", "training/objective"),
+    *(f"conditioned_lm/{name}" for name in ("conditioned", "film", "lora", "prefix", "token_loss")),
     *("training/optimizers/adamw", "training/optimizers/adamw_8bit", "training/optimizers/adafactor"),
 ]
 

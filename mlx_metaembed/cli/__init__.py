@@ -29,7 +29,10 @@ VERBS = {
 
 
 class Verbs(click.Group):
-    """Loads `cli/<verb>.py` on first use; its command is the module's `command`. A verb may be a group of its own."""
+    """Loads `cli/<verb>.py` on first use; its command is the module's `command`. A verb may be a group of its own.
+
+    A hyphen of a verb's name is an underscore of its file's.
+    """
 
     def __init__(self, *args: object, verbs: dict[str, str] = VERBS, package: str = __name__, **settings: object):
         super().__init__(*args, **settings)
@@ -41,7 +44,7 @@ class Verbs(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self._verbs:
             return None
-        return importlib.import_module(f"{self._package}.{name}").command
+        return importlib.import_module(f"{self._package}.{name.replace('-', '_')}").command
 
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple:
         known = self._verbs

@@ -56,21 +56,29 @@ class Scheme:
 
     def parse(self, text: str, *, prefix: bool = False) -> tuple[int, ...]:
         """`"3.5.2.1"` as digits; with `prefix` fewer do. Raises CallError for what is no ID of this scheme."""
-        parts = text.strip().split(".")
-        whole = [part.isascii() and part.isdigit() and len(part) < 6 for part in parts]
-        most = len(self.digits)
-        if not all(whole) or not (1 <= len(parts) <= most if prefix else len(parts) == most):
-            shape = ".".join("0" * most)
-            raise CallError(f"{text!r:.80} is no ID of this scheme; expected {most} digits like {shape}")
-        digits = tuple(map(int, parts))
-        wrong = [
-            f"{digit.name or f'digit {at}'} is {level}, and has 0 to {digit.levels - 1}"
-            for at, (digit, level) in enumerate(zip(self.digits, digits, strict=False), start=1)
-            if level >= digit.levels
-        ]
-        if wrong:
-            raise CallError(f"The ID {text} is out of range: {'; '.join(wrong)}")
-        return digits
+        return parsed(text, [digit.name for digit in self.digits], self.levels, prefix=prefix)
+
+
+def parsed(text: str, names: Sequence[str], levels: Sequence[int], *, prefix: bool = False) -> tuple[int, ...]:
+    """`"3.5.2.1"` as digits, of names ("" for none) and numbers of levels; with `prefix` fewer do.
+
+    Raises CallError for what is no ID of these digits, with the range of each that is out of it.
+    """
+    parts = text.strip().split(".")
+    whole = [part.isascii() and part.isdigit() and len(part) < 6 for part in parts]
+    most = len(levels)
+    if not all(whole) or not (1 <= len(parts) <= most if prefix else len(parts) == most):
+        least, last = ".".join("0" * most), spelled([count - 1 for count in levels])
+        raise CallError(f"{text!r:.80} is no ID of this scheme; expected {most} digits like {least}, up to {last}")
+    digits = tuple(map(int, parts))
+    wrong = [
+        f"{name or f'digit {at}'} is {level}, and has 0 to {count - 1}"
+        for at, (name, count, level) in enumerate(zip(names, levels, digits, strict=False), start=1)
+        if level >= count
+    ]
+    if wrong:
+        raise CallError(f"The ID {text} is out of range: {'; '.join(wrong)}")
+    return digits
 
 
 def spelled(digits: Sequence[int]) -> str:

@@ -11,6 +11,9 @@ VERBS = {
     "explain": "What each digit's levels mean: texts, marking words, examples.",
     "neighbours": "The used IDs nearest to an ID.",
     "interpolate": "A walk between two IDs through used ones.",
+    "lm-train": "A language model that writes texts of an ID.",
+    "lm-sample": "Texts of an ID, written by such a model.",
+    "lm-eval": "Whether such a model writes what an ID asks for.",
 }
 
 

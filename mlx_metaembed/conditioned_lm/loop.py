@@ -1,0 +1,113 @@
+"""The steps of a run: a gradient at what is learned, an update, the state kept; on either engine.
+
+The order of the texts is a function of the seed and the step, so that a run that was ended goes on as if it had not
+been. The optimizer is the kit's AdamW, without decay.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from mlx_metaembed.conditioned_lm.batches import Batches
+from mlx_metaembed.conditioned_lm.conditioned import Conditioned, total
+from mlx_metaembed.conditioned_lm.settings import Settings
+from mlx_metaembed.conditioned_lm.work import State, Work
+from mlx_metaembed.engine.causal_model import Weights
+from mlx_metaembed.errors import JobError, StoppedError
+from mlx_metaembed.training.optimizers import adamw
+from mlx_metaembed.training.schedule import factor
+from mlx_metaembed.xp import namespace
+
+EVERY = 60.0
+"""Seconds between two saves: what a kill costs."""
+REPORTED = 10
+"""Steps between two rows of the log."""
+MOST_NORM = 1.0
+SCHEDULE = "cosine"
+
+
+def run(
+    model: Conditioned,
+    batches: Batches,
+    settings: Settings,
+    state: State,
+    steps: int,
+    work: Work,
+    told: Callable[[dict], None] = lambda row: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> State:
+    """Where the run stands after all steps, saved on the way. Raises JobError where a loss is not finite,
+    StoppedError where the caller ends it, which keeps what was done."""
+    weights, moments = model.arrays(state.weights), _moments(model, state)
+    saved = time.monotonic()
+
+    def kept(step: int) -> State:
+        flat = {f"{name}.{at}": each for name, both in moments.items() for at, each in enumerate(both)}
+        numpy = lambda found: {name: model.model.numpy(each) for name, each in found.items()}  # noqa: E731
+        return State(step, numpy(weights), numpy(flat), state.log)
+
+    done = state.step
+    try:
+        for step in range(state.step + 1, steps + 1):
+            at, batch = time.monotonic(), batches.at(step)
+            loss, gradients = _gradient(model, weights, batch)
+            if not math.isfinite(loss):
+                raise JobError(
+                    f"Step {step}: the loss is {loss}. Likely causes: a learning rate that is too high "
+                    f"({settings.rate:g}), or a base that is damaged; the state of step {done} is kept in {work.path}"
+                )
+            rate = settings.rate * factor(SCHEDULE, step=step, steps=steps, warmup_ratio=settings.warmup_ratio)
+            weights, moments = _updated(model, weights, gradients, moments, rate, step)
+            model.model.settled(weights, *[dict(enumerate(each)) for each in moments.values()])
+            done, row = step, {"step": step, "steps": steps, "loss": loss, "learning_rate": rate}
+            if step % REPORTED == 0 or step == steps:
+                state.log.append(row)
+            told(row | {"tokens_per_second": batch.count / max(time.monotonic() - at, 1e-9)})
+            if stopped():
+                raise StoppedError(f"Stopped after step {step} of {steps}")
+            if time.monotonic() - saved > EVERY:
+                work.save(kept(step))
+                saved = time.monotonic()
+    except BaseException:
+        # A signal comes between two lines: what the last whole step left is kept.
+        if done > state.step:
+            work.save(kept(done))
+        raise
+    return kept(done)
+
+
+def _moments(model: Conditioned, state: State) -> dict[str, list]:
+    found: dict[str, list] = {name: [] for name in state.weights}
+    for full in sorted(state.moments):
+        found[full.rpartition(".")[0]].append(model.model.array(state.moments[full]))
+    return found
+
+
+def _gradient(model: Conditioned, weights: Weights, batch: object) -> tuple[float, Weights]:
+    """The mean loss of a batch's tokens in nats and its gradient, part by part of what is held at once."""
+    value, sums = 0.0, {}
+    for part in batch.parts(model.model.tokens):
+        loss, found = model.model.gradients(
+            lambda given, part=part: total(model.losses(given, part.digits, part.ids, part.mask), batch.count), weights
+        )
+        value += loss
+        sums = {name: sums[name] + each if name in sums else each for name, each in found.items()}
+    return value, sums
+
+
+def _updated(
+    model: Conditioned, weights: Weights, gradients: Weights, moments: dict[str, list], rate: float, step: int
+) -> tuple[Weights, dict[str, list]]:
+    """The weights and moments after a step; the gradient is scaled down to MOST_NORM."""
+    squares = 0.0
+    for each in gradients.values():
+        squares = squares + namespace(each).sum(each * each)
+    norm = float(model.model.numpy(squares)) ** 0.5
+    scalars = model.model.array(np.array([rate, 1.0, *adamw.corrections(step)], np.float32))
+    made, kept = {}, {}
+    for name, weight in weights.items():
+        gradient = gradients[name] * min(1.0, MOST_NORM / (norm + 1e-6))
+        made[name], kept[name] = adamw.apply(weight, gradient, moments[name] or adamw.initial(weight), scalars)
+    return made, kept
