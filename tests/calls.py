@@ -1,10 +1,12 @@
 """Calls of the command line and of the readers of rows, with what must hold of each."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from mlx_metaembed import data
 from mlx_metaembed.cli import main
@@ -14,16 +16,33 @@ COMMAND = [sys.executable, "-m", "mlx_metaembed"]
 
 
 def run(
-    *words: str,
-    status: int = 0,
-    stdin: str | bytes = "",
-    cwd: Path | None = None,
-    env: dict[str, str] | None = None,
+    *words: object, status: int = 0, stdin: str | bytes = "", cwd: Path | None = None
 ) -> subprocess.CompletedProcess:
-    """Run the program; the exit status must be as expected, and an error one message without a traceback."""
-    given = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run([*COMMAND, *map(str, words)], input=given, capture_output=True, cwd=cwd, env=env, timeout=120)
-    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+    """What the program answers, called in this process: a new one would import an engine again, seconds of work.
+
+    The exit status must be as expected, and an error one message without a traceback.
+    """
+    words = [*map(str, words)]
+    found = 0
+    with contextlib.chdir(cwd or Path.cwd()), CliRunner().isolation(input=stdin) as (out, err, _):
+        try:
+            main(words)
+        except SystemExit as done:
+            found = done.code or 0
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return _checked(words, found, out.getvalue(), err.getvalue(), status)
+
+
+def run_process(*words: object, status: int = 0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """`run` in a process of its own, for what is read from the environment or must hold in a fresh one."""
+    words = [*map(str, words)]
+    done = subprocess.run([*COMMAND, *words], stdin=subprocess.DEVNULL, capture_output=True, env=env, timeout=120)
+    return _checked(words, done.returncode, done.stdout, done.stderr, status)
+
+
+def _checked(words: list[str], found: int, out: bytes, err: bytes, status: int) -> subprocess.CompletedProcess:
+    done = subprocess.CompletedProcess(words, found, out.decode(), err.decode())
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
     return done

@@ -16,8 +16,10 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import gc
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,17 @@ def pytest_configure() -> None:
     absent = [name for name in TESTED if name not in ENGINES or not installed(name)]
     if absent:
         raise pytest.UsageError(f"METAEMBED_TEST_ENGINES names {', '.join(absent)}, which is not installed here")
+
+
+FROZEN = {"modules": 0}
+
+
+def pytest_runtest_logfinish() -> None:
+    """Take out of the garbage collector's sight what stays: a run collects as it starts, and walks all of torch."""
+    if len(sys.modules) > FROZEN["modules"] + 50:
+        gc.collect()
+        gc.freeze()
+        FROZEN["modules"] = len(sys.modules)
 
 
 def pytest_report_header() -> str:

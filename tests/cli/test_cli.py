@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import refused, run
+from calls import refused, run, run_process
 
 from mlx_metaembed.data import vector_key
 from mlx_metaembed.files import installation, safetensors
@@ -57,20 +57,11 @@ def test_the_whole_way_on_one_engine(engine_name: str, tiny: Path, pairs: Path, 
     base, model = tmp_path / "base", tmp_path / "model"
     converted = json.loads(run("convert", tiny, base, "--json").stdout)
     assert converted["dimensions"] == 32
-    words = [
-        "--batch-size",
-        "8",
-        "--epochs",
-        "1",
-        "--matryoshka",
-        "32,8",
-        "--fsq",
-        "4x8",
-        "--engine",
-        engine_name,
-        "--json",
-    ]
-    trained = json.loads(run("train", "--model", base, "--data", pairs, "--out", model, *words, "--json").stdout)
+    words = ["--batch-size", "8", "--epochs", "1", "--matryoshka", "32,8", "--fsq", "4x8", "--engine", engine_name]
+    # Training and searching in processes of their own, as a user's are: what another call imported is not there.
+    trained = json.loads(
+        run_process("train", "--model", base, "--data", pairs, "--out", model, *words, "--json").stdout
+    )
     assert trained["steps"] == 5 and trained["engine"] == engine_name
     rows = json.loads(
         run(
@@ -83,7 +74,9 @@ def test_the_whole_way_on_one_engine(engine_name: str, tiny: Path, pairs: Path, 
     assert exported["bytes_on_disk"] > 0 and (tmp_path / "st" / "modules.json").is_file()
     run("index", model, pairs, tmp_path / "ix", "--engine", engine_name)
     text = json.loads(pairs.read_text().splitlines()[3])["positive"]
-    found = json.loads(run("search", tmp_path / "ix", text, "-k", "1", "--engine", engine_name, "--json").stdout)
+    found = json.loads(
+        run_process("search", tmp_path / "ix", text, "-k", "1", "--engine", engine_name, "--json").stdout
+    )
     assert found["results"][0]["hits"][0]["text"] == text
 
 

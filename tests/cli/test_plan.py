@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from calls import refused, run
+from calls import refused, run, run_process
 from golden_variants import altered
 from hub import environment, serving
 from states import GOLDEN
@@ -96,7 +96,7 @@ def test_of_the_hub_only_what_the_plan_needs_is_fetched(tiny: Path, tmp_path: Pa
     def planned(model: object, **settings: str) -> dict:
         words = ["plan", "--model", model, "--chip", "M1", "--json"]
         surroundings = environment(server.address, tmp_path, **settings)
-        return json.loads(run(*words, env=surroundings).stdout) | {"model": ""}
+        return json.loads(run_process(*words, env=surroundings).stdout) | {"model": ""}
 
     dense = tiny_folder(tmp_path / "dense", dense=(DenseModule("2_Dense", 32, 16),))
     repositories = {"team/tiny": tiny, "team/dense": dense, "team/mixed": GOLDEN / "nomic_moe"}
@@ -110,7 +110,7 @@ def test_of_the_hub_only_what_the_plan_needs_is_fetched(tiny: Path, tmp_path: Pa
             assert ("2_Dense/model.safetensors" in asked) == (name == "team/dense")
         # What is there stays; the run fetches the rest.
         server.asked.clear()
-        run("convert", "team/tiny", tmp_path / "out", env=environment(server.address, tmp_path))
+        run_process("convert", "team/tiny", tmp_path / "out", env=environment(server.address, tmp_path))
         asked = {each for each, _ in server.asked}
         assert "model.safetensors" in asked and "config.json" not in asked
         # What is whole in the cache is planned as it is there.
@@ -153,7 +153,7 @@ def test_full_texts_are_assumed_aloud_and_the_datas_own_taken(tiny: Path, pairs:
 
 def test_a_common_encoder_is_planned_without_a_hub(tmp_path: Path):
     words = ("plan", "--model", "bge-small-en-v1.5", "--batch", "256", "--length", "512", "--chip", "M2", "--json")
-    done = run(*words, env=environment("http://127.0.0.1:1", tmp_path))
+    done = run_process(*words, env=environment("http://127.0.0.1:1", tmp_path))
     assert "BAAI/bge-small-en-v1.5: its shape as the kit knows it" in done.stderr
     # The trunk without its pooler.
     assert json.loads(done.stdout)["trained_parameters"] == 33_360_000 - 384 * 384 - 384

@@ -36,7 +36,7 @@ def verbs(tiny: Path, pairs: Path, out: Path) -> dict[str, tuple]:
     """The words of each verb that writes, and the name of a file in what it writes."""
     engine = ("--engine", TESTED[0])
     return {
-        "convert": ("model.safetensors", "convert", tiny, out),
+        "convert": ("model.safetensors", "convert", tiny, out, *engine),
         "export": ("README.md", "export", tiny, out, "--to", "sentence-transformers"),
         "index": ("corpus.jsonl", "index", tiny, pairs, out, *engine),
         "embed": (".v.npy.partial", "embed", tiny, "open a socket", "--output", out.with_name("v.npy"), *engine),
@@ -83,6 +83,7 @@ def test_a_run_that_has_made_no_step_ends_at_once(tiny: Path, pairs: Path, tmp_p
 def test_what_nohup_ignores_stays_ignored(tiny: Path, tmp_path: Path):
     program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN){PROGRAM}"
     words = ["model.safetensors", str(int(signal.SIGHUP)), "convert", str(tiny), str(tmp_path / "out")]
+    words += ["--engine", TESTED[0]]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
