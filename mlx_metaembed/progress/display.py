@@ -31,10 +31,11 @@ class Progress:
     def __init__(self, length: int | None, label: str, *, unit: str = "texts", initial: int = 0, stay: bool = False):
         self.length, self.label, self.unit, self.done = length, label, unit, initial
         self.words = ""
-        self._stay, self._bar, self._written = stay, None, False
+        self._stay, self._bar, self._written = stay, None, ""
         self._ended, self._thread = threading.Event(), None
         self._began = self._first_at = time.monotonic()
         self._first: int | None = None
+        self._done_at: float | None = None
 
     def __enter__(self) -> "Progress":
         if in_notebook() or sys.stderr.isatty():
@@ -50,7 +51,7 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
         elif self._written and failed[0] is None:
-            print(self.line(time.monotonic()), file=sys.stderr, flush=True)
+            self._write()
 
     def update(self, count: int = 1) -> None:
         """Count so many more as done."""
@@ -58,6 +59,8 @@ class Progress:
             # The first part of a job compiles: what is left is reckoned from the others.
             self._first, self._first_at = self.done + count, time.monotonic()
         self.done += count
+        if self.done == self.length:
+            self._done_at = time.monotonic()
         if self._bar is not None:
             self._bar.update(count)
 
@@ -74,7 +77,8 @@ class Progress:
 
     def line(self, now: float) -> str:
         """The line that stands for the bar, at a time of `time.monotonic`."""
-        elapsed = now - self._began
+        # What goes on behind the last unit is none of this job's.
+        elapsed = (self._done_at or now) - self._began
         if self.length is None:
             return ", ".join(filter(None, [f"{self.label}: {duration(elapsed)} so far", self.words]))
         share = f"{100 * self.done / self.length:.0f} %" if self.length else "100 %"
@@ -100,8 +104,14 @@ class Progress:
                 if self._bar is not None:
                     self._bar.refresh()
                 else:
-                    self._written = True
-                    print(self.line(time.monotonic()), file=sys.stderr, flush=True)
+                    self._write()
+
+    def _write(self) -> None:
+        """The line on stderr, where it says something new."""
+        line = self.line(time.monotonic())
+        if line != self._written:
+            print(line, file=sys.stderr, flush=True)
+        self._written = line
 
     def _tqdm(self) -> object:
         with warnings.catch_warnings():

@@ -30,9 +30,22 @@ def test_a_line_says_step_loss_speed_and_time_left():
     # Two steps in ten seconds after the first, which compiles: thirty-one more take 155 seconds.
     assert job.line(began + 22).endswith("9 of 40 steps (22 %), " + step_words(ROW) + ", 2 min 35 s left")
     job.update(31)
-    assert job.line(began + 200).startswith("training: 40 of 40 steps (100 %)") and "took 3 min 20 s" in job.line(
-        began + 200
-    )
+    job._done_at = began + 200
+    last = job.line(began + 201)
+    assert last.startswith("training: 40 of 40 steps (100 %)") and last.endswith("took 3 min 20 s")
+    # What comes behind the last step takes time too, and is not the steps'.
+    assert job.line(began + 500) == last
+
+
+def test_a_finished_job_says_so_once(capsys: pytest.CaptureFixture):
+    job = Progress(2, "tokenising")
+    job._written = "tokenising: 1 of 2 texts (50 %)"
+    job.update(2)
+    job._done_at = job._began + 23
+    job._write()
+    job._write()
+    job.__enter__().__exit__(None, None, None)
+    assert capsys.readouterr().err == "tokenising: 2 of 2 texts (100 %), took 23 s\n"
 
 
 def test_what_was_measured_last_stands_beside_the_steps(monkeypatch: pytest.MonkeyPatch):
