@@ -10,6 +10,7 @@ from mlx_metaembed.report.document import document, replace, section
 from mlx_metaembed.report.evaluation import evaluation, evaluation_by_width
 from mlx_metaembed.report.histograms import histograms
 from mlx_metaembed.report.markup import tag, text
+from mlx_metaembed.report.mined import mined
 from mlx_metaembed.report.mistakes import mistakes, neighbours
 from mlx_metaembed.report.results import Row, measures, pair
 from mlx_metaembed.report.tiles import tiles
@@ -59,6 +60,7 @@ def page(
         sets or plots.loss(metrics),
         data_sets.losses(metrics, objectives),
         data_sets.weights(metrics),
+        mined(metrics),
         plots.by_width(metrics, objectives or ()),
         plots.panels(metrics, *limits),
     ]
