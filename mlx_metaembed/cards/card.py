@@ -52,7 +52,12 @@ def card(
     if base:
         front["base_model"] = base
     front |= inherited(folder.trunk_path) if carried is None else carried
-    return f"{_yaml(front)}\n# {title}\n\n{body.strip()}\n\n{facts(folder)}\n"
+    return text(front, title, f"{body.strip()}\n\n{facts(folder)}")
+
+
+def text(front: Mapping[str, object], title: str, body: str) -> str:
+    """A README: front matter, the title and the body."""
+    return f"{_yaml(front)}\n# {title}\n\n{body.strip()}\n"
 
 
 def front(path: Path) -> dict:

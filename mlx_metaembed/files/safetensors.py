@@ -8,7 +8,7 @@ import math
 import os
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,10 @@ class Tensor:
     shape: tuple[int, ...]
     start: int
     stop: int
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """Its numbers from the first on, an array after another, so that few are held; bfloat16 comes as float32."""
+        yield _numbers(read_bytes(self), self.dtype).reshape(self.shape)
 
 
 def header(path: Path) -> dict[str, Tensor]:
@@ -183,11 +187,14 @@ def read_bytes(tensor: Tensor) -> bytes:
 
 def read_tensor(tensor: Tensor) -> np.ndarray:
     """One tensor as a NumPy array of its shape; bfloat16 comes as float32."""
-    data = read_bytes(tensor)
-    if tensor.dtype == "BF16":
-        bits = np.frombuffer(data, np.uint16).astype(np.uint32) << 16
-        return bits.view(np.float32).reshape(tensor.shape)
-    return np.frombuffer(data, NUMPY_DTYPES[tensor.dtype]).reshape(tensor.shape)
+    pieces = list(tensor.pieces())
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _numbers(data: bytes, word: str) -> np.ndarray:
+    if word == "BF16":
+        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, NUMPY_DTYPES[word])
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -220,22 +227,26 @@ def write(
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name, array in arrays.items():
-            stored = _stored(name, array, _word(array.dtype, dtype))
-            file.write(
-                stored
-                if isinstance(stored, bytes)
-                else memoryview(np.ascontiguousarray(stored).reshape(-1).view(np.uint8))
-            )
+            for stored in _stored(name, array, _word(array.dtype, dtype)):
+                file.write(
+                    stored
+                    if isinstance(stored, bytes)
+                    else memoryview(np.ascontiguousarray(stored).reshape(-1).view(np.uint8))
+                )
         file.flush()
         os.fsync(file.fileno())
 
 
-def _stored(name: str, array: np.ndarray | Tensor, word: str) -> np.ndarray | bytes:
-    """One array in the dtype that the file will have; a tensor that keeps its dtype is passed on as its bytes."""
-    if isinstance(array, Tensor):
-        if array.dtype == word:
-            return read_bytes(array)
-        array = read_tensor(array)
+def _stored(name: str, array: np.ndarray | Tensor, word: str) -> Iterator[np.ndarray | bytes]:
+    """One array in the dtype that the file will have, piece by piece; a tensor that keeps it is passed on as bytes."""
+    if type(array) is Tensor and array.dtype == word:
+        yield read_bytes(array)
+    else:
+        for piece in array.pieces() if isinstance(array, Tensor) else (array,):
+            yield _cast(name, piece, word)
+
+
+def _cast(name: str, array: np.ndarray, word: str) -> np.ndarray:
     if word == "BF16":
         return bfloat16_bits(array)
     with np.errstate(over="ignore"):
