@@ -14,6 +14,5 @@ def mined(metrics: Sequence[Mapping[str, object]]) -> str:
     """Two plots over the steps; nothing for a run that mined none, nor for what was mined once."""
     scores = {name: points for key, name in SCORES.items() if len(points := series(metrics, PREFIX + key)) > 1}
     new = {NEW: points} if len(points := series(metrics, PREFIX + "changed")) > 1 else {}
-    return several("Scores of mined negatives", "means of the model as it was then", scores, identity="mined") + several(
-        "New among the mined negatives", "share of all", new, identity="mined-new", zero=True
-    )
+    nearer = several("Scores of mined negatives", "means of the model as it was then", scores, identity="mined")
+    return nearer + several("New among the mined negatives", "share of all", new, identity="mined-new", zero=True)

@@ -9,7 +9,8 @@ def rows(times: int) -> list[dict]:
     found = []
     for at in range(times):
         row = {"mined/rows": 1.0, "mined/positive_score": 0.75, "mined/negative_score": 0.25 + at / 8}
-        found.append({"step": 1 + 10 * at, "steps": 40, "loss": 1.0} | row | ({"mined/changed": 0.5 / at} if at else {}))
+        row |= {"mined/changed": 0.5 / at} if at else {}
+        found.append({"step": 1 + 10 * at, "steps": 40, "loss": 1.0} | row)
     return found
 
 
