@@ -1,4 +1,4 @@
-"""Which loss takes which rows and heads: the table of docs/training.md, from the losses' own words."""
+"""Which loss takes which rows and heads: the table of docs/objectives.md, from the losses' own words."""
 
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT

@@ -49,7 +49,7 @@ def test_a_loss_does_not_take_the_name_of_another(tiny: Path, tmp_path: Path):
 
 
 def test_the_page_says_what_runs(capsys: pytest.CaptureFixture[str]):
-    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text()
     shown = page.split("<!-- losses:begin -->\n")[1].split("<!-- losses:end -->")[0]
     assert shown.splitlines() == loss_table.lines()
     main(["train", "--losses"])
