@@ -15,10 +15,6 @@ from mlx_metaembed.data.rows import Pairs, Retrieval
 
 COSQA_CORPUS = 500
 """Functions that cosqa's test queries are searched in: their answers, and others drawn once."""
-SCITLDR_PAPERS = 400
-"""Papers of scitldr's test part, from its beginning: queries, and the corpus."""
-STSB_STEP = 2
-"""Every so many-th pair of stsb's test part is taken."""
 BANKING_TEXTS = 5
 """Texts a label of banking77, to learn from and to be judged on each."""
 
@@ -33,8 +29,7 @@ def train(name: str, data: Path) -> list[Row]:
 def search(name: str, data: Path) -> Retrieval:
     """The test of cosqa and scitldr: queries and the corpus that holds their answers."""
     if name == "scitldr":
-        rows = _scitldr(data, "test")[:SCITLDR_PAPERS]
-        return _pairs(rows, []).retrieval()
+        return _pairs(_scitldr(data, "test"), []).retrieval()
     rows = _cosqa(data, "test")
     answers = {row["positive"] for row in rows}
     code = json.loads((data / "cosqa" / "code_idx_map.txt").read_text(encoding="utf-8"))
@@ -50,7 +45,7 @@ def triplets(data: Path) -> list[Row]:
 
 def scored(data: Path) -> list[Row]:
     """The test of stsb: sentence1, sentence2, score."""
-    return _stsb(data, "test")[::STSB_STEP]
+    return _stsb(data, "test")
 
 
 def labelled(data: Path, part: str) -> tuple[list[str], list[str]]:
