@@ -43,9 +43,10 @@ class Classifier:
 
 
 def fit(
-    vectors: np.ndarray, labels: Sequence[str], *, model: str, fingerprint: Mapping[str, str], c: float = 1.0
+    vectors: np.ndarray, labels: Sequence[str], *, model: str, fingerprint: Mapping[str, str], c: float | None = None
 ) -> Classifier:
-    """The classifier of vectors [n, D] with their labels; `c` is scikit-learn's C, `fingerprint` that of the model.
+    """The classifier of vectors [n, D] with their labels; `c` is scikit-learn's C, None the best of some on a held-out
+    fifth, `fingerprint` that of the model.
 
     Raises CallError for other than a label for each vector, vectors that are not finite, or fewer than two labels.
     """
@@ -58,7 +59,8 @@ def fit(
     if len(names) < 2:
         raise CallError(f"A classifier needs at least 2 different labels; found {len(names)}")
     numbers = np.searchsorted(names, labels)
-    found = logistic.fit(unit(vectors), numbers, len(names), c=c)
+    vectors = unit(vectors)
+    found = logistic.fit(vectors, numbers, len(names), c=c or logistic.chosen(vectors, numbers, len(names)))
     learned = Logistic(found.weights.astype(np.float32), found.intercepts.astype(np.float32))
     return Classifier(tuple(names), learned, model, dict(fingerprint))
 

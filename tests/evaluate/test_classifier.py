@@ -24,6 +24,16 @@ def test_a_classifier_tells_directions_whatever_the_length():
     assert fitted().classify(np.array([5.0, 1.0])) == ["east"]
 
 
+def test_the_penalty_is_the_best_of_some_where_none_is_given():
+    random = np.random.default_rng(1)
+    labels = [("red", "green", "blue")[at % 3] for at in range(90)]
+    vectors = np.eye(6)[np.arange(90) % 3] + 0.05 * random.standard_normal((90, 6))
+    given = {"model": "tiny", "fingerprint": MARKS}
+    chosen, weak, strong = (classifier.fit(vectors, labels, **given, c=c) for c in (None, 1_000.0, 1.0))
+    np.testing.assert_array_equal(chosen.regression.weights, weak.regression.weights)
+    assert np.abs(strong.regression.weights).max() < np.abs(chosen.regression.weights).max()
+
+
 def test_a_file_gives_the_same_scores(tmp_path: Path):
     path = classifier.save(fitted(), tmp_path / "a" / "own.safetensors")
     found = classifier.load(path, model="tiny", fingerprint=MARKS)

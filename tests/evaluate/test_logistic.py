@@ -40,3 +40,11 @@ def test_it_is_scikit_learns(scikit_learn, classes, c):
 def test_separable_classes_are_told_apart():
     vectors = np.array([[-1.0, 0], [-0.9, 0.1], [1, 0], [0.9, 0.1]])
     assert logistic.fit(vectors, np.array([1, 1, 0, 0]), 2, c=1e4).classes(vectors).tolist() == [1, 1, 0, 0]
+
+
+def test_the_penalty_follows_from_the_data():
+    random = np.random.default_rng(0)
+    noise, labels = random.standard_normal((200, 20)), np.arange(200) % 2
+    clear = np.eye(20)[labels] + 0.05 * random.standard_normal((200, 20))
+    assert logistic.chosen(noise, labels, 2) == 1 and logistic.chosen(clear, labels, 2) == 1_000
+    assert logistic.chosen(clear[:6], labels[:6], 2) == 1
