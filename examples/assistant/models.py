@@ -31,9 +31,9 @@ def recipes(base: str, rows: dict[str, Path], out: Path, *, steps: int, **settin
         "flow": Recipe(
             model=base, out=str(out / "flow"), sources=(threads,), objectives=(flow,), batch_size=64, **common | fewer
         ),
-        # Goes on from the first: what its vectors know is to stay while the head learns.
+        # Both from the base: what the head reads in it, matching alone forgets.
         "tasks": Recipe(
-            model=str(out / "match"),
+            model=base,
             out=str(out / "tasks"),
             sources=(pairs, rated),
             heads=(HeadTable("quality", "regression"),),
@@ -41,7 +41,8 @@ def recipes(base: str, rows: dict[str, Path], out: Path, *, steps: int, **settin
             weighting="uncertainty",
             multi_dataset_batch_sampler="round_robin",
             batch_size=32,
-            **common | fewer,
+            # Batches of each set in turn.
+            **common | {"iters": max(steps * 3 // 2, 2)},
         ),
     }
 

@@ -9,10 +9,12 @@ from measured import Judged, encoded
 from mlx_metaembed.cards.products import product
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.evaluate import bootstrap, classifier
+from mlx_metaembed.heads import probe_start
+from mlx_metaembed.heads.linear import linear
 from mlx_metaembed.search import index as indexes
 
-PROBED = 1_500
-"""Training messages from which a regression on the base's vectors learns, to compare the head with."""
+PROBED = 4_096
+"""Training messages from which a regression on the base's vectors learns, as many as the head begins with."""
 
 
 def gathered(found: dict[str, Judged], parts: dict[str, chat.Part], part: chat.Part, pairs: chat.Pairs) -> dict:
@@ -95,20 +97,13 @@ def guesses(found: dict[str, Judged], training: chat.Part, part: chat.Part) -> l
     known = np.flatnonzero(np.isfinite(training.answered))
     taught = known[:: max(len(known) // PROBED, 1)][:PROBED]
     vectors = encoded(base.model, [training.texts[at] for at in taught], base.folder)
+    probed = probe_start.regression(vectors, training.answered[taught])
     ways = {
         "the head": tasks.model.apply("quality", tasks.vectors)[:, 0],
-        "ridge regression on the base's vectors": ridge(vectors, training.answered[taught], base.vectors),
+        "ridge regression on the base's vectors": linear(probed, base.vectors)[:, 0],
         "the message's length": np.array([len(text) for text in part.texts]),
     }
     return [{"name": name, **judge.with_intervals(judge.quality(scores, part))} for name, scores in ways.items()]
-
-
-def ridge(vectors: np.ndarray, scores: np.ndarray, others: np.ndarray, penalty: float = 1.0) -> np.ndarray:
-    """What a ridge regression of scores on vectors says of others."""
-    mean = vectors.mean(axis=0)
-    x = vectors - mean
-    weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (scores - scores.mean()))
-    return (others - mean) @ weights + scores.mean()
 
 
 def refused(found: dict[str, Judged]) -> list[str]:
