@@ -21,7 +21,8 @@ MOST_RANK = 1_024
 class Settings:
     """`rank` of LoRA (None: 8 for text, else none), `vectors` a digit for prefix, `embedding` features for film.
 
-    With `train_base` the base's own weights learn too. `steps` stand for the epochs where they are given; `learning_rate` None is the condition's own.
+    With `train_base` the base's own weights learn too, and rank None is none. `steps` stand for the epochs where they
+    are given; `learning_rate` None is the condition's own.
     """
 
     condition: str = TEXT
