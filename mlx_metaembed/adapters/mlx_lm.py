@@ -6,12 +6,17 @@ of https://github.com/ml-explore/mlx-lm.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+
+from mlx_metaembed.adapters.lora import Adapter
+from mlx_metaembed.files import disk, safetensors
 
 FILE = "adapters.safetensors"
 PARTS = {"lora_a": "lora_A.weight", "lora_b": "lora_B.weight", "m": "lora_magnitude_vector"}
 """mlx-lm's names of a layer's parts, and PEFT's."""
+LAYERS = ".layers."
 KINDS = ("lora", "dora")
 
 
@@ -59,3 +64,21 @@ def arrays(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         module, _, part = name.rpartition(".")
         renamed[f"{module}.{PARTS[part]}" if part in PARTS else name] = array.T if array.ndim == 2 else array
     return renamed
+
+
+def write(adapter: Adapter, base: str, out: Path) -> None:
+    """Write an adapter of the layers of the language model `base` as `mlx_lm.lora` does."""
+    inside = [path.partition(LAYERS)[2].split(".", 1) for path in adapter.modules]
+    parameters = {
+        "rank": adapter.rank,
+        "scale": adapter.scale,
+        "dropout": 0.0,
+        "keys": sorted({key for _, key in inside}),
+    }
+    said = {"model": base, "fine_tune_type": "lora", "num_layers": len({layer for layer, _ in inside})}
+    disk.write_json(out / "adapter_config.json", said | {"lora_parameters": parameters})
+    arrays = {}
+    for name, array in adapter.arrays.items():
+        part = next(own for own, theirs in PARTS.items() if name.endswith(f".{theirs}"))
+        arrays[f"{name.removesuffix(PARTS[part])}{part}"] = np.ascontiguousarray(array.T)
+    safetensors.write(out / FILE, arrays)

@@ -53,11 +53,11 @@ def read(
     return _read(folder, folder.adapter, folder.trunk() if trunk is None else trunk, arrays)
 
 
-def write(adapter: Adapter, base: str, out: Path) -> None:
-    """Write an adapter of the model `base` as PEFT does."""
+def write(adapter: Adapter, base: str, out: Path, *, task: str = "FEATURE_EXTRACTION") -> None:
+    """Write an adapter of the model `base` as PEFT does; `task` is its word for what the model is for."""
     settings = {
         "peft_type": "LORA",
-        "task_type": "FEATURE_EXTRACTION",
+        "task_type": task,
         "base_model_name_or_path": base,
         "r": adapter.rank,
         "lora_alpha": adapter.alpha,

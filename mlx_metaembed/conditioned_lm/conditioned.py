@@ -15,6 +15,9 @@ from mlx_metaembed.engine.causal_model import CausalModel, Weights
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.xp import Array, namespace
 
+BASE = "base."
+"""What the names of the base's own weights begin with, where they train."""
+
 
 def initial(model: CausalModel, settings: Settings, levels: Levels) -> dict[str, np.ndarray]:
     """What is learned, as it begins, by name; both engines begin with the same numbers.
@@ -22,6 +25,8 @@ def initial(model: CausalModel, settings: Settings, levels: Levels) -> dict[str,
     Raises CallError where the model has nothing that could be changed so.
     """
     found: dict[str, np.ndarray] = {}
+    if settings.train_base:
+        found |= {BASE + name: array for name, array in model.own().items()}
     if settings.own_rank:
         if not model.linears:
             raise CallError("This base has no linear maps in its layers for LoRA to change; take --condition prefix")
@@ -67,7 +72,8 @@ class Conditioned:
         places = self.places if first else 0
         if places:
             ids = np.concatenate([np.zeros((len(ids), places), np.int32), ids], axis=1)
-        found = self.model.logits(ids.astype(np.int32), cache)
+        own = {name.removeprefix(BASE): array for name, array in weights.items() if name.startswith(BASE)}
+        found = self.model.logits(ids.astype(np.int32), cache, own)
         self._weights, self._prompt, self._gains = {}, None, None
         return found[:, places:]
 

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from mlx_metaembed.adapters import Adapter, mlx_lm, peft
+from mlx_metaembed.conditioned_lm import lora
 from mlx_metaembed.conditioned_lm.base import Base
 from mlx_metaembed.conditioned_lm.levels import Levels
-from mlx_metaembed.conditioned_lm.settings import Settings
+from mlx_metaembed.conditioned_lm.settings import TEXT, Settings
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.files import checksums, disk, safetensors
 from mlx_metaembed.semantic_ids.scheme import spelled
 
 FORMAT = "metaembed-lm-1"
 ABOUT, WEIGHTS, HELD_OUT, LOG = "lm.json", "condition.safetensors", "held_out.jsonl", "metrics.jsonl"
+PEFT, MLX_LM = "peft", "mlx-lm"
 AGAIN = "Make it again with: metaembed ids lm-train BASE DATA OUT"
 
 
@@ -64,6 +67,8 @@ def save(made: Made, log: list[dict], out: Path) -> None:
             [{"text": each.text, "id": spelled(each.digits), "seen": each.seen} for each in made.held_out],
         )
         _lines(partial / LOG, log)
+        if made.settings.condition == TEXT and not made.settings.train_base:
+            _write_adapters(made, partial)
         files = {name: checksums.of_file(partial / name) for name in (WEIGHTS, HELD_OUT)}
         about = {"format": FORMAT, "settings": asdict(made.settings), "digits": digits}
         disk.write_json(partial / ABOUT, about | made.about | {"files": files})
@@ -94,6 +99,16 @@ def load(path: Path) -> Made:
     except (KeyError, TypeError, ValueError, CallError) as error:
         raise CallError(f"{path / ABOUT} can't be read: {error}. {AGAIN}") from None
     return Made(settings, levels, safetensors.read(path / WEIGHTS), held, about)
+
+
+def _write_adapters(made: Made, out: Path) -> None:
+    """LoRA as PEFT and mlx-lm read it: with the ID before a text they write what this folder does."""
+    names = [name for name in made.weights if name.endswith(lora.LOW)]
+    modules = tuple(name.removesuffix(f".{lora.LOW}") for name in names)
+    adapter = Adapter(made.settings.own_rank, made.settings.alpha, modules, made.weights)
+    base = made.about["base"]["name"]
+    peft.write(adapter, base, out / PEFT, task="CAUSAL_LM")
+    mlx_lm.write(adapter, base, out / MLX_LM)
 
 
 def require_base(made: Made, base: Base, path: Path) -> None:

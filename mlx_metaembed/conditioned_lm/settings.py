@@ -12,6 +12,8 @@ CONDITIONS = {
 }
 RANKS = {TEXT: 8, PREFIX: 0, FILM: 0}
 RATES = {TEXT: 5e-4, PREFIX: 1e-2, FILM: 2e-3}
+BASE_RATE = 1e-3
+"""Where the base's own weights learn."""
 MOST_RANK = 1_024
 
 
@@ -19,7 +21,8 @@ MOST_RANK = 1_024
 class Settings:
     """`rank` of LoRA (None: 8 for text, else none), `vectors` a digit for prefix, `embedding` features for film.
 
-    `steps` stand for the epochs where they are given; `learning_rate` None is the condition's own.
+    With `train_base` the base's own weights learn too, and rank None is none. `steps` stand for the epochs where they
+    are given; `learning_rate` None is the condition's own.
     """
 
     condition: str = TEXT
@@ -32,6 +35,7 @@ class Settings:
     learning_rate: float | None = None
     warmup_ratio: float = 0.1
     id_dropout: float = 0.1
+    train_base: bool = False
     max_tokens: int = 128
     held_out: float = 0.1
     seed: int = 0
@@ -42,7 +46,7 @@ class Settings:
         if self.condition not in CONDITIONS:
             known = ", ".join(CONDITIONS)
             wrong.append(f"condition {self.condition!r} is not known{nearest(self.condition, CONDITIONS)}: {known}")
-        if self.condition == TEXT and self.rank == 0:
+        if self.condition == TEXT and self.rank == 0 and not self.train_base:
             wrong.append("condition text learns by LoRA alone: its rank is 1 or more")
         ranges = {
             "rank": (0, MOST_RANK), "vectors": (1, 256), "embedding": (1, 4_096), "batch_size": (1, 4_096),
@@ -62,7 +66,7 @@ class Settings:
     @property
     def own_rank(self) -> int:
         """The rank of LoRA; 0 for none."""
-        return RANKS[self.condition] if self.rank is None else self.rank
+        return (0 if self.train_base else RANKS[self.condition]) if self.rank is None else self.rank
 
     @property
     def alpha(self) -> float:
@@ -72,4 +76,5 @@ class Settings:
     @property
     def rate(self) -> float:
         """The peak of the learning rate."""
-        return RATES[self.condition] if self.learning_rate is None else self.learning_rate
+        own = BASE_RATE if self.train_base else RATES[self.condition]
+        return own if self.learning_rate is None else self.learning_rate

@@ -21,7 +21,7 @@ Change = Callable[[Array, Array], Array]
 
 
 class CausalModel(Protocol):
-    """A model whose own weights are frozen."""
+    """A model whose own weights stay as they are, but where others are handed in."""
 
     embedding: str
     """The path of the word embedding."""
@@ -40,6 +40,9 @@ class CausalModel(Protocol):
     def numpy(self, array: Array) -> np.ndarray:
         """The device's array as NumPy, floats as float32."""
 
+    def own(self) -> dict[str, np.ndarray]:
+        """The model's own weights by path, float32; none of those that are packed."""
+
     def words(self, ids: np.ndarray) -> np.ndarray:
         """The rows of the word embedding, float32 [n, width]."""
 
@@ -49,8 +52,9 @@ class CausalModel(Protocol):
     def cache(self) -> object:
         """A new cache of keys and values."""
 
-    def logits(self, ids: np.ndarray, cache: object = None) -> Array:
-        """Logits [B, L, V] of the token that follows each of ids int32 [B, L], which follow those in the cache."""
+    def logits(self, ids: np.ndarray, cache: object = None, own: Weights | None = None) -> Array:
+        """Logits [B, L, V] of the token that follows each of ids int32 [B, L], which follow those in the cache; with
+        the weights `own`, by path, in place of the model's."""
 
     def gradients(self, loss: Callable[[Weights], Array], weights: Weights) -> tuple[float, Weights]:
         """A scalar loss and its gradient at some weights."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from mlx.utils import tree_flatten
 
 from mlx_metaembed.engine.causal_model import Change, Weights
 from mlx_metaembed.errors import CallError
@@ -56,6 +57,10 @@ class MlxCausalModel:
     def numpy(self, array: mx.array) -> np.ndarray:
         return np.array(array.astype(mx.float32) if mx.issubdtype(array.dtype, mx.floating) else array)
 
+    def own(self) -> dict[str, np.ndarray]:
+        found = tree_flatten(self._module.parameters())
+        return {name: self.numpy(array) for name, array in found if mx.issubdtype(array.dtype, mx.floating)}
+
     def words(self, ids: np.ndarray) -> np.ndarray:
         return self.numpy(self._words(mx.array(ids)))
 
@@ -69,7 +74,9 @@ class MlxCausalModel:
 
         return make_prompt_cache(self._module)
 
-    def logits(self, ids: np.ndarray, cache: list | None = None) -> mx.array:
+    def logits(self, ids: np.ndarray, cache: list | None = None, own: Weights | None = None) -> mx.array:
+        if own:
+            self._module.load_weights(list(own.items()), strict=False)
         return self._module(mx.array(ids), cache=cache)
 
     def gradients(self, loss: Callable[[Weights], mx.array], weights: Weights) -> tuple[float, Weights]:

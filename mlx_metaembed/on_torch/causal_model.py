@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.func import functional_call
 
 from mlx_metaembed.engine.causal_model import Change, Weights
 from mlx_metaembed.errors import CallError, faults
@@ -80,6 +81,9 @@ class TorchCausalModel:
         array = array.detach().cpu()
         return (array.float() if array.is_floating_point() else array).numpy()
 
+    def own(self) -> dict[str, np.ndarray]:
+        return {name: self.numpy(tensor) for name, tensor in self._module.named_parameters()}
+
     def words(self, ids: np.ndarray) -> np.ndarray:
         return self.numpy(self._words(self.array(ids)))
 
@@ -92,9 +96,10 @@ class TorchCausalModel:
 
         return DynamicCache(config=self._module.config)
 
-    def logits(self, ids: np.ndarray, cache: object = None) -> torch.Tensor:
+    def logits(self, ids: np.ndarray, cache: object = None, own: Weights | None = None) -> torch.Tensor:
         given = {"use_cache": False} if cache is None else {self._cache: cache, "use_cache": True}
-        return self._module(input_ids=self.array(ids), **given).logits
+        given |= {"input_ids": self.array(ids)}
+        return (functional_call(self._module, own, (), given) if own else self._module(**given)).logits
 
     def gradients(self, loss: Callable[[Weights], torch.Tensor], weights: Weights) -> tuple[float, Weights]:
         leaves = {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}

@@ -17,6 +17,7 @@ from mlx_metaembed.conditioned_lm.levels import Levels
 from mlx_metaembed.conditioned_lm.make import Call
 from mlx_metaembed.conditioned_lm.settings import CONDITIONS, Settings
 from mlx_metaembed.engine import causal_model
+from mlx_metaembed.files import safetensors
 
 LEVELS = Levels(("side", ""), (2, 3))
 
@@ -189,6 +190,26 @@ def test_guidance_goes_from_none_past_the_id(engine_name: str, base: Path, rows:
         draw = sampling.Draw(guidance, temperature=0, max_tokens=1)
         written = sampling.write(found.model, found.weights, found.tokens, digits, draw, np.random.default_rng(0))
         assert written == [[int(guided.argmax())]]
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_base_can_learn_too(two_engines, rows: Path, tmp_path: Path, tied: bool):
+    base = tiny_lm(tmp_path / "lm", tie_word_embeddings=tied)
+    settings, made = Settings(condition="film", train_base=True, steps=3, batch_size=8), []
+    for name in two_engines:
+        made.append(make.make(Call(str(base), str(rows), tmp_path / name, engine=name), settings))
+    one, other = (found.weights for found in made)
+    assert one.keys() == other.keys() and ("base.lm_head.weight" in one) is not tied
+    for name, array in one.items():
+        np.testing.assert_allclose(array, other[name], atol=5e-6, err_msg=name)
+    begun = safetensors.read(base / "model.safetensors")
+    assert np.abs(one["base.model.embed_tokens.weight"] - begun["model.embed_tokens.weight"]).max() > 1e-3
+    written = []
+    for name in two_engines:
+        found = opened.load(tmp_path / two_engines[0], engine=name)
+        given = [np.array([[1, 2]]), sampling.Draw(max_tokens=8), np.random.default_rng(0)]
+        written.append(sampling.write(found.model, found.weights, found.tokens, *given))
+    assert written[0] == written[1]
 
 
 def test_a_rank_beside_a_prefix_is_lora_too(engine_name: str, base: Path, rows: Path, tmp_path: Path):

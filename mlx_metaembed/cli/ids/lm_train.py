@@ -35,13 +35,18 @@ dtype_option = click.option(
     metavar="text|prefix|film",
     help="How the ID enters: written before the text and read by LoRA, as learned vectors, or as gains of the norms.",
 )
-@click.option("--rank", type=int, help="Rank of LoRA; 0 for none.  [default: 8 for text, else 0]")
+@click.option("--rank", type=int, help="Rank of LoRA; 0 for none.  [default: 8 for text without --train-base, else 0]")
+@click.option("--train-base", is_flag=True, help="The base's own weights learn too: for small ones, or from scratch.")
 @click.option("--vectors", type=int, default=4, show_default=True, help="Learned vectors a digit, for prefix.")
 @click.option("--embedding", type=int, default=32, show_default=True, help="Features of a digit, for film.")
 @click.option("--epochs", type=float, default=3.0, show_default=True)
 @click.option("--steps", type=int, help="Steps, instead of epochs.")
 @click.option("--batch-size", type=int, default=16, show_default=True, help="Texts a step.")
-@click.option("--learning-rate", type=float, help="[default: 5e-4 for text, 1e-2 for prefix, 2e-3 for film]")
+@click.option(
+    "--learning-rate",
+    type=float,
+    help="Its peak.  [default: 5e-4 for text, 1e-2 for prefix, 2e-3 for film, 1e-3 with --train-base]",
+)
 @click.option("--warmup-ratio", type=float, default=0.1, show_default=True, help="Share of the steps.")
 @click.option("--id-dropout", type=float, default=0.1, show_default=True, help="Share of the texts shown without ID.")
 @click.option("--max-tokens", type=int, default=128, show_default=True, help="Tokens a text; longer ones are cut.")
