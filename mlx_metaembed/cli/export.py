@@ -1,6 +1,7 @@
 """`metaembed export`: a model for other tools."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,9 @@ from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.progress.display import Stages
+
+if TYPE_CHECKING:
+    from mlx_metaembed.export.matrices import Rounding
 
 KEPT = (("cosine", "cosine"), ("kept_r10", "neighbours (R10)"), ("kept_ndcg", "nDCG@10"))
 BITS = ["2", "3", "4", "5", "6", "8"]
@@ -26,6 +30,13 @@ BITS = ["2", "3", "4", "5", "6", "8"]
     help="mlx: how a weight becomes bits; affine in 2 to 8 bits, the others in 4, 4 and 8.  [default: affine]",
 )
 @click.option("--embedding-bits", type=click.Choice(BITS), help="mlx: bits of the word embedding.  [default: --bits]")
+@click.option(
+    "--bytes",
+    "size",
+    metavar="SIZE",
+    help="mlx: give every matrix bits of its own, so that the weights take at most so much: 12MB, or bytes.",
+)
+@click.option("--mean-bits", type=float, help="mlx: the same by the mean of bits a weight, scales counted: 3.5.")
 @click.option(
     "--group-size",
     type=click.Choice(["16", "32", "64", "128"]),
@@ -61,6 +72,8 @@ def command(
     bits: str | None,
     mode: str | None,
     embedding_bits: str | None,
+    size: str | None,
+    mean_bits: float | None,
     group_size: str | None,
     texts: str | None,
     calibration_texts: int | None,
@@ -84,7 +97,8 @@ def command(
     """
     of_mlx = {"bits": bits, "mode": mode, "embedding_bits": embedding_bits, "group_size": group_size}
     calibrating = {"calibration_texts": calibration_texts, "calibration_steps": calibration_steps, "engine": engine}
-    said_of_mlx = of_mlx | {"calibrate": texts} | calibrating
+    budget = {"bytes": size, "mean_bits": mean_bits}
+    said_of_mlx = of_mlx | budget | {"calibrate": texts} | calibrating
     if form != "mlx" and (named := [name for name, value in said_of_mlx.items() if value is not None]):
         raise CallError(f"--{named[0].replace('_', '-')} belongs to --to mlx")
     if texts is None and (named := [name for name, value in calibrating.items() if value is not None]):
@@ -106,10 +120,13 @@ def command(
     if form == "mlx":
         from mlx_metaembed.export.matrices import Rounding
         from mlx_metaembed.export.mlx import export
+        from mlx_metaembed.files.sizes import parse_size
 
         settings = {name: value if name == "mode" else int(value) for name, value in of_mlx.items() if value}
-        rounding = Rounding(**settings)
-        said = rounding.common | {"embedding_bits": rounding.embedding["bits"]}
+        settings |= {name: value for name, value in budget.items() if value is not None}
+        if size is not None:
+            settings["bytes"] = int(size) if size.isdecimal() else parse_size(size, "bytes")
+        said = _said(Rounding(**settings))
     else:
         from mlx_metaembed.export.sentence_transformers import export
 
@@ -150,6 +167,15 @@ def command(
     }
     share = result["weights_bytes"] / result["model_weights_bytes"]
     lines = [f"{out}: {size / 1e6:.1f} MB on disk, weights {share:.0%} of the model's"]
-    if figures:
+    if any(name in figures for name, _ in KEPT):
         lines.append("Kept: " + ", ".join(f"{what} {figures[name]:.4f}" for name, what in KEPT if name in figures))
     answer(result, as_json, lines)
+
+
+def _said(rounding: "Rounding") -> dict[str, object]:
+    """What was asked of the rounding, in the answer's words."""
+    if rounding.is_mixed:
+        asked = {"bytes": rounding.bytes, "mean_bits": rounding.mean_bits}
+        common = {name: value for name, value in rounding.common.items() if name != "bits"}
+        return common | {name: value for name, value in asked.items() if value is not None}
+    return rounding.common | {"embedding_bits": rounding.embedding["bits"]}

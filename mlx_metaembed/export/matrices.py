@@ -31,12 +31,17 @@ Settings = dict[str, dict[str, object]]
 
 @dataclass(frozen=True)
 class Rounding:
-    """How matrices are to be rounded. None is the default of the mode; for the word embedding, as the others."""
+    """How matrices are to be rounded. None is the default of the mode; for the word embedding, as the others.
+
+    With `bytes`, those of the weights file, or `mean_bits`, scales and biases counted, each matrix has bits of its own.
+    """
 
     bits: int | None = None
     group_size: int | None = None
     mode: str = AFFINE
     embedding_bits: int | None = None
+    bytes: int | None = None
+    mean_bits: float | None = None
 
     def require(self) -> None:
         """Raise CallError that lists what MLX has not."""
@@ -54,8 +59,23 @@ class Rounding:
             )
         if self.embedding_bits is not None and self.embedding_bits not in BITS:
             wrong.append(f"{self.embedding_bits} bits for the word embedding: MLX has {', '.join(map(str, BITS))}")
+        budgets = {"bytes": self.bytes, "mean_bits": self.mean_bits}
+        if self.is_mixed and (
+            given := [name for name in ("bits", "embedding_bits") if getattr(self, name) is not None]
+        ):
+            wrong.append(f"{' and '.join(given)} beside a budget: with bytes or mean_bits each matrix has its own bits")
+        if self.is_mixed and self.mode in FLOATS:
+            wrong.append(f"a budget in the mode {self.mode}: bits differ in the mode affine alone")
+        if all(each is not None for each in budgets.values()):
+            wrong.append("bytes and mean_bits: give one of them")
+        wrong += [f"{name} = {each:g}: expected more" for name, each in budgets.items() if each and each <= 0]
         if wrong:
             raise faults("These weights can't be:", wrong) if len(wrong) > 1 else CallError(wrong[0])
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether matrices have bits of their own."""
+        return self.bytes is not None or self.mean_bits is not None
 
     @property
     def common(self) -> dict[str, object]:
@@ -109,6 +129,12 @@ def configuration(settings: Settings, common: Mapping[str, object], model_type: 
     if model_type in UNDER_MODEL:
         own |= {f"model.{module}": each for module, each in own.items()}
     return dict(common) | own
+
+
+def most_common(settings: Settings) -> dict[str, object]:
+    """The settings that most matrices have."""
+    every = [tuple(each.items()) for each in settings.values()]
+    return dict(max(dict.fromkeys(every), key=every.count))
 
 
 def bits_per_weight(tensors: Tensors, settings: Settings, dtype_bits: int) -> float:

@@ -5,8 +5,8 @@ from mlx_metaembed.errors import CallError
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
-def parse_size(text: str) -> int:
-    """`"8GB"` as bytes. Raises CallError for anything that is no size."""
+def parse_size(text: str, name: str = "memory") -> int:
+    """`"8GB"` as bytes. Raises CallError, with the setting's name, for anything that is no size."""
     number = text.rstrip("BbGgIiKkMm ")
     unit = text[len(number) :].strip().upper()
     try:
@@ -14,7 +14,7 @@ def parse_size(text: str) -> int:
     except (ValueError, KeyError):
         size = 0
     if not 0 < size < 2**60:
-        raise CallError(f"memory = {text!r} is no size; expected a number and one of {', '.join(UNITS)}, like 8GB")
+        raise CallError(f"{name} = {text!r} is no size; expected a number and one of {', '.join(UNITS)}, like 8GB")
     return int(size)
 
 
