@@ -96,14 +96,14 @@ def _started(
 ) -> dict[str, np.ndarray]:
     """The arrays behind the trunk, whose new code heads begin by the vectors of a sample of the texts."""
     seed, engine = planned.recipe.seed, planned.engine
-    chosen = head_start.sample(len(numbered.texts), seed)
+    chosen = head_start.sample(len(numbered.texts), seed, read.behind)
     if pooled is None:
         own = {name: array for name, array in arrays.items() if not name.startswith("heads.")}
         engine.load(read.folder, dtype=planned.dtype, heads={}, arrays=own, adapter=adapter)
         vectors = head_start.embedded(engine, read.tokenizer, numbered, chosen, planned.plan.chunk_tokens)
     else:
         vectors = head_start.finished(pooled[chosen], read.folder, arrays)
-    return head_start.begun(arrays, read.behind, vectors, seed, call.note)
+    return head_start.begun(arrays, read.behind, vectors, seed, call.note, call.advance)
 
 
 def _taught(teacher: TeacherModel, planned: PlannedRun, call: Call) -> None:

@@ -17,7 +17,7 @@ from mlx_metaembed.folder.parameters import TRUNK, behind_trunk
 from mlx_metaembed.heads import Head
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.long_form import long_form
-from mlx_metaembed.training import head_tables, trainable
+from mlx_metaembed.training import code_tables, head_tables, trainable
 
 
 def trunk(recipe: Recipe, folder: ModelFolder) -> tuple[Adapter | None, set[str]]:
@@ -159,7 +159,7 @@ def described(recipe: Recipe, source: ModelFolder) -> tuple[PostTrunk, list[str]
             )
         wrong += _unused(given, folder, heads)
     kept = _kept(listed, heads)
-    starts = {name: start for name, start in head_tables.starts(recipe, heads).items() if name not in kept}
+    starts = {name: start for name, start in code_tables.starts(recipe, heads).items() if name not in kept}
     return PostTrunk(source, folder, heads, full, starts), wrong
 
 
