@@ -17,7 +17,7 @@ from mlx_metaembed.engine import choose
 from mlx_metaembed.engine.loaded_model import LoadedModel
 from mlx_metaembed.folder import locate
 from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE
-from mlx_metaembed.heads import Fsq, SparseHead, TokenHead, choices, encoding, sparse_vectors
+from mlx_metaembed.heads import CodeHead, SparseHead, TokenHead, choices, encoding, sparse_vectors
 from mlx_metaembed.heads.choices import DENSE, Request
 from mlx_metaembed.heads.sparse_vectors import SparseVectors
 from mlx_metaembed.inputs import arguments, images, listed
@@ -175,11 +175,11 @@ class Embedder(LoadedModel):
         choices.require_head(self.folder, self.heads, head, TokenHead)
         return self.encode(texts, heads=[head], **settings)[head]
 
-    def digits(self, texts: str | Sequence[str], *, head: str, prompt_name: str | None = None) -> np.ndarray:
-        """The code head's digits int64 [texts, K], or [K] for one text."""
-        choices.require_head(self.folder, self.heads, head, Fsq)
-        vectors = self.encode(texts, prompt_name=prompt_name, truncate_dim=self.folder.dimensions)
-        found = self.heads[head].digits(self.apply(head, np.atleast_2d(vectors)))
+    def digits(self, texts: str | Sequence[str], *, head: str, **settings: Any) -> np.ndarray:
+        """The code head's digits int64 [texts, K], or [K] for one text; `settings` are `encode`'s."""
+        choices.require_head(self.folder, self.heads, head, CodeHead)
+        vectors = self.encode(texts, **settings | {"truncate_dim": self.folder.dimensions})
+        found = self.digits_of(head, np.atleast_2d(vectors))
         return found[0] if vectors.ndim == 1 else found
 
     def similarity(self, queries: object, documents: object, *, head: str | None = None) -> np.ndarray:

@@ -22,6 +22,7 @@ NAMES = {
     "huggingface": "Hugging Face",
     "usearch": "USearch",
     "fsq": "FSQ",
+    "rvq": "RVQ",
     "infonce": "InfoNCE",
     "info_nce": "InfoNCE",
     "adamw": "AdamW",

@@ -97,7 +97,7 @@ def command(
     if output and Path(output).is_dir():
         raise CallError(f"--output {output} is a folder; expected the name of a file")
     from mlx_metaembed.embedder import load
-    from mlx_metaembed.heads.choices import DENSE
+    from mlx_metaembed.heads.choices import DENSE, vector_head
 
     embedder = load(model, engine=engine, cache=opened_cache(cache, cache_hours))
     head = head or embedder.folder.head or DENSE
@@ -111,22 +111,28 @@ def command(
         raise CallError(f"--cache keeps one vector a text; the head {head!r} gives something else")
     if normalize and head != DENSE:
         raise CallError(f"--normalize belongs to the model's own vectors; the head {head!r} gives something else")
+    coded = _gives_digits(embedder, head, prompt)
+    if coded:
+        vector_head(embedder.folder, embedder.heads, head, dims)
     codec = _codec(embedder, codes, head, dims) if codes else None
     note(f"engine: {embedder.engine.name} on {embedder.engine.device} ({embedder.engine.reason})")
     with Progress(len(found), "encoding") as bar:
         settings = {"head": head, "progress": bar.update}
         unit = normalize or (codec is not None and embedder.compares_by_cosine)
         shape = {"truncate_dim": dims, "normalize_embeddings": unit}
+        if coded:
+            settings["head"], shape = DENSE, {"truncate_dim": embedder.dimensions, "normalize_embeddings": False}
         if as_images:
-            shape["normalize_embeddings"] = unit or None
-            made = _vectors(embedder, head, embedder.encode_images(found, **shape, **settings))
+            shape["normalize_embeddings"] = False if coded else unit or None
+            vectors = embedder.encode_images(found, **shape, **settings)
+            made = _vectors(embedder, head, vectors, coded=coded)
         elif method == "encode_sparse":
             made = _sparse(embedder, embedder.encode_sparse(found, prompt_name=prompt, **settings))
         elif method == "encode_token_vectors":
             made = _token_vectors(embedder.encode_token_vectors(found, prompt_name=prompt, **settings))
         else:
             vectors = embedder.encode(found, prompt_name=prompt, **shape, **settings)
-            made = _vectors(embedder, head, vectors, asks=embedder.asks(head, prompt))
+            made = _vectors(embedder, head, vectors, coded=coded)
     if codec is not None:
         packed = codec.encode(made.arrays)
         made = Made([{"code": row.tolist()} for row in packed], packed, packed.shape[1])
@@ -160,6 +166,12 @@ def _codec(embedder: "Embedder", name: str, head: str, dims: int | None) -> "Cod
     return code_fit.load(embedder.folder, name, fingerprint.of(embedder.folder)).codec
 
 
+def _gives_digits(embedder: "Embedder", head: str, prompt: str | None) -> bool:
+    """Whether texts with a prompt come out as a code head's digits, and not as queries that are compared with codes."""
+    found = embedder.heads.get(head)
+    return found is not None and found.gives == "code" and not embedder.asks(head, prompt)
+
+
 class Made(NamedTuple):
     """What was made of the texts: the rest of each text's JSON row, arrays for a file, and the width."""
 
@@ -168,11 +180,12 @@ class Made(NamedTuple):
     dimensions: int
 
 
-def _vectors(embedder: "Embedder", head: str, vectors: "np.ndarray", *, asks: bool = False) -> Made:
-    key, gives = "embedding", "vector" if head == "dense" else embedder.heads[head].gives
-    if gives == "code" and not asks:
-        key, vectors = "codes", embedder.heads[head].digits(vectors)
-    elif gives == "scores":
+def _vectors(embedder: "Embedder", head: str, vectors: "np.ndarray", *, coded: bool = False) -> Made:
+    """Vectors as rows; the model's own as digits of a code head where they are `coded`."""
+    key = "embedding"
+    if coded:
+        key, vectors = "codes", embedder.digits_of(head, vectors)
+    elif head != "dense" and embedder.heads[head].gives == "scores":
         key = "scores"
     return Made([{key: row.tolist()} for row in vectors], vectors, vectors.shape[1])
 

@@ -7,13 +7,14 @@ import numpy as np
 from mlx_metaembed import adapters
 from mlx_metaembed import heads as head_files
 from mlx_metaembed.engine.choice import automatic_dtype, choose
+from mlx_metaembed.engine.head_outputs import head_outputs
 from mlx_metaembed.engine.protocol import Engine
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder import finite as finite_values
 from mlx_metaembed.folder.parameters import behind_trunk
 from mlx_metaembed.folder.read import SIMILARITIES
-from mlx_metaembed.heads import Fsq, choices
+from mlx_metaembed.heads import CodeHead, choices
 from mlx_metaembed.heads.fsq import FLOAT
 from mlx_metaembed.inputs.colbert_tokenizer import DOCUMENT, QUERY
 from mlx_metaembed.inputs.tokenizer import Tokenizer
@@ -135,12 +136,16 @@ class LoadedModel:
 
         With `query`, of a code head, what queries are compared as.
         """
-        return self.finite(self.engine.numpy(self.engine.head(head, self.engine.array(vectors), query=query)))
+        return self.finite(head_outputs(self.engine, head, vectors, query=query))
+
+    def digits_of(self, head: str, vectors: np.ndarray) -> np.ndarray:
+        """A code head's digits int64 [n, K] of vectors as `apply` takes them."""
+        return self.heads[head].digits(head_outputs(self.engine, head, vectors, coded=True))
 
     def asks(self, head: str, prompt_name: str | None) -> bool:
         """Whether texts with a prompt are queries of a code head that are compared as no code."""
         found = self.heads.get(head)
-        return isinstance(found, Fsq) and found.query == FLOAT and prompt_name == QUERY
+        return isinstance(found, CodeHead) and found.query == FLOAT and prompt_name == QUERY
 
     def tokenizer_of(self, side: str | None) -> Tokenizer:
         """The tokenizer that cuts at the length of a side, where queries or documents have one of their own."""

@@ -99,8 +99,11 @@ class Engine(Protocol):
     def images(self, pixels: np.ndarray) -> Array:
         """Vectors of pixels float32 [B, C, H, W], without a gradient. CallError where the model has no image tower."""
 
-    def head(self, name: str, vectors: Array, *, query: bool = False) -> Array:
-        """What a head that reads vectors gives for them; of a code head, with `query`, what queries are compared as."""
+    def head(self, name: str, vectors: Array, *, query: bool = False, coded: bool = False) -> Array:
+        """What a head that reads vectors gives for them.
+
+        Of a code head, with `query`, what queries are compared as, and with `coded` what its `digits` reads.
+        """
 
     def grads(
         self, total: Total, outputs: Sequence[Outputs], *, behind: bool = True

@@ -5,22 +5,36 @@ serves both. Heads that are `on_tokens` take every token's state, the others the
 comes out (heads/output.py).
 """
 
-from mlx_metaembed.heads.files import HEADS, Head, SparseHead, TokenHead, VectorHead, every, listed, read, write
+from mlx_metaembed.heads.files import (
+    HEADS,
+    CodeHead,
+    Head,
+    SparseHead,
+    TokenHead,
+    VectorHead,
+    every,
+    listed,
+    read,
+    write,
+)
 from mlx_metaembed.heads.fsq import Fsq, level_words, parse_levels
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.linear import Classification, Regression
+from mlx_metaembed.heads.rvq import Rvq
 from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
 
 __all__ = [
     "HEADS",
     "Classification",
+    "CodeHead",
     "Colbert",
     "Fsq",
     "Head",
     "Lexical",
     "MultiVector",
     "Regression",
+    "Rvq",
     "SparseHead",
     "Splade",
     "TokenHead",

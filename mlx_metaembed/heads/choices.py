@@ -8,7 +8,7 @@ import numpy as np
 from mlx_metaembed.codes.precision import require as require_precision
 from mlx_metaembed.errors import CallError, faults, nearest
 from mlx_metaembed.folder import ModelFolder, task_adapters
-from mlx_metaembed.heads import Fsq, Head, SparseHead, TokenHead, VectorHead
+from mlx_metaembed.heads import CodeHead, Head, SparseHead, TokenHead, VectorHead
 
 DENSE = "dense"
 """The name of the folder's own vectors among its heads."""
@@ -131,7 +131,7 @@ def compared(folder: ModelFolder, heads: Heads, name: str | None) -> tuple[str, 
     if name in (None, DENSE):
         return folder.similarity_fn_name, heads, None
     require_head(folder, heads, name, VectorHead | SparseHead | TokenHead)
-    return "cosine" if isinstance(heads[name], Fsq) else folder.similarity_fn_name, heads, heads[name]
+    return "cosine" if isinstance(heads[name], CodeHead) else folder.similarity_fn_name, heads, heads[name]
 
 
 def request(

@@ -18,15 +18,17 @@ from mlx_metaembed.folder.module_types import MULTI_VECTOR, SPLADE, SpladePoolin
 from mlx_metaembed.heads.fsq import Fsq
 from mlx_metaembed.heads.lexical import Lexical
 from mlx_metaembed.heads.linear import Classification, Regression
+from mlx_metaembed.heads.rvq import Rvq
 from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.heads.token_vectors import Colbert, MultiVector
 from mlx_metaembed.layers.activations import ACTIVATIONS
 
 SparseHead = Splade | Lexical
 TokenHead = MultiVector | Colbert
-VectorHead = Fsq | Regression | Classification
+CodeHead = Fsq | Rvq
+VectorHead = CodeHead | Regression | Classification
 Head = VectorHead | SparseHead | TokenHead
-HEADS = {head.kind: head for head in (Fsq, Regression, Classification, Lexical, MultiVector)}
+HEADS = {head.kind: head for head in (Fsq, Rvq, Regression, Classification, Lexical, MultiVector)}
 """Those that heads.json may hold."""
 
 

@@ -47,6 +47,11 @@ class Fsq:
                 found.append(f"{name} = {getattr(self, name)!r:.80}, expected {' or '.join(known)}")
         return found
 
+    @property
+    def out_features(self) -> int:
+        """Features of a quantized vector."""
+        return len(self.levels)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         matrix = (len(self.levels), self.in_features)
         own = {"projection.weight": matrix, "projection.bias": (len(self.levels),)}
@@ -75,6 +80,13 @@ class Fsq:
     def of_query(self, weights: Mapping[str, Array], x: Array) -> Array:
         """Vectors [B, D] of queries to what the quantized vectors of others are compared with, [B, K]."""
         return namespace(x).matmul(x, weights["query.weight"].T) if self.query == FLOAT else self(weights, x)
+
+    def stored(self, weights: Mapping[str, Array], x: Array) -> Array:
+        """Vectors [B, D] to the quantized vectors [B, K] that are searched."""
+        return self(weights, x)
+
+    coded = stored
+    """What `digits` reads."""
 
     def digits(self, values: np.ndarray) -> np.ndarray:
         """The quantized vectors [B, K] as digits int64, 0 .. levels[k] - 1."""

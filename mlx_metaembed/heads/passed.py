@@ -4,10 +4,10 @@ In training a masked-language-model head gives that part, `<head>.hidden`: its d
 words at a time (heads/word_products.py).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from mlx_metaembed.folder.parameters import TRUNK, token_head_weights
-from mlx_metaembed.heads.files import Head
+from mlx_metaembed.heads.files import Head, VectorHead
 from mlx_metaembed.heads.splade import OF_HIDDEN
 from mlx_metaembed.xp import Array
 
@@ -23,6 +23,13 @@ def in_training(name: str, head: Head) -> str:
 def head_of(name: str) -> str:
     """The head's own name."""
     return name.removesuffix(HIDDEN)
+
+
+def of_vectors(head: VectorHead, *, query: bool = False, coded: bool = False) -> Callable[..., Array]:
+    """What takes a head's weights and vectors, without a gradient; `query` and `coded` are ways of a code head."""
+    if coded:
+        return head.coded
+    return head.of_query if query else getattr(head, "stored", head)
 
 
 def prefixes(names: Collection[str]) -> tuple[str, ...]:

@@ -128,8 +128,8 @@ class MlxEngine:
         mx.eval(vectors)
         return vectors
 
-    def head(self, name: str, vectors: mx.array, *, query: bool = False) -> mx.array:
-        made = self._heads[name].of_query if query else self._heads[name]
+    def head(self, name: str, vectors: mx.array, *, query: bool = False, coded: bool = False) -> mx.array:
+        made = passed.of_vectors(self._heads[name], query=query, coded=coded)
         return made(under(self._parameters, f"heads.{name}."), vectors)
 
     def grads(

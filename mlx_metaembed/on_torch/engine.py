@@ -124,8 +124,8 @@ class TorchEngine:
             found = self._images(pixel_values=self.array(pixels).to(dtype)).image_embeds.float()
             return finish(found, self._folder, dense_weights(self._folder, self._parameters))
 
-    def head(self, name: str, vectors: torch.Tensor, *, query: bool = False) -> torch.Tensor:
-        made = self._heads[name].of_query if query else self._heads[name]
+    def head(self, name: str, vectors: torch.Tensor, *, query: bool = False, coded: bool = False) -> torch.Tensor:
+        made = passed.of_vectors(self._heads[name], query=query, coded=coded)
         with torch.no_grad():
             return made(under(self._parameters, f"heads.{name}."), vectors)
 

@@ -53,6 +53,19 @@ def take_along_axis(x, indices, axis):
     return torch.take_along_dim(x, indices.long(), axis)
 
 
+def argmin(x, axis):
+    return x.argmin(axis)
+
+
+def argsort(x, axis):
+    return x.argsort(axis)
+
+
+def argpartition(x, kth, axis):
+    """Of each row the places of its kth + 1 least alone; nothing needs the others."""
+    return x.topk(kth + 1, dim=axis, largest=False).indices
+
+
 def astype(x, dtype):
     return x.to(dtype)
 

@@ -15,6 +15,8 @@ DATA, CODES, TEACHER, GUIDE = "data", "codes", "teacher", "guide"
 """The names that the short form gives to its data set, to the head that `fsq` trains, to what teaches and guides."""
 CLASSES, CLASSIFYING = "classes", "cross_entropy"
 """The head that the short form adds for the loss on labels."""
+CODE_HEADS = ("fsq", "rvq")
+"""The types of heads that give codes."""
 NEAR_BASE = "distillation"
 """The loss that `distill_from_base` adds on the texts of each role that has one a row."""
 
@@ -145,7 +147,11 @@ def named_widths(recipe: Recipe) -> tuple[int, ...]:
     return tuple(dict.fromkeys(width for each in trained_widths(recipe) for width in each))
 
 
-def code_levels(recipe: Recipe) -> dict[str, str]:
-    """The levels of the code heads that a recipe as tables adds, as --fsq takes them, by name."""
-    found = {each.name: each.settings.get("levels", "") for each in recipe.heads if each.type == "fsq"}
-    return {name: levels if isinstance(levels, str) else level_words(levels) for name, levels in found.items()}
+def code_heads(recipe: Recipe) -> dict[str, str]:
+    """The code heads that a recipe as tables adds, by name: `FSQ 2x120`, `RVQ 256x15`."""
+    found = {}
+    for each in recipe.heads:
+        if each.type in CODE_HEADS:
+            levels = each.settings.get("levels", "")
+            found[each.name] = f"{each.type.upper()} {levels if isinstance(levels, str) else level_words(levels)}"
+    return found

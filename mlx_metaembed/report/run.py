@@ -10,7 +10,7 @@ from mlx_metaembed.files import disk
 from mlx_metaembed.folder import SIDE
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe import read as read_recipe
-from mlx_metaembed.recipe.long_form import code_levels, long_form, named_widths
+from mlx_metaembed.recipe.long_form import code_heads, long_form, named_widths
 from mlx_metaembed.report import units
 from mlx_metaembed.report.html import write
 from mlx_metaembed.training import metrics
@@ -121,7 +121,7 @@ def _facts(recipe: Recipe, result: Mapping[str, object], rows: Sequence[Mapping[
     found: dict[str, object] = {"base model": _model(recipe), "data": recipe.data_name}
     found |= {"rows": result.get("rows"), "trained": trained, "loss": ", ".join(map(product, recipe.losses))}
     found["widths"] = ", ".join(map(str, named_widths(recipe))) or None
-    found["code head"] = ", ".join(f"FSQ {levels}" for levels in code_levels(recipe).values()) or None
+    found["code head"] = ", ".join(code_heads(recipe).values()) or None
     found |= {"batch size": recipe.batch_size, "learning_rate": recipe.learning_rate}
     found |= {"optimizer": product(recipe.optimizer), "steps": last.get("steps"), "epochs": last.get("epoch")}
     found["best step"] = _best(result)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.engine import Engine
+from mlx_metaembed.engine.head_outputs import head_outputs
 from mlx_metaembed.folder import ModelFolder, task_adapters
 from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.encoding import CHUNK_TOKENS
@@ -130,4 +131,4 @@ class EngineModel:
 
     def apply(self, head: str, vectors: np.ndarray, *, query: bool = False) -> np.ndarray:
         """A head's output for vectors [n, D]; with `query`, of a code head, what queries are compared as."""
-        return self.engine.numpy(self.engine.head(head, self.engine.array(vectors), query=query))
+        return head_outputs(self.engine, head, vectors, query=query)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from mlx_metaembed.engine import Engine
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import dense_weights
-from mlx_metaembed.heads import Classification, Head, code_start, probe_start
+from mlx_metaembed.heads import Classification, Head, Rvq, code_start, probe_start, residual_start
 from mlx_metaembed.heads.probe_start import PROBE
 from mlx_metaembed.inputs import token_store
 from mlx_metaembed.inputs.tokenizer import Tokenizer
@@ -18,10 +19,18 @@ from mlx_metaembed.training.model_parts import PostTrunk
 from mlx_metaembed.training.objective import TEXT, Objective
 from mlx_metaembed.training.tokenized_dataset import TokenizedDataset
 
-TEXTS, PROBED = 2_048, 4_096
-"""The texts that codes are chosen on at most, and the rows that a probe learns from."""
+TEXTS, TEXTS_OF_CENTROIDS, PROBED = 2_048, 8_192, 4_096
+"""Texts that codes are chosen on: where centroids are fitted, more, since few fit those that they were fitted to; and the
+rows that a probe learns from."""
 TAUGHT = ("score", "label")
 """The targets that a probe can learn."""
+
+
+def require(count: int, behind: PostTrunk) -> None:
+    """Raise CallError where a run has fewer texts than a new head has centroids a stage."""
+    for name in behind.starts:
+        if isinstance(behind.heads[name], Rvq):
+            residual_start.require_texts(name, behind.heads[name], count)
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,9 @@ def sample(behind: PostTrunk, objectives: Sequence[Objective], numbered: Tokeniz
     """The texts by whose vectors the new heads of a run begin."""
     random = np.random.default_rng(seed)
     coded = np.zeros(0, np.int64)
-    if any(start != PROBE for start in behind.starts.values()):
-        coded = np.sort(random.permutation(len(numbered.texts))[:TEXTS])
+    if codes := [behind.heads[name] for name, start in behind.starts.items() if start != PROBE]:
+        most = TEXTS_OF_CENTROIDS if any(isinstance(head, Rvq) for head in codes) else TEXTS
+        coded = np.sort(random.permutation(len(numbered.texts))[:most])
     probed = {}
     for name in (name for name, start in behind.starts.items() if start == PROBE):
         if found := _targets(name, objectives, numbered):
@@ -97,6 +107,7 @@ def begun(
     vectors: np.ndarray,
     seed: int,
     note: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
 ) -> dict[str, np.ndarray]:
     """The arrays behind the trunk, in which new heads begin where the vectors [texts, D] of a sample say."""
     found = dict(arrays)
@@ -105,6 +116,10 @@ def begun(
         head = behind.heads[name]
         if start == PROBE:
             own = _probe(head, vectors, sample, name)
+        elif isinstance(head, Rvq):
+            done = partial(advance, f"fitting {name}", 1, len(head.levels))
+            own = residual_start.begun(head, coded, seed, lambda share, done=done: done())
+            note(f"Head {name}: begins at the residual code of {len(coded):,} texts")
         else:
             chosen, own = code_start.best(coded, head.levels, seed, start)
             if start == code_start.AUTO:

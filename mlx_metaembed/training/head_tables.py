@@ -15,23 +15,20 @@ from mlx_metaembed.folder.module_types import SPLADE
 from mlx_metaembed.heads import (
     HEADS,
     Classification,
-    Fsq,
+    CodeHead,
     Head,
     Lexical,
     MultiVector,
     Regression,
-    code_start,
     level_words,
-    parse_levels,
     probe_start,
 )
-from mlx_metaembed.heads.code_start import AUTO, RANDOM
-from mlx_metaembed.heads.fsq import FLOAT, NOISE, STRAIGHT_THROUGH
-from mlx_metaembed.heads.probe_start import PROBE
+from mlx_metaembed.heads.probe_start import PROBE, RANDOM
 from mlx_metaembed.inputs.special_tokens import special_ids
 from mlx_metaembed.inputs.tokenizer import Tokenizer
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import HeadTable
+from mlx_metaembed.training import code_tables
 from mlx_metaembed.training.objective import Objective
 
 
@@ -47,7 +44,7 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
         if table.type == "dense":
             continue
         try:
-            head = _own(table, listed) if table.type == SPLADE else _made(_as_learned(table, listed), folder)
+            head = _own(table, listed) if table.type == SPLADE else _made(code_tables.as_learned(table, listed), folder)
             if table.name in listed and listed[table.name] != head and not _is_open(head):
                 raise _replaced(table, listed[table.name], folder)
             found[table.name] = head
@@ -64,14 +61,6 @@ def heads(recipe: Recipe, folder: ModelFolder, listed: Mapping[str, Head]) -> tu
                     f"there are {', '.join(sorted(known))}"
                 )
     return found, wrong
-
-
-def _as_learned(table: HeadTable, listed: Mapping[str, Head]) -> HeadTable:
-    """The table, whose code head goes on comparing queries as it has learned where the table does not say."""
-    own = listed.get(table.name)
-    if table.type != "fsq" or not isinstance(own, Fsq) or "query" in table.settings:
-        return table
-    return replace(table, settings=table.settings | {"query": own.query})
 
 
 def _untrained(recipe: Recipe, listed: Mapping[str, Head]) -> Iterator[str]:
@@ -102,21 +91,6 @@ def dense_faults(table: HeadTable) -> list[str]:
     return [f"[[head]] {table.name}: a dense head has features = N, 1 or more, and found {table.settings}"]
 
 
-def _fsq(table: HeadTable, folder: ModelFolder) -> Head:
-    levels, where = table.settings.get("levels", ""), f"[[head]] {table.name}"
-    try:
-        levels = parse_levels(levels) if isinstance(levels, str) else levels
-        known = isinstance(levels, tuple)
-        code_start.require(table.settings.get("start", AUTO), len(levels) if known else 0, folder.dimensions)
-    except CallError as error:
-        raise CallError(f"{where}: {error}".replace("fsq =", "levels =")) from None
-    if not known or not all(type(level) is int for level in levels):
-        raise CallError(f"{where}: levels = {levels!r:.80}, expected a text like 4x64, or whole numbers")
-    query = table.settings.get("query", FLOAT)
-    gradient = table.settings.get("gradient", NOISE if query == FLOAT else STRAIGHT_THROUGH)
-    return Fsq(folder.dimensions, levels, query, gradient)
-
-
 def starts(recipe: Recipe, heads: Mapping[str, Head]) -> dict[str, str]:
     """Where the heads of a recipe as tables begin by its vectors, by name; those drawn at random are left out."""
     found = {table.name: table.settings.get("start") for table in recipe.heads if table.name in heads}
@@ -125,8 +99,8 @@ def starts(recipe: Recipe, heads: Mapping[str, Head]) -> dict[str, str]:
 
 
 def _default_start(head: Head) -> str:
-    if isinstance(head, Fsq):
-        return AUTO if head.query == FLOAT else RANDOM
+    if isinstance(head, CodeHead):
+        return code_tables.default_start(head)
     return PROBE if isinstance(head, Regression | Classification) else RANDOM
 
 
@@ -228,7 +202,8 @@ def _multi_vector(table: HeadTable, folder: ModelFolder) -> Head:
 
 
 TYPES: dict[str, tuple[tuple[str, ...], Callable[[HeadTable, ModelFolder], Head]]] = {
-    "fsq": (("levels", "query", "start", "gradient"), _fsq),
+    "fsq": (("levels", "query", "start", "gradient"), code_tables.fsq),
+    "rvq": (("levels", "query", "start"), code_tables.rvq),
     "regression": (("start",), _regression),
     "classification": (("labels", "start"), _classification),
     "lexical": ((), _lexical),
@@ -269,11 +244,17 @@ def _made(table: HeadTable, folder: ModelFolder) -> Head:
 
 def _replaced(table: HeadTable, head: Head, folder: ModelFolder) -> CallError:
     """The refusal to put a table's head in the place of the model's own of that name."""
-    fsq = isinstance(head, Fsq)
-    what = f"a code head of {level_words(head.levels)}" if fsq else f"a head {table.name!r} of the type {head.kind}"
+    codes = isinstance(head, CodeHead)
+    what = f"a code head of {level_words(head.levels)}" if codes else f"a head {table.name!r} of the type {head.kind}"
     asked = f"--fsq {table.settings.get('levels')}" if table.type == "fsq" else f"[[head]] {table.name}"
-    on = f"Go on with it: --fsq {level_words(head.levels)}. " if fsq else ""
+    on = f"Go on with it: {_asked_again(table.name, head)}. " if codes else ""
     return CallError(
         f"{folder.path} has {what}, and {asked} would replace what it has learned. {on}For a new one start "
         f"from a copy of the folder without {folders.SIDE}/heads.json"
     )
+
+
+def _asked_again(name: str, head: CodeHead) -> str:
+    """What asks for a code head as it is."""
+    words = level_words(head.levels)
+    return f"--fsq {words}" if head.kind == "fsq" else f'[[head]] {name}, type = "{head.kind}", levels = "{words}"'

@@ -106,7 +106,7 @@ def _started(
         vectors = head_start.embedded(engine, read.tokenizer, numbered, sample.texts, planned.plan.chunk_tokens, told)
     else:
         vectors = head_start.finished(pooled[sample.texts], read.folder, arrays)
-    return head_start.begun(arrays, read.behind, sample, vectors, seed, call.note)
+    return head_start.begun(arrays, read.behind, sample, vectors, seed, call.note, call.advance)
 
 
 def _taught(teacher: TeacherModel, planned: PlannedRun, call: Call) -> None:

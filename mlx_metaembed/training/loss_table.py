@@ -6,7 +6,7 @@ from mlx_metaembed.training.loss_choice import columns
 
 HEADS = {
     "vector": "dense",
-    "code": "fsq",
+    "code": "fsq, rvq",
     "sparse": "splade, lexical",
     "tokens": "multi_vector",
     "scores": "regression, classification",

@@ -12,7 +12,7 @@ import numpy as np
 from mlx_metaembed.engine import DENSE, Engine, Outputs, Total
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder.parameters import HEADS, dense_weights, head_weights, token_head_weights
-from mlx_metaembed.heads import Fsq, Head
+from mlx_metaembed.heads import CodeHead, Head
 from mlx_metaembed.heads.fsq import FLOAT
 from mlx_metaembed.heads.output import Output, WordOutput, asked, detached, take
 from mlx_metaembed.heads.passed import in_training
@@ -228,7 +228,7 @@ def by_head(
 
 def _of_vectors(head: Head, weights: Mapping[str, Array], vectors: Array, seed: Sequence[int]) -> Output:
     """What a head that reads vectors [n, D] gives for them."""
-    if not isinstance(head, Fsq):
+    if not isinstance(head, CodeHead):
         return Output(head.gives, head(weights, vectors))
     noise = head.noise(vectors.shape[0], seed) if seed else None
     values = head(weights, vectors, None if noise is None else constant(noise, vectors))

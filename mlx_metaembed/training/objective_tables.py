@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from mlx_metaembed.engine import DENSE
 from mlx_metaembed.errors import faults, nearest
 from mlx_metaembed.folder import ModelFolder
-from mlx_metaembed.heads import Fsq, Head
+from mlx_metaembed.heads import Head
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.losses.widths import CUT
 from mlx_metaembed.recipe import Recipe
@@ -226,4 +226,4 @@ def what(name: str, behind: PostTrunk) -> tuple[str, int]:
     if name == DENSE:
         return "vector", behind.folder.dimensions
     head: Head = behind.heads[name]
-    return head.gives, len(head.levels) if isinstance(head, Fsq) else getattr(head, "out_features", 0)
+    return head.gives, getattr(head, "out_features", 0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.recipe import Recipe
-from mlx_metaembed.training import checkpoint, mined_negatives, model_parts, teacher_model
+from mlx_metaembed.training import checkpoint, head_start, mined_negatives, model_parts, teacher_model
 from mlx_metaembed.training.call import Call
 from mlx_metaembed.training.checkpoint import Position
 from mlx_metaembed.training.loaded_run import LoadedRun, load_run
@@ -24,6 +24,7 @@ def prepare(recipe: Recipe, call: Call) -> Parts:
     read = read_recipe(recipe, call)
     planned = plan_run(read, call.note)
     numbered, position = _numbered(read, planned)
+    head_start.require(len(numbered.texts), read.behind)
     negatives = _mined(read, planned, numbered)
     loaded = load_run(read, planned, numbered, call)
     return _parts(read, planned, numbered, position, negatives, loaded, call)

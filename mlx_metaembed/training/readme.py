@@ -8,7 +8,7 @@ from mlx_metaembed.cards.products import product
 from mlx_metaembed.cards.usage import WHAT, usage
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.recipe import Recipe, as_toml
-from mlx_metaembed.recipe.long_form import code_levels, named_widths
+from mlx_metaembed.recipe.long_form import code_heads, named_widths
 from mlx_metaembed.recipe.short_form import own_heads, short_form
 from mlx_metaembed.recipe.tables import TABLES, written
 from mlx_metaembed.training.breakdown import loss_ends
@@ -69,8 +69,8 @@ def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: 
     rows["Loss"] = ", ".join(map(product, recipe.losses))
     if widths := named_widths(recipe):
         rows["Widths"] = ", ".join(map(str, widths))
-    if codes := code_levels(recipe):
-        rows["Code head"] = "; ".join(f"`{name}`, FSQ {levels}" for name, levels in codes.items())
+    if codes := code_heads(recipe):
+        rows["Code head"] = "; ".join(f"`{name}`, {found}" for name, found in codes.items())
     if metrics:
         last = metrics[-1]
         rows["Steps"] = f"{last['step']:,} of {last['steps']:,}"

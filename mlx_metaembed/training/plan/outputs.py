@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlx_metaembed.engine import DENSE
-from mlx_metaembed.heads import Fsq, Head
+from mlx_metaembed.heads import Head
 from mlx_metaembed.heads.passed import head_of
 from mlx_metaembed.heads.splade import Splade
 from mlx_metaembed.heads.word_products import width
@@ -163,7 +163,7 @@ def _sizes(objective: Objective, size: Sizes, job: "Job", behind: PostTrunk, fea
             # Those of a masked-language-model head are there as dot products.
             found = replace(found, words=0 if isinstance(head, Splade) else own)
         else:
-            found = replace(found, features=_width(head) if head else features)
+            found = replace(found, features=head.out_features if head else features)
     return found
 
 
@@ -171,8 +171,3 @@ def _heads(objective: Objective, behind: PostTrunk) -> Iterator[tuple[Head | Non
     for name in objective.names:
         head = behind.heads.get(name)
         yield head, head.gives if head else "vector"
-
-
-def _width(head: Head) -> int:
-    """Features of what a head makes of a vector; a code has one for each of its levels."""
-    return len(head.levels) if isinstance(head, Fsq) else head.out_features
