@@ -33,6 +33,7 @@ KIT += (
     "convert.checkpoint",
     "convert.pickles",
     "convert.onnx",
+    "convert.gguf.make",
     "training.run",
     "training.prepare",
     "on_mlx.engine",

@@ -1,5 +1,6 @@
-"""Changes inside formats of bytes that stay whole: torch's zip and its pickle, ONNX, SQLite, NumPy's."""
+"""Changes inside formats of bytes that stay whole: torch's zip and its pickle, ONNX, SQLite, NumPy's, GGUF."""
 
+import re
 import sqlite3
 import struct
 import zipfile
@@ -125,3 +126,20 @@ def numpy(path: Path, random: Random) -> str:
     text = headers[random.integers(len(headers))].encode().ljust(117) + b"\n"
     path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + path.read_bytes()[128:])
     return "another header"
+
+
+def gguf(path: Path, random: Random) -> str:
+    """A type, a value, a count, a shape or an offset of GGUF's header: the bytes behind a name, or those before it."""
+    data = bytearray(path.read_bytes())
+    names = list(re.finditer(rb"(general|llama|tokenizer|blk|token_embd|output)[a-z0-9_.]*", bytes(data[:20_000])))
+    found = names[random.integers(len(names))]
+    width = int(random.choice([1, 4, 8]))
+    at = (
+        found.start() - 8
+        if random.random() < 0.2
+        else found.end() + int(random.choice([0, 0, 4, 4, 8, 12, 20, 24, 28]))
+    )
+    number = [0, 1, 2, 3, 8, 9, 33, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**64 - 1][random.integers(12)]
+    data[at : at + width] = (number % 2 ** (8 * width)).to_bytes(width, "little")
+    path.write_bytes(data)
+    return f"{found[0].decode()}: {number} in {width} bytes {at - found.end():+} from it"

@@ -187,6 +187,7 @@ CHANGES: dict[str, Callable[[Path, Random], str | None]] = {
     ".db": binary_changes.sqlite,
     ".onnx": binary_changes.onnx,
     ".npy": binary_changes.numpy,
+    ".gguf": binary_changes.gguf,
     ".toml": _toml,
 }
 

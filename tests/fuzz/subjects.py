@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf_files
+import numpy as np
 import pickled
 from checkpoints import sharded
 from tiny import TEXTS, tiny_folder
@@ -29,6 +31,7 @@ def build(root: Path, alone: Callable[[Callable[[], None]], None]) -> dict[str, 
     tiny = tiny_folder(root / MODEL)
     pairs(root / PAIRS)
     found = [_golden(path) for path in sorted(GOLDEN.iterdir()) if (path / "config.json").is_file()]
+    found += [_gguf(root / "gguf.gguf"), _gguf(root / "pieces.gguf", pieces=True)]
     found += [_rich(root / "rich"), _pickled(root / "pickled"), _exported(root / "onnx"), _older(root / "older")]
     found += _made_by_the_kit(root, tiny, alone)
     found += data_subjects.build(root / "data") + source_subjects.build(root / "sources")
@@ -50,6 +53,26 @@ def _golden(path: Path) -> Subject:
         train = ("train", "--model", "m", "--data", "{pairs}", "--out", "out", *TRAIN)
         calls = (*MODEL_CALLS, QUANTIZE, train, (*train, "--train", "lora"))
     return Subject(path.name, path, calls)
+
+
+def _gguf(path: Path, *, pieces: bool = False) -> Subject:
+    """A llama that is pooled, with byte pairs or with SentencePiece's pieces."""
+    said: dict = {"llama__pooling_type": 3, "tokenizer__chat_template": None}
+    if pieces:
+        words = ["<unk>", "<s>", *(f"<0x{at:02X}>" for at in range(256)), *"▁abcdefghijk"][: gguf_files.WORDS]
+        kinds = np.array([2, 3] + [6] * 256 + [1] * (len(words) - 258), np.int32)
+        said |= {
+            "tokenizer__ggml__model": "llama",
+            "tokenizer__ggml__tokens": words,
+            "tokenizer__ggml__token_type": kinds,
+        }
+        said |= {
+            "tokenizer__ggml__scores": -np.arange(len(words), dtype=np.float32),
+            "tokenizer__ggml__bos_token_id": 1,
+        }
+        said |= {"tokenizer__ggml__unknown_token_id": 0, "tokenizer__ggml__merges": None}
+    call = ("convert", f"m{path.suffix}", "out", "--json")
+    return Subject(path.stem, gguf_files.llama(path, **said), (call,))
 
 
 def _rich(path: Path) -> Subject:
