@@ -9,14 +9,8 @@ ABOUT = (
     "Kappa says how well the code of what was written agrees with the ID that was asked for: 1 wholly, 0 no better "
     "than chance. Real texts are the ceiling; shuffled is another text's ID."
 )
-KAPPAS = {
-    "name": "Texts",
-    "digit": "Digit",
-    "kappa": "Kappa",
-    "kappa_low": "from",
-    "kappa_high": "to",
-    "exact": "Exact",
-}
+LOW, HIGH = "from", "to"
+KAPPAS = {"name": "Texts", "digit": "Digit", "kappa": "Kappa", "kappa_low": LOW, "kappa_high": HIGH, "exact": "Exact"}
 GAINS = {
     "digit": "Digit", "gain": "Gain over shuffled", "gain_low": LOW, "gain_high": HIGH, "of_ceiling": "Of the ceiling",
     "kappa_seen": "Learned IDs", "kappa_unseen": "Other IDs",
