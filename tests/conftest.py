@@ -84,7 +84,7 @@ def pytest_runtest_logfinish() -> None:
         FROZEN["modules"] = len(sys.modules)
 
 
-def pytest_report_header() -> str:
+def pytest_report_header(config: pytest.Config) -> str:
     left_out = [name for name in ENGINES if name not in TESTED]
     if not PEER:
         left_out.append("what sentence-transformers loads")
@@ -93,6 +93,8 @@ def pytest_report_header() -> str:
     elif not transformers_takes_peft():
         left_out.append("adapters that transformers makes: it asks for a newer PEFT")
     left_out += [f"rows in {name}" for name, there in TRACKERS.items() if not there]
+    if config.getoption("without_passed"):
+        left_out.append("what torch cannot change and passed without it")
     return f"engines tested: {', '.join(TESTED)}; left out: {', '.join(left_out) or 'none'}"
 
 
