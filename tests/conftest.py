@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import passed
 import pytest
 from tiny import TEXTS, tiny_folder
 
@@ -61,7 +62,12 @@ if installed("mlx"):
 TESTED = NAMED or [name for name in ENGINES if installed(name)]
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    passed.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(passed.Passed(config))
     absent = [name for name in TESTED if name not in ENGINES or not installed(name)]
     if absent:
         raise pytest.UsageError(f"METAEMBED_TEST_ENGINES names {', '.join(absent)}, which is not installed here")
@@ -78,7 +84,7 @@ def pytest_runtest_logfinish() -> None:
         FROZEN["modules"] = len(sys.modules)
 
 
-def pytest_report_header() -> str:
+def pytest_report_header(config: pytest.Config) -> str:
     left_out = [name for name in ENGINES if name not in TESTED]
     if not PEER:
         left_out.append("what sentence-transformers loads")
@@ -87,12 +93,17 @@ def pytest_report_header() -> str:
     elif not transformers_takes_peft():
         left_out.append("adapters that transformers makes: it asks for a newer PEFT")
     left_out += [f"rows in {name}" for name, there in TRACKERS.items() if not there]
+    if config.getoption("without_passed"):
+        left_out.append("what torch cannot change and passed without it")
     return f"engines tested: {', '.join(TESTED)}; left out: {', '.join(left_out) or 'none'}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         metafunc.parametrize("engine_name", TESTED)
+    if "one_engine" in metafunc.fixturenames:
+        # Where both share what is tested.
+        metafunc.parametrize("one_engine", TESTED[:1])
     if "torch_engine" in metafunc.fixturenames:
         metafunc.parametrize("torch_engine", [name for name in TESTED if name == "torch"])
     if "mlx_engine" in metafunc.fixturenames:

@@ -1,7 +1,7 @@
-"""A program: makes an adapter with mlx-lm's own layers, and what mlx-lm computes with it.
+"""A program: makes adapters with mlx-lm's own layers, and what mlx-lm computes with them.
 
 Run by adapters/test_mlx_lm.py in a process of its own, since importing mlx_lm lowers the limit of open files for good.
-Arguments: BASE OUT SETTINGS, the last as JSON: kind, rank, scale, num_layers, bits (0: a plain base), ids.
+Its argument is a list as JSON, of each one's base, out, kind, rank, scale, num_layers, bits (0: a plain base) and ids.
 """
 
 import json
@@ -17,7 +17,8 @@ from mlx_lm.utils import load_model, quantize_model, save_config, save_model
 PARTS = ("lora_a", "lora_b", "m")
 
 
-def main(base: Path, out: Path, given: dict) -> None:
+def make(given: dict) -> None:
+    base, out = Path(given["base"]), Path(given["out"])
     model, config = load_model(base)
     if given["bits"]:
         model, config = quantize_model(model, config, 32, given["bits"])
@@ -43,4 +44,5 @@ def main(base: Path, out: Path, given: dict) -> None:
     save_config(said | {"lora_parameters": parameters}, out / "adapter_config.json")
 
 
-main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))
+for each in json.loads(sys.argv[1]):
+    make(each)

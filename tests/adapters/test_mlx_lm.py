@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from mlx_metaembed.files import disk, safetensors
 
 PROGRAM = Path(__file__).parents[1] / "mlx_lm_makes.py"
 RANK, SCALE = 3, 5.0
+ADAPTERS = ("qwen3-lora", "qwen3-dora", "llama-lora", "llama-dora", "qwen3-lora-8")
 
 
 def language_model(out: Path, family: str) -> Path:
@@ -30,17 +32,38 @@ def language_model(out: Path, family: str) -> Path:
     return altered(out, family, {"tie_word_embeddings": True}, prefixed)
 
 
-def made(base: Path, out: Path, family: str, kind: str, bits: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """An adapter of `base` by mlx-lm as `out`: for each text its ids [1, L], and mlx-lm's states [L, D]."""
-    out.mkdir()
-    ids, mask, _ = expected(family)
-    texts = [row[real] for row, real in zip(ids, mask, strict=True)]
-    settings = {"kind": kind, "rank": RANK, "scale": SCALE, "num_layers": 2, "bits": bits}
-    given = json.dumps(settings | {"ids": [text.tolist() for text in texts]})
-    done = subprocess.run([sys.executable, str(PROGRAM), str(base), str(out), given], capture_output=True, text=True)
+class Made(NamedTuple):
+    """An adapter by mlx-lm, its base, and for each text its ids [1, L] and mlx-lm's states [L, D]."""
+
+    base: Path
+    path: Path
+    wanted: list[tuple[np.ndarray, np.ndarray]]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    """Every adapter that is compared, in one process: importing mlx-lm takes seconds."""
+    folder, jobs = tmp_path_factory.mktemp("mlx-lm"), []
+    bases = {family: language_model(folder / family, family) for family in ("qwen3", "llama")}
+    for name in ADAPTERS:
+        family, kind, bits = (*name.split("-"), "0")[:3]
+        settings = {"kind": kind, "bits": int(bits), "rank": RANK, "scale": SCALE, "num_layers": 2}
+        ids = [text.tolist() for text in real_ids(family)]
+        (folder / name).mkdir()
+        jobs.append({"base": str(bases[family]), "out": str(folder / name), "ids": ids} | settings)
+    done = subprocess.run([sys.executable, str(PROGRAM), json.dumps(jobs)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    states = np.load(out / "states.npz")
-    return [(text[None], states[name]) for text, name in zip(texts, states.files, strict=True)]
+    found = {}
+    for name in ADAPTERS:
+        family, states = name.split("-")[0], np.load(folder / name / "states.npz")
+        wanted = [(ids[None], states[each]) for ids, each in zip(real_ids(family), states.files, strict=True)]
+        found[name] = Made(bases[family], folder / name, wanted)
+    return found
+
+
+def real_ids(family: str) -> list[np.ndarray]:
+    ids, mask, _ = expected(family)
+    return [row[real] for row, real in zip(ids, mask, strict=True)]
 
 
 def require_states(engine_name: str, path: Path, wanted: list[tuple[np.ndarray, np.ndarray]], atol: float) -> None:
@@ -73,10 +96,11 @@ def tiny_decoder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["lora", "dora"])
 @pytest.mark.parametrize("family", ["qwen3", "llama"])
-def test_a_fused_adapter_has_mlx_lms_states(two_engines: tuple[str, str], tmp_path: Path, family: str, kind: str):
-    base = language_model(tmp_path / "base", family)
-    wanted = made(base, tmp_path / "a", family, kind)
-    fused = convert(tmp_path / "a", tmp_path / "fused")
+def test_a_fused_adapter_has_mlx_lms_states(
+    two_engines: tuple[str, str], made: dict[str, Made], tmp_path: Path, family: str, kind: str
+):
+    _, path, wanted = made[f"{family}-{kind}"]
+    fused = convert(path, tmp_path / "fused")
     assert not (fused.path / "adapter_config.json").exists()
     before = safetensors.read(GOLDEN / family / "model.safetensors")
     after = safetensors.read(fused.path / "model.safetensors")
@@ -86,24 +110,24 @@ def test_a_fused_adapter_has_mlx_lms_states(two_engines: tuple[str, str], tmp_pa
         require_states(engine_name, fused.path, wanted, 2e-5)
 
 
-def test_an_adapter_of_a_quantized_base_has_mlx_lms_states(two_engines: tuple[str, str], tmp_path: Path):
-    base = language_model(tmp_path / "base", "qwen3")
-    wanted = made(base, tmp_path / "a", "qwen3", "lora", bits=8)
-    shutil.copyfile(base / "tokenizer.json", tmp_path / "a" / "base" / "tokenizer.json")
-    fused = convert(tmp_path / "a", tmp_path / "fused")
+def test_an_adapter_of_a_quantized_base_has_mlx_lms_states(
+    two_engines: tuple[str, str], made: dict[str, Made], tmp_path: Path
+):
+    base, path, wanted = made["qwen3-lora-8"]
+    shutil.copyfile(base / "tokenizer.json", path / "base" / "tokenizer.json")
+    fused = convert(path, tmp_path / "fused")
     for engine_name in two_engines:
         require_states(engine_name, fused.path, wanted, 2e-5)
 
 
 @pytest.mark.parametrize("kind", ["lora", "dora"])
-def test_it_is_read_beside_its_base_as_it_is_fused(engine_name: str, tmp_path: Path, kind: str):
-    base = language_model(tmp_path / "base", "qwen3")
-    made(base, tmp_path / "a", "qwen3", kind)
-    convert(tmp_path / "a", tmp_path / "fused")
+def test_it_is_read_beside_its_base_as_it_is_fused(engine_name: str, made: dict[str, Made], tmp_path: Path, kind: str):
+    base, path, _ = made[f"qwen3-{kind}"]
+    convert(path, tmp_path / "fused")
     texts = ["open a socket", "read a file"]
     applied, fused, plain = (
-        embedder.load(tmp_path / name, engine=engine_name, dtype="float32").encode(texts)
-        for name in ("a", "fused", "base")
+        embedder.load(each, engine=engine_name, dtype="float32").encode(texts)
+        for each in (path, tmp_path / "fused", base)
     )
     np.testing.assert_allclose(applied, fused, atol=2e-6)
     assert np.abs(applied - plain).max() > 1e-2

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TESTED
 
 PROGRAM = """
 import os, signal, sys
@@ -32,24 +31,30 @@ def struck(name: str, number: int, *words: object) -> subprocess.CompletedProces
     return done
 
 
-def verbs(tiny: Path, pairs: Path, out: Path) -> dict[str, tuple]:
+def verbs(engine: str, tiny: Path, pairs: Path, out: Path) -> dict[str, tuple]:
     """The words of each verb that writes, and the name of a file in what it writes."""
-    engine = ("--engine", TESTED[0])
+    by = ("--engine", engine)
     return {
-        "convert": ("model.safetensors", "convert", tiny, out, *engine),
+        "convert": ("model.safetensors", "convert", tiny, out, *by),
         "export": ("README.md", "export", tiny, out, "--to", "sentence-transformers"),
-        "index": ("corpus.jsonl", "index", tiny, pairs, out, *engine),
-        "embed": (".v.npy.partial", "embed", tiny, "open a socket", "--output", out.with_name("v.npy"), *engine),
-        "train": ("ids.npy", "train", "--model", tiny, "--data", pairs, "--out", out, *engine),
+        "index": ("corpus.jsonl", "index", tiny, pairs, out, *by),
+        "embed": (".v.npy.partial", "embed", tiny, "open a socket", "--output", out.with_name("v.npy"), *by),
+        "train": ("ids.npy", "train", "--model", tiny, "--data", pairs, "--out", out, *by),
     }
 
 
 @pytest.mark.parametrize("verb", ["convert", "export", "index", "embed"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_nothing(tiny: Path, pairs: Path, tmp_path: Path, verb: str, number: signal.Signals):
+def test_a_signal_leaves_nothing(
+    one_engine: str, tiny: Path, pairs: Path, tmp_path: Path, verb: str, number: signal.Signals
+):
     folder = tmp_path / "folder"
     folder.mkdir()
-    done = struck(verbs(tiny, pairs, folder / "out")[verb][0], number, *verbs(tiny, pairs, folder / "out")[verb][1:])
+    done = struck(
+        verbs(one_engine, tiny, pairs, folder / "out")[verb][0],
+        number,
+        *verbs(one_engine, tiny, pairs, folder / "out")[verb][1:],
+    )
     assert done.returncode == 128 + number
     last = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
     assert done.stderr.splitlines()[-1] == f"metaembed: {last}"
@@ -57,10 +62,10 @@ def test_a_signal_leaves_nothing(tiny: Path, pairs: Path, tmp_path: Path, verb: 
 
 
 @pytest.mark.parametrize("verb", ["convert", "embed"])
-def test_what_a_kill_leaves_goes_at_the_next_call(tiny: Path, pairs: Path, tmp_path: Path, verb: str):
+def test_what_a_kill_leaves_goes_at_the_next_call(one_engine: str, tiny: Path, pairs: Path, tmp_path: Path, verb: str):
     folder = tmp_path / "folder"
     folder.mkdir()
-    name, *words = verbs(tiny, pairs, folder / "out")[verb]
+    name, *words = verbs(one_engine, tiny, pairs, folder / "out")[verb]
     assert struck(name, signal.SIGKILL, *words).returncode == -signal.SIGKILL
     assert [path.name.startswith(".") for path in folder.iterdir()] == [True]
     assert struck("nothing", 0, *words).returncode == 0
@@ -69,9 +74,11 @@ def test_what_a_kill_leaves_goes_at_the_next_call(tiny: Path, pairs: Path, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_has_made_no_step_ends_at_once(tiny: Path, pairs: Path, tmp_path: Path, number: signal.Signals):
+def test_a_run_that_has_made_no_step_ends_at_once(
+    one_engine: str, tiny: Path, pairs: Path, tmp_path: Path, number: signal.Signals
+):
     out = tmp_path / "out"
-    name, *words = verbs(tiny, pairs, out)["train"]
+    name, *words = verbs(one_engine, tiny, pairs, out)["train"]
     done = struck(name, number, *words)
     assert done.returncode == 128 + number
     assert f"The run in {out} was begun. Go on with: metaembed train --resume --out {out}" in done.stderr
@@ -80,19 +87,19 @@ def test_a_run_that_has_made_no_step_ends_at_once(tiny: Path, pairs: Path, tmp_p
     assert struck("nothing", 0, "train", "--resume", "--out", out).returncode == 0
 
 
-def test_what_nohup_ignores_stays_ignored(tiny: Path, tmp_path: Path):
+def test_what_nohup_ignores_stays_ignored(one_engine: str, tiny: Path, tmp_path: Path):
     program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN){PROGRAM}"
     words = ["model.safetensors", str(int(signal.SIGHUP)), "convert", str(tiny), str(tmp_path / "out")]
-    words += ["--engine", TESTED[0]]
+    words += ["--engine", one_engine]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_full_stdout_is_one_line(tiny: Path):
+def test_a_full_stdout_is_one_line(one_engine: str, tiny: Path):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "mlx_metaembed", "embed", str(tiny), "open a socket", "--engine", TESTED[0]]
+        command = [sys.executable, "-m", "mlx_metaembed", "embed", str(tiny), "open a socket", "--engine", one_engine]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "metaembed: Could not write the answer to stdout: No space left on device"

@@ -23,14 +23,24 @@ MIDDLING = {
     "max_position_embeddings": 64,
 }
 RECIPES = {
+    # Where chunks set the peak, the batch is of a few.
     "gradcache": {"grad_cache": "on", "chunk_tokens": 1024},
-    "plain": {"grad_cache": "off"},
+    "plain": {"grad_cache": "off", "batch_size": 48},
     "checkpointing": {"grad_cache": "on", "chunk_tokens": 512, "checkpointing": "on"},
     "lora": {"grad_cache": "on", "chunk_tokens": 512, "train": "lora"},
-    "three_heads": {"grad_cache": "on", "chunk_tokens": 512, "batch_size": 192} | M3,
+    "three_heads": {"grad_cache": "on", "chunk_tokens": 512, "batch_size": 64} | M3,
     "three_heads_plain": {"grad_cache": "off", "batch_size": 24} | M3,
-    "adafactor": {"grad_cache": "on", "chunk_tokens": 64, "optimizer": "adafactor", "freeze_embeddings": True},
+    "adafactor": {
+        "grad_cache": "on",
+        "chunk_tokens": 64,
+        "optimizer": "adafactor",
+        "freeze_embeddings": True,
+        "batch_size": 8,
+    },
 }
+
+LARGER = {"three_heads": {"batch_size": 96}}
+"""On torch what heads give is then more of the plan than the tolerance."""
 
 
 def middling(engine_name: str, where: Path, settings: dict) -> Recipe:
@@ -42,7 +52,7 @@ def middling(engine_name: str, where: Path, settings: dict) -> Recipe:
     rows = [{"anchor": one, "positive": other} for one, other in zip(texts[::2], texts[1::2], strict=True)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     common = {"model": str(path), "data": str(data), "out": str(where / "out"), "engine": engine_name}
-    return Recipe(**common | {"batch_size": 48, "iters": 2, "optimizer": "adamw"} | settings)
+    return Recipe(**common | {"batch_size": 24, "iters": 2, "optimizer": "adamw"} | settings)
 
 
 @pytest.mark.parametrize("settings", RECIPES)
@@ -55,7 +65,7 @@ def test_a_run_on_mlx_holds_what_was_planned(mlx_engine: str, tmp_path: Path, se
 
 @pytest.mark.parametrize("settings", RECIPES)
 def test_a_run_on_torch_holds_what_was_planned(torch_engine: str, tmp_path: Path, settings: str):
-    recipe, results = middling(torch_engine, tmp_path, RECIPES[settings]), []
+    recipe, results = middling(torch_engine, tmp_path, RECIPES[settings] | LARGER.get(settings, {})), []
     held = counted(torch_engine, lambda: results.append(train(recipe, callbacks=[Callbacks()])))
     # The rest of the process is not counted.
     planned = results[0].planned_memory_bytes - Target.of("torch", results[0].device).process
