@@ -20,8 +20,7 @@ from mlx_metaembed.training.objective import TEXT, Objective
 from mlx_metaembed.training.tokenized_dataset import TokenizedDataset
 
 TEXTS, TEXTS_OF_CENTROIDS, PROBED = 2_048, 8_192, 4_096
-"""Texts that codes are chosen on: where centroids are fitted, more, since few fit those that they were fitted to; and the
-rows that a probe learns from."""
+"""Texts that codes are chosen on (centroids of few texts would fit those alone), and rows that a probe learns from."""
 TAUGHT = ("score", "label")
 """The targets that a probe can learn."""
 
