@@ -6,6 +6,7 @@ in the arithmetic that was asked for. Everything outside `on_mlx` and `on_torch`
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -78,12 +79,15 @@ class Engine(Protocol):
         dropout: float = 0.0,
         checkpointing: bool = False,
         scales: bool = False,
+        rounding: Mapping[str, Mapping] = MappingProxyType({}),
     ) -> None:
         """Take a model in; `arrays` are what stands behind the trunk, by full name. CallError lists what does not fit.
 
         Without `trunk` there are Dense modules and heads alone, for vectors that are pooled already. Parameters whose
         full names are `frozen` take no gradient. With `checkpointing` layers keep their inputs alone. With `scales` the
-        linear layers of a quantized trunk are computed from codes, scales and biases, and these are parameters.
+        linear layers of a quantized trunk are computed from codes, scales and biases, and these are parameters; those
+        that have bits and group_size in `rounding`, by their path, from weights rounded so, which train as if they
+        were not.
         """
 
     def embed(self, chunk: Chunk, heads: Collection[str] = (DENSE,), *, seed: int | None = None) -> Outputs:

@@ -12,10 +12,8 @@ from mlx_metaembed.config.spellings import is_word_table
 from mlx_metaembed.convert import names
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError, faults
-from mlx_metaembed.folder.quantized import AFFINE, BITS, FLOATS
+from mlx_metaembed.folder.quantized import AFFINE, BITS, FLOATS, GROUP_SIZES
 
-GROUP_SIZES = (32, 64, 128)
-"""Of the affine mode."""
 DEFAULT_BITS, DEFAULT_GROUP = 8, 64
 MODES = (AFFINE, *FLOATS)
 WHOLE = (

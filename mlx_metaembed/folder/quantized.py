@@ -15,6 +15,8 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.files.safetensors import Tensor, read_tensor
 
 BITS = (2, 3, 4, 5, 6, 8)
+GROUP_SIZES = (32, 64, 128)
+"""Of the affine mode, as BITS are."""
 AFFINE = "affine"
 FLOATS = MappingProxyType({"mxfp4": (4, 32), "nvfp4": (4, 16), "mxfp8": (8, 32)})
 """The other modes: the one number of bits and the one group size of each."""

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import numpy as np
 
@@ -24,8 +25,7 @@ from mlx_metaembed.heads import Head, passed  # noqa: E402
 from mlx_metaembed.inputs.chunks import Chunk  # noqa: E402
 from mlx_metaembed.layers.pooling import finish  # noqa: E402
 from mlx_metaembed.on_mlx import images as image_towers  # noqa: E402
-from mlx_metaembed.on_mlx import layer_inputs, layers, limits, lora  # noqa: E402
-from mlx_metaembed.on_mlx import scales as scale_layers  # noqa: E402
+from mlx_metaembed.on_mlx import layer_inputs, limits  # noqa: E402
 from mlx_metaembed.on_mlx import trunk as trunks  # noqa: E402
 from mlx_metaembed.on_mlx.passes import WHOLE, Passes, compiles  # noqa: E402
 from mlx_metaembed.on_mlx.wordtable import WordTable  # noqa: E402
@@ -75,6 +75,7 @@ class MlxEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
         scales: bool = False,
+        rounding: Mapping[str, Mapping] = MappingProxyType({}),
     ) -> None:
         # What was loaded before goes first.
         self._passes, self._parameters, self._masters = None, {}, {}
@@ -85,12 +86,7 @@ class MlxEngine:
         if trunk:
             # On a processor MLX multiplies quantized matrices about a hundred times slower than plain ones.
             module = trunks.load(folder, dropout=dropout, expand=self.device == "cpu" and not scales)
-            if scales:
-                scale_layers.attach(module)
-            if adapter:
-                lora.attach(module, adapter)
-            if checkpointing:
-                layers.checkpoint(module)
+            trunks.prepare(module, adapter, checkpointing=checkpointing, scales=scales, rounding=rounding)
             stored = {TRUNK + name: array for name, array in tree_flatten(module.parameters())}
         others = {name: mx.array(values.astype(np.float32)) for name, values in arrays.items()}
         self._parameters = {name: self._cast(array) for name, array in stored.items()} | others

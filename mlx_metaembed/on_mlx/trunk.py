@@ -8,13 +8,15 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
+from mlx_metaembed.adapters import Adapter
 from mlx_metaembed.config import checks, families
 from mlx_metaembed.errors import CallError, faults
 from mlx_metaembed.folder import ModelFolder
 from mlx_metaembed.folder import quantized as quantization
 from mlx_metaembed.folder.foreign_names import require_fit
 from mlx_metaembed.folder.parameters import TRUNK
-from mlx_metaembed.on_mlx import files
+from mlx_metaembed.on_mlx import files, layers, lora, rounded
+from mlx_metaembed.on_mlx import scales as scale_layers
 
 
 def build(folder: ModelFolder, *, dropout: float = 0.0, quantized: bool = False) -> nn.Module:
@@ -63,6 +65,24 @@ def load(folder: ModelFolder, *, dropout: float = 0.0, expand: bool = False) -> 
     require_fit(folder, expected, {name: tensor.shape for name, tensor in found.items()})
     trunk.load_weights(list(files.read(folder, found).items()))
     return trunk
+
+
+def prepare(
+    trunk: nn.Module,
+    adapter: Adapter | None,
+    *,
+    checkpointing: bool,
+    scales: bool,
+    rounding: Mapping[str, Mapping],
+) -> None:
+    """Make a trunk's layers compute as the engine's `load` was asked for (see engine.Engine)."""
+    if scales:
+        scale_layers.attach(trunk)
+    rounded.attach(trunk, rounding)
+    if adapter:
+        lora.attach(trunk, adapter)
+    if checkpointing:
+        layers.checkpoint(trunk)
 
 
 def plain(parameters: Mapping[str, mx.array], folder: ModelFolder, name: str) -> dict[str, mx.array]:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import EllipsisType
+from types import EllipsisType, MappingProxyType
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from mlx_metaembed.folder.parameters import TRUNK, dense_weights, under
 from mlx_metaembed.heads import Head, passed
 from mlx_metaembed.inputs.chunks import Chunk
 from mlx_metaembed.layers.pooling import finish, vector
-from mlx_metaembed.on_torch import encoder, fused_adamw, layer_inputs, lora, towers, words  # noqa: F401  (words announces torch's namespace)
+from mlx_metaembed.on_torch import encoder, fused_adamw, layer_inputs, lora, rounded, towers, words  # noqa: F401  (words announces torch's namespace)
 from mlx_metaembed.on_torch import scales as scale_layers
 
 PIECE = 2**17
@@ -66,6 +66,7 @@ class TorchEngine:
         dropout: float = 0.0,
         checkpointing: bool = False,
         scales: bool = False,
+        rounding: Mapping[str, Mapping] = MappingProxyType({}),
     ) -> None:
         # What was loaded before goes first.
         self._trunk, self._parameters, self._masters = None, {}, {}
@@ -77,6 +78,7 @@ class TorchEngine:
             self._trunk = encoder.load(folder, dtype=wide, dropout=dropout)
             if scales:
                 scale_layers.attach(self._trunk, folder)
+            rounded.attach(self._trunk, rounding)
             if adapter:
                 lora.attach(self._trunk, adapter)
             if checkpointing:

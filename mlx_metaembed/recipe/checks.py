@@ -8,6 +8,7 @@ from dataclasses import fields
 from mlx_metaembed.data.columns import parse as parse_columns
 from mlx_metaembed.errors import CallError, nearest
 from mlx_metaembed.files.sizes import parse_size
+from mlx_metaembed.folder.quantized import BITS, GROUP_SIZES
 from mlx_metaembed.heads import parse_levels
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import table_checks
@@ -46,6 +47,8 @@ BELONGS = {
     **dict.fromkeys(("checkpointing", "grad_cache"), ("train", TRUNK)),
     "freeze_embeddings": ("train", ("full",)),
     "average_with_base": ("train", ("full", "lora")),
+    "quantization_aware": ("train", ("full",)),
+    "quantization_group_size": ("quantization_aware", ()),
     "distill_from_base": ("train", TRUNK),
     "weighting_learning_rate": ("weighting", ("uncertainty",)),
     "matryoshka_weights": ("matryoshka", ()),
@@ -128,6 +131,11 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
     yield from _foreign(recipe)
     yield from _both_forms(recipe)
     yield from table_checks.invalid(recipe)
+    for name, known in (("quantization_aware", BITS), ("quantization_group_size", GROUP_SIZES)):
+        if (value := getattr(recipe, name)) is not None and value not in known:
+            yield f"{name} = {value}: MLX has {', '.join(map(str, known))}"
+    if recipe.quantization_aware and recipe.average_with_base:
+        yield "quantization_aware and average_with_base: the mean with the base lies on no grid; leave one of them out"
     if recipe.checkpointing == "on" and recipe.dropout:
         yield "checkpointing = 'on' computes layers twice, and dropout would draw other units then; set dropout = 0"
     if any(width < 1 for width in recipe.matryoshka):

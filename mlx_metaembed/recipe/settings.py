@@ -141,6 +141,10 @@ class Recipe:
         "Share of the base in the model that is left: 0.5 is half of what was trained and half of what it began from, "
         "which keeps more of what the base knew.",
     )
+    quantization_aware: int | None = setting(
+        None, "Compute with linear layers' weights rounded to so many bits, as an export to MLX will round them."
+    )
+    quantization_group_size: int = setting(64, "Rounded: weights that share a scale.")
     dtype: str = setting(
         "auto", "Arithmetic of the trunk; masters and losses are float32.", ("auto", "float32", "float16", "bfloat16")
     )

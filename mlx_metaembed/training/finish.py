@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import disk, partials, safetensors
-from mlx_metaembed.training import averaging, checkpoint, claim, mined_negatives
+from mlx_metaembed.training import averaging, checkpoint, claim, mined_negatives, quantization_aware
 from mlx_metaembed.training.checkpoint import CHECKSUMS, METRICS
 from mlx_metaembed.training.claim import LAST, RUN
 from mlx_metaembed.training.lock import Lock
@@ -87,7 +87,7 @@ def _tidy(out: Path, left: dict, lock: Lock, page: Page) -> dict:
 def _link(out: Path, last: Path) -> None:
     """Give every file of a checkpoint a second name in the run's folder, `modules.json` last; the run's log stays.
 
-    Weights that are averaged with the base's are written anew.
+    Weights that are averaged with the base's, or rounded, are written anew.
     """
     if not (last / LAST).is_file():
         raise CallError(f"{last} is missing, of which the model is made")
@@ -95,13 +95,13 @@ def _link(out: Path, last: Path) -> None:
     for name in names:
         if (last / name).is_dir():
             (out / name).mkdir(parents=True, exist_ok=True)
-    averaged = averaging.files(last)
+    anew = averaging.files(last) | quantization_aware.files(last)
     files = [name for name in names if (last / name).is_file() and name not in KEPT_BACK]
     for name in sorted(files, key=lambda name: (name == Path(LAST), name)):
         # A file that has its second name already keeps it: to rename one name of a file to another does nothing.
         with disk.replacing_file(out / name) as partial:
-            if name in averaged:
-                safetensors.write(partial, averaged[name])
+            if name in anew:
+                safetensors.write(partial, anew[name])
                 continue
             try:
                 os.link(last / name, partial)

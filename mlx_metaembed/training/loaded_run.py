@@ -17,6 +17,7 @@ from mlx_metaembed.training import (
     head_start,
     model_parts,
     pooled_vectors,
+    quantization_aware,
     teacher_model,
     weighting,
 )
@@ -78,6 +79,7 @@ def load_run(read: ReadRecipe, planned: PlannedRun, numbered: TokenizedDataset, 
         frozen=frozen,
         dropout=planned.recipe.dropout,
         checkpointing=planned.plan.checkpointing,
+        rounding=quantization_aware.settings(planned.recipe, read.folder),
     )
     if read.start:
         planned.engine.restore(checkpoint.read_state(read.start))

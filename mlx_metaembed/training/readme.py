@@ -64,6 +64,8 @@ def _called(recipe: Recipe, hub: str | None) -> str:
 def _table(recipe: Recipe, called: str, size: str, metrics: list[dict], engine: str) -> str:
     rows: dict[str, object] = {"Base model": called, "Data": f"{recipe.data_name}, {size}"}
     rows["Trained"] = WAYS[recipe.train].format(lora_rank=recipe.lora_rank, lora_alpha=recipe.lora_alpha)
+    if bits := recipe.quantization_aware:
+        rows["Linear layers"] = f"on grids of {bits} bits in groups of {recipe.quantization_group_size}"
     if share := recipe.average_with_base:
         rows["Averaged"] = f"{1 - share:g} of what was trained and {share:g} of the base model"
     rows["Loss"] = ", ".join(map(product, recipe.losses))
