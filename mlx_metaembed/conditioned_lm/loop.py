@@ -38,44 +38,47 @@ def run(
     told: Callable[[dict], None] = lambda row: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> State:
-    """Where the run stands after all steps, saved on the way. Raises JobError where a loss is not finite,
-    StoppedError where the caller ends it, which keeps what was done."""
-    weights, moments = model.arrays(state.weights), _moments(model, state)
+    """Where the run stands after all steps, saved on the way and where it is ended.
+
+    Raises JobError where a loss or a gradient is not finite, StoppedError where `stopped` says so.
+    """
     saved = time.monotonic()
-
-    def kept(step: int) -> State:
-        flat = {f"{name}.{at}": each for name, both in moments.items() for at, each in enumerate(both)}
-        numpy = lambda found: {name: model.model.numpy(each) for name, each in found.items()}  # noqa: E731
-        return State(step, numpy(weights), numpy(flat), state.log)
-
-    done = state.step
+    # One name for all that a step changes: whatever ends the run, what is kept is of one step.
+    now = (state.step, model.arrays(state.weights), _moments(model, state), tuple(state.log))
     try:
-        for step in range(state.step + 1, steps + 1):
-            at, batch = time.monotonic(), batches.at(step)
-            loss, gradients = _gradient(model, weights, batch)
-            if not math.isfinite(loss):
+        while now[0] < steps:
+            at, step = time.monotonic(), now[0] + 1
+            batch = batches.at(step)
+            loss, gradients = _gradient(model, now[1], batch)
+            norm = _norm(model, gradients)
+            if not math.isfinite(loss) or not math.isfinite(norm):
                 raise JobError(
-                    f"Step {step}: the loss is {loss}. Likely causes: a learning rate that is too high "
-                    f"({settings.rate:g}), or a base that is damaged; the state of step {done} is kept in {work.path}"
+                    f"Step {step}: the loss is {loss:g}, and its gradient's norm {norm:g}. Likely causes: a learning "
+                    f"rate that is too high ({settings.rate:g}), or a base that is damaged. The step changed nothing"
                 )
             rate = settings.rate * factor(SCHEDULE, step=step, steps=steps, warmup_ratio=settings.warmup_ratio)
-            weights, moments = _updated(model, weights, gradients, moments, rate, step)
+            weights, moments = _updated(model, now[1], gradients, now[2], rate, step, norm)
             model.model.settled(weights, *[dict(enumerate(each)) for each in moments.values()])
-            done, row = step, {"step": step, "steps": steps, "loss": loss, "learning_rate": rate}
-            if step % REPORTED == 0 or step == steps:
-                state.log.append(row)
+            row = {"step": step, "steps": steps, "loss": loss, "learning_rate": rate}
+            now = (step, weights, moments, (*now[3], row) if step % REPORTED == 0 or step == steps else now[3])
             told(row | {"tokens_per_second": batch.count / max(time.monotonic() - at, 1e-9)})
             if stopped():
                 raise StoppedError(f"Stopped after step {step} of {steps}")
             if time.monotonic() - saved > EVERY:
-                work.save(kept(step))
+                work.save(_state(model, *now))
                 saved = time.monotonic()
     except BaseException:
-        # A signal comes between two lines: what the last whole step left is kept.
-        if done > state.step:
-            work.save(kept(done))
+        if now[0] > state.step:
+            work.save(_state(model, *now))
         raise
-    return kept(done)
+    return _state(model, *now)
+
+
+def _state(model: Conditioned, step: int, weights: Weights, moments: dict[str, list], log: tuple[dict, ...]) -> State:
+    """Where a run stands, as NumPy."""
+    flat = {f"{name}.{at}": each for name, both in moments.items() for at, each in enumerate(both)}
+    found = [{name: model.model.numpy(each) for name, each in arrays.items()} for arrays in (weights, flat)]
+    return State(step, *found, list(log))
 
 
 def _moments(model: Conditioned, state: State) -> dict[str, list]:
@@ -97,14 +100,24 @@ def _gradient(model: Conditioned, weights: Weights, batch: object) -> tuple[floa
     return value, sums
 
 
-def _updated(
-    model: Conditioned, weights: Weights, gradients: Weights, moments: dict[str, list], rate: float, step: int
-) -> tuple[Weights, dict[str, list]]:
-    """The weights and moments after a step; the gradient is scaled down to MOST_NORM."""
+def _norm(model: Conditioned, gradients: Weights) -> float:
+    """The length of all gradients together."""
     squares = 0.0
     for each in gradients.values():
         squares = squares + namespace(each).sum(each * each)
-    norm = float(model.model.numpy(squares)) ** 0.5
+    return float(model.model.numpy(squares)) ** 0.5
+
+
+def _updated(
+    model: Conditioned,
+    weights: Weights,
+    gradients: Weights,
+    moments: dict[str, list],
+    rate: float,
+    step: int,
+    norm: float,
+) -> tuple[Weights, dict[str, list]]:
+    """The weights and moments after a step; the gradient of this norm is scaled down to MOST_NORM."""
     scalars = model.model.array(np.array([rate, 1.0, *adamw.corrections(step)], np.float32))
     made, kept = {}, {}
     for name, weight in weights.items():

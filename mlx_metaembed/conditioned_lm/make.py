@@ -64,6 +64,8 @@ def make(call: Call, settings: Settings, *, note: Callable[[str], None] = lambda
         note(f"Data: {said}")
     if len(rows.texts) < FEWEST:
         raise CallError(f"{call.data} has {len(rows.texts)} texts with an ID; expected {FEWEST}, and better thousands")
+    if settings.train_base and base.config.get("quantization"):
+        raise CallError(f"{base.path} is quantized: its weights can't learn. Leave --train-base out")
     if settings.condition == TEXT:
         tokens.require_digits(rows.levels)
     settings = replace(settings, rank=settings.own_rank, learning_rate=settings.rate)

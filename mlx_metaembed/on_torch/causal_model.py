@@ -38,7 +38,7 @@ def load(path: Path, config: dict, *, dtype: str) -> "TorchCausalModel":
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (ValueError, KeyError, TypeError, RuntimeError, OSError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError, OSError, AttributeError, ImportError) as error:
         said = " ".join(str(error).split())
         raise CallError(f"transformers can't load {path} as a language model: {said:.400}") from None
     wrong = [f"{name} is missing" for name in sorted(found["missing_keys"])]
@@ -104,7 +104,8 @@ class TorchCausalModel:
     def gradients(self, loss: Callable[[Weights], torch.Tensor], weights: Weights) -> tuple[float, Weights]:
         leaves = {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}
         value = loss(leaves)
-        found = torch.autograd.grad(value, list(leaves.values()))
+        # A pass may not go by all that learns: experts, for one.
+        found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
         return value.item(), dict(zip(leaves, found, strict=True))
 
     def settled(self, *arrays: Weights) -> None:

