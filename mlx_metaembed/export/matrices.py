@@ -96,11 +96,11 @@ def chosen(tensors: Tensors, rounding: Rounding, note: Note, where: object) -> S
     Raises CallError where none does.
     """
     found, left = divided(tensors, rounding)
+    sizes = dict.fromkeys(each["group_size"] for each in (rounding.common, rounding.embedding))
+    group_size = " or ".join(map(str, sizes))
     if left:
-        group_size = rounding.common["group_size"]
         note(f"Not quantized, their rows being no multiple of {group_size}: {names.summary(left)}; {_other(tensors)}")
     if not found:
-        group_size = rounding.common["group_size"]
         raise CallError(f"Nothing in {where} can be quantized in groups of {group_size}; {_other(tensors)}")
     return found
 

@@ -176,7 +176,9 @@ def estimate(job: Job) -> Bytes:
     features = folder.dimensions if recipe.train != "heads" else max(folder.dimensions, folder.pooled_width)
     heads = head_bytes(job, post_trunk, features)
     adapter = 0 if recipe.train == "full" else item * plain
-    weights = stored(trunk, folder.quantization, item, target) + adapter
+    # A pass keeps the rounded matrices beside their own for the way back.
+    rounded = item * sum(matrices) if recipe.quantization_aware else 0
+    weights = stored(trunk, folder.quantization, item, target) + adapter + rounded
     stays = {
         "weights": 4 * sum(map(math.prod, behind)) + (0 if pooled else weights),
         "masters": 4 * plain if item < 4 else 0,
