@@ -28,6 +28,7 @@ ROWS: dict[str, Callable[[int], dict]] = {
 ALONE = {
     "dense": ({"features": 16}, "pairs", "info_nce"),
     "fsq": ({"levels": "4x8"}, "pairs", "info_nce"),
+    "rvq": ({"levels": "8x4"}, "pairs", "info_nce"),
     "lexical": ({}, "pairs", "info_nce"),
     "multi_vector": ({"features": 16}, "pairs", "info_nce"),
     "splade": ({}, "pairs", "info_nce"),
@@ -35,7 +36,7 @@ ALONE = {
     "classification": ({}, "labelled", "cross_entropy"),
 }
 """A type's keys, what it trains on, and by which loss."""
-SHAPES = {"dense": (6, 16), "fsq": (6, 8), "regression": (6, 1), "classification": (6, 2)}
+SHAPES = {"dense": (6, 16), "fsq": (6, 8), "rvq": (6, 32), "regression": (6, 1), "classification": (6, 2)}
 
 
 def run(kind: str, model: Path, work: Path, out: str, **settings: object) -> Path:
