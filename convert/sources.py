@@ -26,7 +26,8 @@ def require_format(path: Path) -> None:
     """Raise CallError where a file is of no format that weights come in."""
     if path.suffix not in (".safetensors", ".onnx", *PICKLES):
         raise CallError(
-            f"{path} is no weights file that is known; expected .safetensors, .gguf, .onnx, {', '.join(PICKLES)}, or a folder"
+            f"{path} is no weights file that is known; expected .safetensors, .gguf, .onnx, {', '.join(PICKLES)}, or a "
+            "folder"
         )
 
 
