@@ -18,6 +18,7 @@ from mlx_metaembed.config import families
 from mlx_metaembed.convert import (
     adapter,
     bge,
+    codes,
     contradictions,
     loadable,
     names,
@@ -66,6 +67,8 @@ def convert(
     with disk.replacing(out) as partial:
         write(folder, tensors, partial, dtype=dtype, note=note)
         readme(source, folder, partial, title=out.name)
+        if not Path(source).is_file():
+            codes.carry(folders.read(locate.resolve(source), base=base), partial, note)
         loadable.require(partial, source, done="converted", engine=engine, note=note)
         inspect(partial)
     return folders.read(out)

@@ -70,11 +70,33 @@ class Parts:
     notes: tuple[str, ...] = ()
 
 
-def to_fit(path: str | Path, dimensions: int, most: int, seed: int, **reading: object) -> Side:
-    """At most `most` distinct texts of a source, or vectors of a .npy, drawn by the seed; each in its own order."""
+@dataclass(frozen=True)
+class Judged:
+    """Queries, each with the rows of some texts that answer it and their grade; `itself` as in `Parts`."""
+
+    queries: Side
+    relevant: list[dict[int, float]]
+    itself: Mapping[int, int] = field(default_factory=dict)
+
+    def among(self, rows: Sequence[int], most: int, seed: int) -> "Judged":
+        """At most `most` queries that some of these rows answer, with the places of the rows for their numbers."""
+        place = {int(row): at for at, row in enumerate(rows)}
+        grades = [{place[row]: grade for row, grade in each.items() if row in place} for each in self.relevant]
+        left = [at for at, each in enumerate(grades) if any(grade > 0 for grade in each.values())]
+        chosen = [left[at] for at in _drawn(len(left), most, seed)]
+        itself = {new: place[self.itself[at]] for new, at in enumerate(chosen) if self.itself.get(at) in place}
+        return Judged(self.queries.some(chosen), [grades[at] for at in chosen], itself)
+
+
+def to_fit(path: str | Path, dimensions: int, most: int, seed: int, **reading: object) -> tuple[Side, Judged | None]:
+    """At most `most` distinct texts of a source, or vectors of a .npy, drawn by the seed, each in its own order; and
+    the queries that they answer where the source has judgements."""
     whole, _ = _read(path, dimensions, reading)
-    side = Side(whole.corpus) if isinstance(whole, Retrieval) else whole
-    return side.some(_drawn(len(side), most, seed))
+    if not isinstance(whole, Retrieval):
+        return whole.some(_drawn(len(whole), most, seed)), None
+    rows = _drawn(len(whole.corpus), most, seed)
+    judged = Judged(Side(whole.queries, "query"), whole.relevant, whole.itself)
+    return Side(whole.corpus).some(rows), judged.among(rows, len(whole.queries), seed)
 
 
 def parts(
@@ -125,24 +147,20 @@ def _judged(
     held = 0 if is_fitted else min(most_fit, len(order) // 2)
     # What is searched is cut from those that answer nothing too: the last of the order answer something.
     kept = sorted(order[held:][-most_searched:])
-    place = {row: at for at, row in enumerate(kept)}
-    relevant = [{place[row]: grade for row, grade in grades.items() if row in place} for grades in whole.relevant]
-    left = [at for at, grades in enumerate(relevant) if any(grade > 0 for grade in grades.values())]
-    chosen = [left[at] for at in _drawn(len(left), most_queries, seed)]
+    judged = Judged(Side(whole.queries, "query"), whole.relevant, whole.itself).among(kept, most_queries, seed)
     if held:
         notes.append(
             f"{held:,} of {len(order):,} documents are held out to fit codes on, {len(kept):,} are searched by "
-            f"{len(chosen):,} queries; with --fit-data FILE none is held out"
+            f"{len(judged.queries):,} queries; with --fit-data FILE none is held out"
         )
-    elif len(kept) < len(order) or len(chosen) < len(whole.queries):
-        notes.append(f"{len(kept):,} of {len(order):,} documents are searched by {len(chosen):,} queries")
-    itself = {new: place[whole.itself[at]] for new, at in enumerate(chosen) if whole.itself.get(at) in place}
+    elif len(kept) < len(order) or len(judged.queries) < len(whole.queries):
+        notes.append(f"{len(kept):,} of {len(order):,} documents are searched by {len(judged.queries):,} queries")
     return Parts(
         Side([whole.corpus[row] for row in order[:held]]),
-        Side([whole.queries[at] for at in chosen], "query"),
+        judged.queries,
         Side([whole.corpus[row] for row in kept]),
-        [relevant[at] for at in chosen],
-        itself,
+        judged.relevant,
+        judged.itself,
     )
 
 

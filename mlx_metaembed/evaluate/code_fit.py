@@ -1,7 +1,8 @@
 """A code fitted to a model's vectors and kept in its folder, `metaembed/codes/NAME`.
 
-A tenth of the vectors is held out: by it `auto` chooses among kinds, and it says what the code keeps. What a fit has
-done lies in a folder beside the code until the code is whole, so that the same call goes on after a kill.
+A tenth of the vectors is held out: by it `auto` chooses among kinds, and it says what the code keeps: of nDCG where
+enough queries with judgements are answered there, else of neighbours. What a fit has done lies in a folder beside the
+code until the code is whole, so that the same call goes on after a kill.
 """
 
 import time
@@ -16,7 +17,7 @@ from mlx_metaembed.codes import files as codes
 from mlx_metaembed.codes import kinds
 from mlx_metaembed.codes.codec import Codec
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.evaluate.code_data import Advance, Side, unheard
+from mlx_metaembed.evaluate.code_data import Advance, Judged, Side, unheard
 from mlx_metaembed.evaluate.code_kept import Reference, kept
 from mlx_metaembed.evaluate.code_work import Work
 from mlx_metaembed.folder import SIDE, ModelFolder
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 LEAST = 200
 """Vectors from which on a tenth is held out."""
 QUERIES = 500
+LEAST_JUDGED = 20
+"""Queries with judgements from which on a kind is chosen by nDCG."""
+BY_NDCG, BY_NEIGHBOURS = "kept_ndcg", "kept_r10"
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,14 @@ def fit(
     asked: Settings,
     model: dict[str, str],
     *,
+    judged: Judged | None = None,
     note: Callable[[str], object] = lambda text: None,
     advance: Advance = unheard,
 ) -> tuple[dict, list[dict]]:
-    """Fit a code, write it, and give its row (name, kind, bytes, kept_*, seconds) and a row for each kind tried.
+    """Fit a code, write it, and give its row (name, kind, bytes, kept_*, seconds, the figure that several kinds were
+    chosen by) and a row for each kind tried.
+
+    `judged` are queries that rows of `side` answer.
 
     Raises CallError as `check` and `kinds.fit` do, JobError where the folder can't be written; what was done till then
     is kept for the next call.
@@ -89,8 +97,7 @@ def fit(
         vectors = work.vectors(embedder, side, asked.seed, model, advance)
         order = np.random.default_rng(asked.seed).permutation(len(vectors))
         held = len(order) // 10 if len(order) >= LEAST else 0
-        asks = min(QUERIES, held // 4)
-        reference = Reference(vectors[order[:asks]], vectors[order[asks:held]], seed=asked.seed) if held else None
+        reference = _reference(embedder, vectors, order[:held], judged, asked.seed, note) if held else None
         sample = vectors[np.sort(order[held:])]
         if len(sample) < 10 * embedder.folder.dimensions:
             note(
@@ -104,11 +111,33 @@ def fit(
         found = list(_tried(reference, sample, names, asked, work.stages, note, advance))
         if not found:
             raise CallError(f"No kind could be fitted for {asked.size:,} bytes; see what is said above")
-        codec, row = max(found, key=lambda each: each[1].get("kept_r10", 0))
+        by = BY_NDCG if BY_NDCG in found[0][1] else BY_NEIGHBOURS
+        codec, row = max(found, key=lambda each: (each[1].get(by, 0), each[1].get(BY_NEIGHBOURS, 0)))
         fitted = {"texts": len(sample), "seed": asked.seed, **{key: row[key] for key in row if key.startswith("kept_")}}
         codes.save(codec, room(embedder.folder) / asked.name, model=model, fitted=fitted)
         work.done()
-    return {"name": asked.name, **{key: row[key] for key in row if key != "name"}}, [each for _, each in found]
+    chosen = {"chosen_by": by} if len(found) > 1 else {}
+    made = {"name": asked.name, **{key: row[key] for key in row if key != "name"}, **chosen}
+    return made, [each for _, each in found]
+
+
+def _reference(
+    embedder: "Embedder",
+    vectors: np.ndarray,
+    held: np.ndarray,
+    judged: Judged | None,
+    seed: int,
+    note: Callable[[str], object],
+) -> Reference:
+    """What kinds are judged by on the vectors held out: queries that they answer, or else some of them as queries."""
+    if judged:
+        left = judged.among(held, QUERIES, seed)
+        if len(left.queries) >= LEAST_JUDGED:
+            queries = left.queries.encoded(embedder, lambda count: None)
+            return Reference(queries, vectors[held], left.relevant, left.itself, seed)
+        note(f"{len(left.queries)} queries are answered by the texts held out, too few to choose a kind by their nDCG")
+    asks = min(QUERIES, len(held) // 4)
+    return Reference(vectors[held[:asks]], vectors[held[asks:]], seed=seed)
 
 
 def _tried(

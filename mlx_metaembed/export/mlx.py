@@ -12,7 +12,7 @@ from typing import Any
 from mlx_metaembed import folder as folders
 from mlx_metaembed.cards import card
 from mlx_metaembed.cards.usage import WHAT, of_kit
-from mlx_metaembed.convert import checkpoint, loadable
+from mlx_metaembed.convert import checkpoint, codes, loadable
 from mlx_metaembed.convert.sources import Note, Tensors
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.export import calibration, matrices, mixing
@@ -93,6 +93,7 @@ def export(
             base=card.base_model(model.path, model.path),
         )
         (partial / card.README).write_text(text, encoding="utf-8")
+        codes.carry(model, partial, note, changed="quantized weights give other vectors")
         loadable.require(partial, model.path, done="exported", note=note)
     heard(figures)
     return folders.read(out)

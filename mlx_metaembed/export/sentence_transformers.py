@@ -1,6 +1,6 @@
 """A clean sentence-transformers folder, in the layout that releases before and after 5.4 load alike.
 
-What a run leaves (recipe, metrics, state) stays behind; code heads come along in a side folder that others ignore.
+What a run leaves (recipe, metrics, state) stays behind; heads and codes come along in a side folder that others ignore.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed import recipe as recipes
 from mlx_metaembed.cards import card
 from mlx_metaembed.cards.usage import WHAT, usage
-from mlx_metaembed.convert import averages, checkpoint, loadable
+from mlx_metaembed.convert import averages, checkpoint, codes, loadable
 from mlx_metaembed.convert.sources import Note
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.files import disk, safetensors
@@ -71,6 +71,8 @@ def export(
             base=card.base_model(model.path, model.path),
         )
         (partial / card.README).write_text(text, encoding="utf-8")
+        changed = "the weights were averaged" if average_with_base else ""
+        codes.carry(model, partial, note, changed=changed)
         loadable.require(partial, model.path, done="exported", engine=engine, note=note)
     return folders.read(out)
 

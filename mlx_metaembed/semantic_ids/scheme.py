@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlx_metaembed.codes.codec import checked
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.semantic_ids.digit import Digit
 
@@ -88,11 +89,4 @@ def spelled(digits: Sequence[int]) -> str:
 
 def require(vectors: np.ndarray, width: int | None = None) -> np.ndarray:
     """The vectors [n, D] as float32. Raises CallError for another width, or with the rows that are not finite."""
-    vectors = np.asarray(vectors, np.float32)
-    if width is not None and vectors.shape[1:] != (width,):
-        raise CallError(f"Vectors of {list(vectors.shape)} were given; the scheme is for {width} features")
-    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(wrong):
-        rows = ", ".join(map(str, wrong[:10] + 1))
-        raise CallError(f"{len(wrong):,} of {len(vectors):,} vectors are not finite: rows {rows}; remove their texts")
-    return vectors
+    return checked(np.asarray(vectors, np.float32), width)

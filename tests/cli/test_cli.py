@@ -30,7 +30,7 @@ def test_the_first_hour_stands_in_the_help_and_claims_what_is_there():
 def test_a_file_that_is_no_weights_is_named(tmp_path: Path):
     (tmp_path / "pairs.jsonl").write_text("{}")
     message = refused("convert", tmp_path / "pairs.jsonl", tmp_path / "out")
-    assert "pairs.jsonl is no weights file that is known; expected .safetensors, .onnx" in message
+    assert "pairs.jsonl is no weights file that is known; expected .safetensors, .gguf, .onnx" in message
 
 
 def test_a_finished_run_says_what_came_out_and_what_is_next(tiny: Path, pairs: Path, tmp_path: Path):

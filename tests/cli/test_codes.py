@@ -9,6 +9,7 @@ import pytest
 from calls import call
 from coded_vectors import clustered
 from pages import Page
+from tiny import TEXTS
 
 from mlx_metaembed import embedder
 from mlx_metaembed.codes import files
@@ -25,8 +26,6 @@ def model(tiny: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
     """Three hundred texts of the tiny model's words."""
-    from tiny import TEXTS
-
     words, random = " ".join(TEXTS).split(), np.random.default_rng(3)
     lines = dict.fromkeys(" ".join(random.choice(words, 4 + at % 7)) for at in range(320))
     path = tmp_path / "texts.jsonl"
@@ -65,6 +64,21 @@ def test_auto_tries_kinds_and_takes_the_best_on_the_tenth_held_out(model, tmp_pa
     assert [row["kind"] for row in found["rows"]] == ["residual", "scalar", "scalar-unscaled", "opq", "pca-binary"]
     best = max(found["rows"], key=lambda row: row["kept_r10"])
     assert (found["kind"], found["kept_r10"], found["name"]) == (best["kind"], best["kept_r10"], "tiny")
+    assert found["chosen_by"] == "kept_r10"
+
+
+def test_auto_takes_the_best_by_ndcg_where_queries_are_judged(model, tmp_path, capsys):
+    random, words = np.random.default_rng(0), " ".join(TEXTS).split()
+    lines = dict.fromkeys(" ".join(random.choice(words, 5 + at % 5)) for at in range(420))
+    rows = [{"anchor": " ".join(line.split()[:3]), "positive": line} for line in list(lines)[:400]]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = ("codes", "fit", model, tmp_path / "pairs.jsonl", "--bytes", "3", "--json")
+    status, out, err = call(capsys, *asked)
+    assert status == 0, err
+    found = json.loads(out)
+    best = max(found["rows"], key=lambda row: (row["kept_ndcg"], row["kept_r10"]))
+    assert found["chosen_by"] == "kept_ndcg"
+    assert (found["kind"], found["kept_ndcg"]) == (best["kind"], best["kept_ndcg"])
 
 
 def test_a_fit_that_was_ended_goes_on_with_its_vectors_and_stages(model, texts, capsys, monkeypatch):

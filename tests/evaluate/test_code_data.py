@@ -79,11 +79,21 @@ def test_too_few_rows_are_refused_with_what_helps(tmp_path: Path):
 
 def test_vectors_of_a_file_are_drawn_by_the_seed(tmp_path: Path):
     np.save(tmp_path / "v.npy", np.arange(400, dtype=np.float32).reshape(100, 4))
-    side = code_data.to_fit(tmp_path / "v.npy", 4, 10, 0)
+    side, judged = code_data.to_fit(tmp_path / "v.npy", 4, 10, 0)
     rows = side.vectors[:, 0] / 4
-    assert len(side) == 10 and np.all(np.diff(rows) > 0)
+    assert len(side) == 10 and np.all(np.diff(rows) > 0) and judged is None
     found = code_data.parts(tmp_path / "v.npy", 4)
     assert [len(side) for side in (found.fit, found.queries, found.searched)] == [45, 10, 45]
+
+
+def test_queries_go_with_the_texts_that_answer_them(tmp_path: Path):
+    side, judged = code_data.to_fit(pairs_file(tmp_path / "pairs.jsonl", 40), 4, 10, 0)
+    assert len(side) == len(judged.queries) == 10
+    assert judged.relevant == [{row: 1.0} for row in range(10)]
+    assert judged.queries.prompt == "query"
+    some = judged.among([7, 3], 5, 0)
+    assert some.queries.texts == [judged.queries.texts[3], judged.queries.texts[7]]
+    assert some.relevant == [{1: 1.0}, {0: 1.0}]
 
 
 def test_vectors_that_are_none_are_refused(tmp_path: Path):

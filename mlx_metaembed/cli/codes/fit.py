@@ -23,7 +23,7 @@ Examples:
 @click.argument("model")
 @click.argument("data")
 @click.option("--bytes", "size", type=int, required=True, help="Bytes of a code, at most, scales and norms counted.")
-@click.option("--kind", default="auto", show_default=True, help="Which codec; auto chooses on a tenth held out.")
+@click.option("--kind", default="auto", show_default=True, help="Which codec; auto chooses on a tenth.")
 @click.option("--name", help="What the code is called. Default: code-BYTES.")
 @click.option("--sample", type=click.IntRange(2), default=40_000, show_default=True, help="Texts to fit on, at most.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
@@ -50,7 +50,8 @@ def command(
     """Fit a code to the vectors that MODEL gives for DATA, and keep it in MODEL's folder as metaembed/codes/NAME.
 
     DATA is any data that `index` reads, or a .npy of vectors. Take texts like those that will be searched, but not
-    those that the code is measured on. Ended and called again, it goes on where it was.
+    those that the code is measured on. A tenth is held out, by which --kind auto chooses: by nDCG where DATA has
+    queries and what answers them, else by the neighbours kept. Ended and called again, it goes on where it was.
     """
     from mlx_metaembed import embedder
     from mlx_metaembed.evaluate import code_data, code_fit
@@ -61,13 +62,12 @@ def command(
     asked = code_fit.Settings(kind, size, name or f"code-{size}", seed)
     code_fit.check(loaded.folder, asked)
     reading = {"columns": columns, "no_header": no_header, "max_characters": max_characters}
-    side = code_data.to_fit(data, loaded.folder.dimensions, sample, seed, **reading)
+    side, judged = code_data.to_fit(data, loaded.folder.dimensions, sample, seed, **reading)
     note(f"Engine: {loaded.engine.name} ({loaded.engine.reason})")
     stages = Stages()
     try:
-        made, tried = code_fit.fit(
-            loaded, side, asked, fingerprint.of(loaded.folder), note=note, advance=stages.prepared
-        )
+        model_marks, settings = fingerprint.of(loaded.folder), {"note": note, "advance": stages.prepared}
+        made, tried = code_fit.fit(loaded, side, asked, model_marks, judged=judged, **settings)
     finally:
         stages.close()
     path = code_fit.room(loaded.folder) / made["name"]
@@ -79,7 +79,9 @@ def command(
 def _said(made: dict, model: str, path: str, dimensions: int) -> list[str]:
     size, whole = made["bytes_per_vector"], 4 * dimensions
     shorter = f"{whole / size:.1f} times fewer than the {whole:,} of float32"
+    chosen = [f"Chosen by {made['chosen_by']}."] if "chosen_by" in made else []
     return [
+        *chosen,
         f"{path}: {made['kind']}, {size:,} bytes a vector, {shorter}.",
         f"Use it with: metaembed index {model} CORPUS OUT --code {made['name']}",
     ]
