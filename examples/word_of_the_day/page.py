@@ -7,13 +7,13 @@ from mlx_metaembed.report.markup import tag, text
 
 ABOUT = (
     "Kappa says how well the code of what was written agrees with the ID that was asked for: 1 wholly, 0 no better "
-    "than chance. Real texts are the ceiling; shuffled is another text's ID."
+    "than chance. The gain is over what is written for another text's ID; the ceiling is what real texts reach, cut at "
+    "as many tokens. The last columns have kappa for IDs that were learned, and for others made of the same levels."
 )
-LOW, HIGH = "from", "to"
-KAPPAS = {"name": "Texts", "digit": "Digit", "kappa": "Kappa", "kappa_low": LOW, "kappa_high": HIGH, "exact": "Exact"}
+KAPPAS = {"name": "Texts", "digit": "Digit", "kappa": "Kappa", "kappa_range": "95 %", "exact": "Exact"}
 GAINS = {
-    "digit": "Digit", "gain": "Gain over shuffled", "gain_low": LOW, "gain_high": HIGH, "of_ceiling": "Of the ceiling",
-    "kappa_seen": "Learned IDs", "kappa_unseen": "Other IDs",
+    "digit": "Digit", "gain": "Gain", "gain_range": "95 %", "of_ceiling": "Of ceiling", "kappa_seen": "Learned",
+    "kappa_unseen": "Other",
 }  # fmt: skip
 WRITTEN = {"name": "Texts", "distinct_2": "Distinct pairs of words", "tokens": "Tokens"}
 AXES = {"axis": "Axis", "texts": "Texts", "accuracy": "Right", "within_one": "Within one", "probe": "Probe"}
@@ -47,11 +47,20 @@ def _table(rows: Sequence[Mapping], names: Mapping[str, str]) -> str:
     if not rows:
         return ""
     head = tag("thead", tag("tr", *(tag("th", text(name), scope="col") for name in names.values())))
-    lines = [tag("tr", *(tag("td", _cell(row.get(key))) for key in names)) for row in rows]
+    lines = []
+    for row in rows:
+        first, *others = [_cell(_range(row, key) if key.endswith("_range") else row.get(key)) for key in names]
+        lines.append(tag("tr", tag("th", first, scope="row"), *(tag("td", each) for each in others)))
     return tag("table", head, tag("tbody", *lines))
+
+
+def _range(row: Mapping, key: str) -> str | None:
+    """An interval in words; None where there is none."""
+    ends = [row.get(key.replace("_range", end)) for end in ("_low", "_high")]
+    return None if None in ends else "{:.2f} to {:.2f}".format(*ends)
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return text(f"{value:.3f}" if isinstance(value, float) else value)
+    return text(f"{value:.2f}" if isinstance(value, float) else value)

@@ -14,13 +14,16 @@ from tiny import TEXTS
 from mlx_metaembed import engine as engines
 from mlx_metaembed.conditioned_lm import base as bases
 from mlx_metaembed.conditioned_lm import loop, make, opened, sampling, work
-from mlx_metaembed.conditioned_lm.conditioned import Conditioned, initial
+from mlx_metaembed.conditioned_lm.batches import Batches
+from mlx_metaembed.conditioned_lm.conditioned import Conditioned, initial, total
 from mlx_metaembed.conditioned_lm.levels import Levels
 from mlx_metaembed.conditioned_lm.make import Call
 from mlx_metaembed.conditioned_lm.settings import CONDITIONS, Settings
+from mlx_metaembed.conditioned_lm.tokens import Tokens
 from mlx_metaembed.engine import causal_model
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import disk, safetensors
+from mlx_metaembed.training.schedule import factor
 
 LEVELS = Levels(("side", ""), (2, 3))
 
@@ -263,3 +266,33 @@ def test_a_rank_beside_a_prefix_is_lora_too(engine_name: str, base: Path, rows: 
     assert {name.partition(".")[0] for name in made.weights} == {"prefix", "model"}
     assert made.weights["model.layers.0.self_attn.q_proj.lora_A.weight"].shape == (2, 32)
     assert replace(settings, rank=None).own_rank == 0
+
+
+def test_steps_are_adamw_on_clipped_gradients(engine_name: str, base: Path, rows: Path, tmp_path: Path):
+    """Two steps beside the formulas of arXiv:1711.05101, in NumPy."""
+    settings = Settings(condition="film", batch_size=8, learning_rate=0.01, warmup_ratio=0)
+    made, begun = conditioned(engine_name, base, "film")
+    texts = [json.loads(line)["text"] for line in rows.read_text().splitlines()]
+    ids = np.array([[at % 2, at % 3] for at in range(len(texts))], np.int32)
+    batches = Batches(texts, ids, Tokens(bases.find(str(base))), LEVELS, settings)
+    with work.opened(tmp_path / "out", "key") as room:
+        found = loop.run(made, batches, settings, work.State(0, begun), 2, room)
+    weights = {name: array.astype(np.float64) for name, array in begun.items()}
+    first, second = ({name: np.zeros_like(array) for name, array in weights.items()} for _ in "ab")
+    for step in (1, 2):
+        rate = 0.01 * factor("cosine", step=step, steps=2, warmup_ratio=0)
+        batch, given = batches.at(step), made.arrays({name: each.astype("f4") for name, each in weights.items()})
+        losses = lambda weights, batch=batch: made.losses(weights, batch.digits, batch.ids, batch.mask)  # noqa: E731
+        loss = lambda weights, losses=losses, batch=batch: total(losses(weights), batch.count)  # noqa: E731
+        gradients = {name: made.model.numpy(each) for name, each in made.model.gradients(loss, given)[1].items()}
+        norm = np.sqrt(sum(np.sum(each.astype(np.float64) ** 2) for each in gradients.values()))
+        for name, gradient in gradients.items():
+            clipped = gradient * min(1.0, 1.0 / norm)
+            first[name] = 0.9 * first[name] + 0.1 * clipped
+            second[name] = 0.999 * second[name] + 0.001 * clipped**2
+            mean, deviation = first[name] / (1 - 0.9**step), np.sqrt(second[name] / (1 - 0.999**step))
+            weights[name] -= rate * mean / (deviation + 1e-8)
+    for name, array in weights.items():
+        far = np.abs(found.weights[name] - array)
+        assert np.mean(far > 1e-5) < 0.005 and far.max() < 0.02, name
+    assert found.step == 2 and [row["step"] for row in found.log] == [2]
