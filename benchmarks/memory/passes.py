@@ -125,19 +125,26 @@ def _bytes(held: Held, kept: Sequence[float], work: Sequence[float]) -> float:
     return ITEM[DTYPE] * TOKENS * (MANY * layer + once)
 
 
-def measured(engine_name: str, form: str, sizes: tuple[int, int, int, int, int]) -> dict[str, Held]:
-    """A shape's passes of each kind."""
+def measured(
+    engine_name: str,
+    form: str,
+    sizes: tuple[int, int, int, int, int],
+    *,
+    depths: Sequence[int] = (FEW, MANY),
+    tokens: int = TOKENS,
+) -> dict[str, Held]:
+    """A shape's passes of each kind; with the depth MANY alone, what it holds stands for few layers too."""
     hidden, wide, heads, length, times = sizes
     peaks: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    for depth in (FEW, MANY):
+    for depth in depths:
         with tempfile.TemporaryDirectory() as work:
             config = models.of_form(form, hidden=hidden, wide=wide, heads=heads, layers=depth, times=times)
             path = models.write(Path(work) / "model", config, length=length)
             for kind, recipe in KINDS.items():
-                peaks[kind].append(_peak(engine_name, path, recipe, length))
+                peaks[kind].append(_peak(engine_name, path, recipe, length, tokens))
             shape = Shape.of(folders.read(path).architecture)
     found = {}
-    for kind, (few, many) in peaks.items():
+    for kind, held in peaks.items():
         recipe = KINDS[kind]
         each = activations(
             shape,
@@ -147,12 +154,12 @@ def measured(engine_name: str, form: str, sizes: tuple[int, int, int, int, int])
             checkpointing=bool(recipe) and recipe.checkpointing == "on",
             frozen=bool(recipe) and recipe.train == "lora",
         )
-        reckoned = each.held(TOKENS, TOKENS) if recipe else TOKENS * each.forward
-        found[kind] = Held(shape, length, few, many, reckoned)
+        reckoned = each.held(tokens, tokens) if recipe else tokens * each.forward
+        found[kind] = Held(shape, length, held[0], held[-1], reckoned)
     return found
 
 
-def _peak(engine_name: str, path: Path, recipe: Recipe | None, length: int) -> int:
+def _peak(engine_name: str, path: Path, recipe: Recipe | None, length: int, tokens: int) -> int:
     """Bytes that one pass holds beyond the weights and the gradients' sums."""
     engine, folder = engines.choose(engine_name), folders.read(path)
     adapter, frozen = model_parts.trunk(recipe or Recipe(), folder)
@@ -166,7 +173,7 @@ def _peak(engine_name: str, path: Path, recipe: Recipe | None, length: int) -> i
         frozen=frozen,
         checkpointing=bool(recipe) and recipe.checkpointing == "on",
     )
-    rows = TOKENS // length
+    rows = tokens // length
     ids = np.random.default_rng(0).integers(2, models.WORDS, (rows, length)).astype(np.int32)
     mask = np.ones(ids.shape, np.bool_)
     # A text that is not full, so that attention has a mask.
