@@ -135,5 +135,5 @@ def test_the_verb_reports_bytes(trained: Path, tmp_path: Path) -> None:
         "notes": [],
     }
     assert 0.5 < found["weights_bytes"] / found["model_weights_bytes"] < 0.6
-    with pytest.raises(CallError, match="belong to --to mlx"):
+    with pytest.raises(CallError, match="--bits belongs to --to mlx"):
         CliRunner().invoke(command, [*arguments[:-1], "--bits", "4"], catch_exceptions=False)
