@@ -1,12 +1,14 @@
 """What a codec is: fitted on a sample, it makes bytes of vectors and vectors of bytes, and scores float queries.
 
 N vectors, Q queries, D dimensions, B bytes a code. A score estimates the inner product of a float query and the vector
-behind a code, so vectors that are compared by cosine come in at length 1.
+behind a code, so vectors that are compared by cosine come in at length 1. A code of such vectors knows: what it stands for
+has that length too, without a byte for it. Sums and centroids are shorter the less they say of a vector, and would keep
+it from being found.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +17,8 @@ from mlx_metaembed.errors import CallError
 
 BLOCK = 16_384
 """Rows at a time: floats of a block are held, not of all rows."""
+LENGTH_1 = 1e-3
+"""How far the length of a vector may be from 1 that counts as 1."""
 Told = Callable[[float], object]
 """Hears which share of a fit is done."""
 
@@ -29,6 +33,10 @@ class Codec(ABC):
 
     dimensions: int
     """Of the vectors that go in."""
+    unit: bool = field(default=False, kw_only=True)
+    """Whether these have length 1, so that what their codes stand for is given it too."""
+    has_length: ClassVar[bool] = False
+    """Whether a code's own scale makes its scores unbiased, which another length would undo."""
     kind: ClassVar[str]
     about: ClassVar[str]
     """What it is, in a few words."""
@@ -62,18 +70,32 @@ class Codec(ABC):
         vectors = np.empty((len(codes), self.dimensions), np.float32)
         for rows in blocks(len(codes)):
             vectors[rows] = self._decoded(codes[rows])
+            if self.unit:
+                vectors[rows] /= _lengths(vectors[rows])[:, None]
         return vectors
 
-    def score(self, queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    def lengths(self, codes: np.ndarray) -> np.ndarray | None:
+        """What scores of codes uint8 [N, B] are divided by, float32 [N]; None for nothing. Codes that stay need them
+        once."""
+        if not self.unit:
+            return None
+        codes, found = self._checked(codes), np.empty(len(codes), np.float32)
+        for rows in blocks(len(codes)):
+            found[rows] = _lengths(self._decoded(codes[rows]))
+        return found
+
+    def score(self, queries: np.ndarray, codes: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
         """Scores float32 [Q, N] of float queries [Q, D]: what `queries @ decode(codes).T` gives, without the vectors.
 
-        Raises CallError as `encode` and `decode` do.
+        `lengths` are those of `lengths(codes)`, where they are there. Raises CallError as `encode` and `decode` do.
         """
         queries = np.asarray(checked(queries, self.dimensions, "queries"), np.float32)
         codes = self._checked(codes)
         asked, found = self._asked(queries), np.empty((len(queries), len(codes)), np.float32)
         for rows in blocks(len(codes)):
             found[:, rows] = self._scored(asked, codes[rows])
+        if self.unit:
+            found /= self.lengths(codes) if lengths is None else lengths
         return found
 
     @abstractmethod
@@ -103,6 +125,16 @@ class Codec(ABC):
                 f"{list(codes.shape)}"
             )
         return codes
+
+
+def has_unit_length(vectors: np.ndarray) -> bool:
+    """Whether all vectors [n, D] have length 1."""
+    parts = (np.linalg.norm(np.asarray(vectors[rows], np.float32), axis=1) for rows in blocks(len(vectors)))
+    return all(np.abs(part - 1).max(initial=0) <= LENGTH_1 for part in parts)
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    return np.maximum(np.linalg.norm(vectors, axis=1), np.float32(1e-12))
 
 
 def numbers_and_arrays(codec: Codec) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

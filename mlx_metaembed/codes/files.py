@@ -108,6 +108,11 @@ def _made(kind: type[Codec], said: Mapping, arrays: Mapping[str, np.ndarray]) ->
                 wrong.append(f"{each.name}: missing in {ARRAYS}")
             elif array.dtype != np.float32 or not np.isfinite(array).all():
                 wrong.append(f"{each.name}: expected finite float32 numbers")
+        elif each.type is bool:
+            # Codes of before have none.
+            values[each.name] = value = said.get(each.name, each.default)
+            if type(value) is not bool:
+                wrong.append(f"{each.name} = {value!r:.80}, expected true or false")
         else:
             value = said.get(each.name)
             values[each.name] = tuple(value) if isinstance(value, list) else value

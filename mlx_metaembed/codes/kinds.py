@@ -1,12 +1,13 @@
 """All kinds of codecs by name, and how one is fitted: what may be asked of which, and what a sample must have."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mlx_metaembed.codes.binary import Binary, PcaBinary
-from mlx_metaembed.codes.codec import Codec, Told, checked, silent
+from mlx_metaembed.codes.codec import Codec, Told, checked, has_unit_length, silent
 from mlx_metaembed.codes.int8 import Int8, UInt8
 from mlx_metaembed.codes.prefix import Prefix
 from mlx_metaembed.codes.product import Optimized, Product
@@ -35,7 +36,8 @@ def fit(kind: str, sample: np.ndarray, size: int, *, seed: int = 0, told: Told =
     """
     sample = checked(sample, None, "vectors to fit on")
     require(kind, size, sample.shape[1])
-    return KINDS[kind].fit(sample, size, seed=seed, told=told, **work)
+    codec = KINDS[kind].fit(sample, size, seed=seed, told=told, **work)
+    return replace(codec, unit=not codec.has_length and has_unit_length(sample))
 
 
 def require(kind: str, size: int, dimensions: int) -> None:
@@ -80,8 +82,8 @@ def fitting(size: int, dimensions: int) -> list[str]:
 
 def candidates(size: int, dimensions: int) -> list[str]:
     """The kinds worth trying for so many bytes, the expected best first; past 24 none that takes long to fit."""
-    other = ("scalar-unscaled", "opq", "pca-binary")
-    order = ("residual", "scalar", *other) if size <= 20 else ("scalar", *other, "residual")
+    other = ("opq", "scalar-unscaled", "scalar", "pca-binary")
+    order = ("residual", *other) if size <= 20 else (*other, "residual")
     wanted = [*order, "int8"] if size >= dimensions else order
     fits = fitting(size, dimensions)
     return [kind for kind in wanted if kind in fits and size <= TRIED.get(kind, size)]

@@ -26,6 +26,7 @@ class RaBitQ(Codec):
     rotation: np.ndarray
     kind = "rabitq"
     about = "signs after a random rotation, a factor and an error bound a vector"
+    has_length = True
 
     @classmethod
     def span(cls, dimensions: int) -> tuple[int, int]:

@@ -22,6 +22,7 @@ class Rotated(Codec):
     rotation: np.ndarray
     kind = "rotated"
     about = "some bits of all components after a random rotation, a scale a vector"
+    has_length = True
 
     @classmethod
     def span(cls, dimensions: int) -> tuple[int, int]:

@@ -80,14 +80,17 @@ class CodeIndex(Opened):
         self.codes = _mapped(path / CODES, np.uint8, shape)
         kind = np.float16 if about.rescore == "f16" else np.int8
         self._originals = _mapped(path / ORIGINALS, kind, (about.count, about.dims)) if about.rescore else None
+        self._lengths: np.ndarray | None = None
         if self.codec.dimensions != about.dims:
             raise CallError(f"{path}: its code takes {self.codec.dimensions} dimensions, index.json says {about.dims}")
 
     def ranked(self, queries: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
         found, step = [], max(1, FLOATS // self.about.count)
+        if self._lengths is None:
+            self._lengths = self.codec.lengths(self.codes)
         for start in range(0, len(queries), step):
             part = self._comparable(queries[start : start + step])
-            scores = self.codec.score(part, self.codes)
+            scores = self.codec.score(part, self.codes, self._lengths)
             for query, line, rows in zip(part, scores, top(scores, max(k, CANDIDATES)), strict=True):
                 found.append(self._again(query, line, rows, k) if self.about.rescore else (rows[:k], line[rows[:k]]))
         return found

@@ -61,7 +61,7 @@ def test_auto_tries_kinds_and_takes_the_best_on_the_tenth_held_out(model, tmp_pa
     )
     assert status == 0, err
     found = json.loads(out)
-    assert [row["kind"] for row in found["rows"]] == ["residual", "scalar", "scalar-unscaled", "opq", "pca-binary"]
+    assert [row["kind"] for row in found["rows"]] == ["residual", "opq", "scalar-unscaled", "scalar", "pca-binary"]
     best = max(found["rows"], key=lambda row: row["kept_r10"])
     assert (found["kind"], found["kept_r10"], found["name"]) == (best["kind"], best["kept_r10"], "tiny")
     assert found["chosen_by"] == "kept_r10"

@@ -47,6 +47,18 @@ def test_its_json_says_what_it_is(saved: Path):
     assert sum(said["bits"]) == 4
 
 
+def test_a_code_of_before_gives_what_it_gave(saved: Path):
+    now = files.load(saved).codec
+    said = json.loads((saved / "code.json").read_text())
+    assert said.pop("unit") is True
+    disk.write_json(saved / "code.json", said)
+    before = files.load(saved).codec
+    codes = now.encode(VECTORS)
+    lengths = now.lengths(codes)
+    assert not before.unit and np.abs(lengths - 1).max() > 0.01
+    np.testing.assert_allclose(before.decode(codes), now.decode(codes) * lengths[:, None], atol=1e-6)
+
+
 def test_a_code_that_is_there_is_never_overwritten(saved: Path):
     with pytest.raises(CallError, match="already holds something"):
         files.save(kinds.fit("binary", VECTORS, 2), saved, model=MODEL, fitted={})
@@ -91,6 +103,7 @@ def test_a_swapped_or_missing_file_is_refused(saved: Path):
         ({"kind": "residual"}, "codebooks: missing in code.safetensors"),
         ({"model": None}, "model: expected the fingerprint"),
         ({"fitted": 3}, "fitted: expected how it was fitted"),
+        ({"unit": 1}, "unit = 1, expected true or false"),
     ],
 )
 def test_a_json_that_contradicts_the_arrays_is_refused(saved: Path, change: dict, message: str):

@@ -112,10 +112,41 @@ def test_vectors_that_are_all_one_are_refused():
 
 
 def test_what_is_tried_hangs_on_the_bytes():
-    assert kinds.candidates(15, 384) == ["residual", "scalar", "scalar-unscaled", "opq", "pca-binary"]
-    assert kinds.candidates(24, 384) == ["scalar", "scalar-unscaled", "opq", "pca-binary", "residual"]
-    assert kinds.candidates(48, 384) == ["scalar", "scalar-unscaled", "opq", "pca-binary"]
-    assert kinds.candidates(96, 384) == ["scalar", "scalar-unscaled"]
-    assert kinds.candidates(384, 384) == ["scalar", "scalar-unscaled", "int8"]
+    assert kinds.candidates(15, 384) == ["residual", "opq", "scalar-unscaled", "scalar", "pca-binary"]
+    assert kinds.candidates(24, 384) == ["opq", "scalar-unscaled", "scalar", "pca-binary", "residual"]
+    assert kinds.candidates(48, 384) == ["opq", "scalar-unscaled", "scalar", "pca-binary"]
+    assert kinds.candidates(96, 384) == ["scalar-unscaled", "scalar"]
+    assert kinds.candidates(384, 384) == ["scalar-unscaled", "scalar", "int8"]
     assert kinds.candidates(386, 384) == ["scalar"]
-    assert kinds.candidates(1, 384) == ["residual", "scalar-unscaled", "opq", "pca-binary"]
+    assert kinds.candidates(1, 384) == ["residual", "opq", "scalar-unscaled", "pca-binary"]
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_codes_of_vectors_of_length_1_stand_for_such_vectors(kind: str):
+    codec = fitted(kind)
+    codes = codec.encode(VECTORS)
+    lengths = np.linalg.norm(codec.decode(codes), axis=1)
+    if codec.has_length:
+        assert not codec.unit and codec.lengths(codes) is None
+        return
+    assert codec.unit and lengths == pytest.approx(1, abs=1e-5)
+    once = codec.lengths(codes)
+    assert codec.score(VECTORS[:3], codes, once) == pytest.approx(codec.score(VECTORS[:3], codes), abs=1e-6)
+    # Of other lengths nothing is known, and nothing is changed.
+    other = kinds.fit(kind, 2 * VECTORS, codec.bytes_per_vector)
+    assert not other.unit and other.lengths(other.encode(2 * VECTORS)) is None
+
+
+@pytest.mark.parametrize("kind", ["residual", "scalar-unscaled", "opq"])
+def test_a_length_of_1_finds_more_neighbours(kind: str):
+    vectors = clustered(3_000, 64, seed=3)
+    codec = kinds.fit(kind, vectors[:2_000], 4)
+    queries, stored = vectors[2_000:2_200], vectors[2_200:]
+    codes = codec.encode(stored)
+    true = np.argsort(-(queries @ stored.T), axis=1)[:, :10]
+
+    def found(lengths: np.ndarray | None) -> float:
+        ranked = np.argsort(-codec.score(queries, codes, lengths), axis=1)[:, :10]
+        return np.mean([len(set(one) & set(other)) for one, other in zip(true, ranked, strict=True)])
+
+    assert found(None) > found(np.ones(len(codes), np.float32)) + 0.1
