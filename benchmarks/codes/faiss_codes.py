@@ -6,13 +6,15 @@ from typing import Any
 import faiss
 import numpy as np
 
+from mlx_metaembed.codes.prefix import unit
+
 BEAM = 8
 OPQ_ROWS = 6_000
 
 
 @dataclass(frozen=True)
 class Peer:
-    """An index's own codes; a query's score is the product with what they stand for."""
+    """An index's own codes; a query's score is the product with what they stand for, at length 1 as the kit's."""
 
     kind: str
     bytes_per_vector: int
@@ -25,7 +27,7 @@ class Peer:
 
     def score(self, queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
         queries = np.ascontiguousarray(queries)
-        return (self.turn.apply(queries) if self.turn else queries) @ self.index.sa_decode(codes).T
+        return (self.turn.apply(queries) if self.turn else queries) @ unit(self.index.sa_decode(codes)).T
 
 
 def residual(sample: np.ndarray, size: int) -> Peer:
