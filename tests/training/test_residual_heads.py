@@ -130,11 +130,12 @@ def test_what_a_residual_head_can_not_be(settings: dict, message: str, tiny: Pat
 
 
 def test_a_head_of_its_own_shapes_and_a_start_at_random():
-    head = Rvq(6, (4,) * 3)
+    head = Rvq(64, (32,) * 3)
     arrays = head.initial(0)
     assert {name: array.shape for name, array in arrays.items()} == head.shapes()
     lengths = np.linalg.norm(arrays["codebooks"], axis=2).mean(1)
     assert (np.diff(lengths) < 0).all()
+    head = Rvq(6, (4,) * 3)
     begun = residual_start.begun(head, np.random.default_rng(0).standard_normal((40, 6)), 0)
     assert {name: array.shape for name, array in begun.items()} == head.shapes()
     assert "query.weight" not in Rvq(6, (4,), "code").shapes()
