@@ -56,7 +56,7 @@ def main(engine: str, model: str, texts: str) -> None:
         if (status := child(partial(fit, at))) != KILLED:
             assert status == 0, (at, status)
             break
-        if not MADE <= set(state(room) if room.is_dir() else {}):
+        if MADE - set(state(room) if room.is_dir() else {}):
             assert child(fit) == 0, at
         # A kill behind the last rename leaves the fit's folder, or what the next writer clears away.
         left = {name.split("/")[0] for name in state(room)} - {NAME, f".{NAME}.fitting"}
