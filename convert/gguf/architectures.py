@@ -147,6 +147,9 @@ def config(known: Architecture, said: Metadata, tensors: Mapping[str, Packed]) -
     }
     if heads % found["num_key_value_heads"]:
         said.wrong(f"attention.head_count_kv: {found['num_key_value_heads']} do not divide {heads} heads")
+    rotated = said.whole("{arch}.rope.dimension_count", head_dim)
+    if rotated > head_dim or (rotated != head_dim and known.model_type != "phi3"):
+        said.wrong(f"rope.dimension_count: {rotated} of {head_dim} features are turned, expected all")
     if head_dim % 2:
         said.wrong(f"attention.key_length: {head_dim}, expected an even number")
     said.require()

@@ -4,6 +4,7 @@ A language model becomes an ordinary Hugging Face folder, which transformers and
 file gives a pooling, becomes a model folder of the kit; its vectors have length 1, as llama.cpp gives them.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def _dtype(tensors: Mapping[str, Packed]) -> str:
     """The dtype that keeps most of the numbers; float16 for quantized ones."""
     sizes: dict[str, int] = {}
     for tensor in tensors.values():
-        sizes[tensor.dtype] = sizes.get(tensor.dtype, 0) + tensor.stop - tensor.start
+        sizes[tensor.dtype] = sizes.get(tensor.dtype, 0) + math.prod(tensor.shape)
     most = max(sizes, key=sizes.__getitem__)
     return next(name for name, word in FLOATING.items() if word == most)
 

@@ -18,12 +18,14 @@ def settings(said: Metadata, head_dim: int, factors: Packed | None, theta: float
     """
     base = said.number("{arch}.rope.freq_base", theta)
     found: dict = {"rope_theta": base}
-    kind = said.text("{arch}.rope.scaling.type", "none")
+    # A key of older files, before scaling had types.
+    old = said.number("{arch}.rope.scale_linear", 1.0)
+    kind = said.text("{arch}.rope.scaling.type", "none" if old == 1 else "linear")
     if factors is not None:
         return found | {"rope_scaling": _llama3(said, base, head_dim, factors)}
     if kind == "none":
         return found
-    factor = said.number("{arch}.rope.scaling.factor", 1.0)
+    factor = said.number("{arch}.rope.scaling.factor", old)
     scaling: dict = {"type": kind, "rope_type": kind, "factor": factor}
     if kind == "yarn":
         scaling["original_max_position_embeddings"] = said.whole("{arch}.rope.scaling.original_context_length")

@@ -121,6 +121,8 @@ def merges(vocabulary: dict[str, int], scores: dict[str, float]) -> list[list[st
 def word_pieces(words: Words) -> Made:
     """BERT's words. A vocabulary without capital letters is one that lowers a text first."""
     plain = {at: _word_piece(text, words.kinds[at]) for text, at in words.vocabulary().items()}
+    if len(set(plain.values())) < len(plain):
+        words.said.wrong("tokenizer.ggml.tokens: two words are the same without llama.cpp's marks")
     lowers = not any(
         word != word.lower() for at, word in plain.items() if words.kinds[at] == NORMAL and word[:1] != "["
     )

@@ -7,6 +7,7 @@ import click
 
 from mlx_metaembed.cli.options import engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, table
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.progress.display import Progress
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def command(
         checking.require_extra()
 
     def compare(written: Path) -> None:
+        if not (written / "modules.json").is_file():
+            raise CallError(f"--check compares vectors, and {source} is a language model; leave --check out")
         rows, said = checking.check(
             written,
             reference=checking.reference_for(source, dtype),

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files.npy import Rows
 
 BLOCK = 16_384
 """Rows at a time: floats of a block are held, not of all rows."""
@@ -144,9 +145,9 @@ def numbers_and_arrays(codec: Codec) -> tuple[dict[str, Any], dict[str, np.ndarr
     return {name: value for name, value in values.items() if name not in arrays}, arrays
 
 
-def checked(vectors: np.ndarray, dimensions: int | None, name: str = "vectors") -> np.ndarray:
+def checked(vectors: np.ndarray | Rows, dimensions: int | None, name: str = "vectors") -> np.ndarray | Rows:
     """Vectors [n, D] as they are. Raises CallError for another shape or width, and for rows with NaN or infinity."""
-    vectors = np.asarray(vectors) if not isinstance(vectors, np.ndarray) else vectors
+    vectors = vectors if isinstance(vectors, (np.ndarray, Rows)) else np.asarray(vectors)
     if vectors.ndim != 2 or vectors.dtype.kind != "f" or dimensions not in (None, vectors.shape[1]):
         width = "D" if dimensions is None else dimensions
         raise CallError(f"Expected {name} [n, {width}] of floats; found {vectors.dtype} {list(vectors.shape)}")

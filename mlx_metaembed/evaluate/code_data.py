@@ -15,6 +15,7 @@ from mlx_metaembed.codes.codec import checked
 from mlx_metaembed.codes.prefix import unit
 from mlx_metaembed.data.rows import Pairs, Retrieval
 from mlx_metaembed.errors import CallError
+from mlx_metaembed.files.npy import Rows
 from mlx_metaembed.search import source
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Side:
 
     texts: Sequence[str] = ()
     prompt: str = "document"
-    vectors: np.ndarray | None = None
+    vectors: np.ndarray | Rows | None = None
 
     def __len__(self) -> int:
         return len(self.texts) if self.vectors is None else len(self.vectors)
@@ -195,10 +196,13 @@ def _read(path: str | Path, dimensions: int, reading: Mapping) -> tuple[Side | R
     return Side(found.texts), list(found.notes)
 
 
-def vectors(path: Path, dimensions: int) -> np.ndarray:
-    """The vectors [n, D] of a .npy, mapped into memory. Raises CallError where they are not, or hold NaN (the rows)."""
+def vectors(path: Path, dimensions: int) -> Rows:
+    """The vectors [n, D] of a .npy, read as they are asked for.
+
+    Raises CallError where they are not, or hold NaN (the rows).
+    """
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        found = Rows(path)
     except FileNotFoundError:
         raise CallError(f"There is no file {path}") from None
     except (OSError, ValueError, EOFError, SyntaxError, MemoryError, OverflowError) as error:

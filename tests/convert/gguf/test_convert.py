@@ -105,6 +105,7 @@ BAD = {
     ),
     "model.norm.weight (32,): missing": ({}, {"output_norm.weight": None}),
     "blk.0.ffn_gate_exps.weight (33, 32): not known": ({}, {"blk.0.ffn_gate_exps.weight": WIDE}),
+    "rope.dimension_count: 4 of 8 features are turned, expected all": ({"llama.rope.dimension_count": 4}, {}),
     "rope.scaling.type = 'longrope' is not known": ({"llama.rope.scaling.type": "longrope"}, {}),
     "its rope_freqs.weight are not those of Llama 3's scaling": (
         {},
@@ -132,6 +133,16 @@ def test_numbers_too_large_for_float16(tmp_path: Path):
     with pytest.raises(CallError, match=r"model\.norm\.weight has values up to 1e\+05, float16 ends at 65504"):
         convert(source, tmp_path / "out", dtype="float16")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_check_compares_vectors(tmp_path: Path, capsys, torch_engine: str):
+    source, out = gguf_files.llama(tmp_path / "a.gguf"), tmp_path / "out"
+    status, _, err = call(capsys, "convert", source, out, "--check")
+    assert (status, "is a language model; leave --check out" in err, out.exists()) == (2, True, False)
+    pooled = gguf_files.llama(tmp_path / "b.gguf", llama__pooling_type=1, tokenizer__chat_template=None)
+    status, said, err = call(capsys, "convert", pooled, out, "--check", "--json")
+    assert status == 0, err
+    assert all(row["holds"] for row in json.loads(said)["check"])
 
 
 def test_a_base_is_for_adapters(tmp_path: Path, capsys):

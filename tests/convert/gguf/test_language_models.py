@@ -209,6 +209,23 @@ def test_quantized_tensors_become_float16(tmp_path: Path):
     np.testing.assert_array_equal(found["model.layers.1.mlp.up_proj.weight"], expected.astype(np.float16))
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"scaling.type": "yarn", "scaling.factor": 4.0, "scaling.original_context_length": 16}, ("yarn", 4.0)),
+        ({"scale_linear": 8.0}, ("linear", 8.0)),
+        ({"scaling.type": "linear", "scaling.factor": 1.0}, None),
+        ({"scaling.type": "none"}, None),
+    ],
+)
+def test_how_positions_are_scaled(said: dict, expected: tuple | None, tmp_path: Path):
+    keys = {f"llama__rope__{key.replace('.', '__')}": value for key, value in said.items()}
+    made = convert(gguf_files.llama(tmp_path / "a.gguf", **keys), tmp_path / "out")
+    found = made.config.get("rope_scaling")
+    assert (found and (found["rope_type"], found["factor"])) == expected
+    assert made.config["rope_theta"] == 5000
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_a_dtype_that_is_asked_for(dtype: str, tmp_path: Path):
     made = convert(gguf_files.llama(tmp_path / "a.gguf"), tmp_path / "out", dtype=dtype)
