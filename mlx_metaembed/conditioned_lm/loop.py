@@ -20,8 +20,8 @@ from mlx_metaembed.training.optimizers import adamw
 from mlx_metaembed.training.schedule import factor
 from mlx_metaembed.xp import namespace
 
-EVERY = 60.0
-"""Seconds between two saves: what a kill costs."""
+EVERY, SHARE = 10.0, 0.05
+"""Seconds between two saves, which is what a kill costs, and the most of a run's time that they may take."""
 REPORTED = 10
 """Steps between two rows of the log."""
 MOST_NORM = 1.0
@@ -42,7 +42,7 @@ def run(
 
     Raises JobError where a loss or a gradient is not finite, StoppedError where `stopped` says so.
     """
-    saved = time.monotonic()
+    saved, cost = time.monotonic(), 0.0
     # One name for all that a step changes: whatever ends the run, what is kept is of one step.
     now = (state.step, model.arrays(state.weights), _moments(model, state), tuple(state.log))
     try:
@@ -64,9 +64,10 @@ def run(
             told(row | {"tokens_per_second": batch.count / max(time.monotonic() - at, 1e-9)})
             if stopped():
                 raise StoppedError(f"Stopped after step {step} of {steps}")
-            if time.monotonic() - saved > EVERY:
+            if (began := time.monotonic()) - saved > max(EVERY, cost / SHARE):
                 work.save(_state(model, *now))
                 saved = time.monotonic()
+                cost = saved - began
     except BaseException:
         if now[0] > state.step:
             work.save(_state(model, *now))

@@ -83,6 +83,10 @@ def make(call: Call, settings: Settings, *, note: Callable[[str], None] = lambda
         stages = Stages()
         try:
             state = loop.run(model, batches, settings, state, steps, room, stages.step)
+        except BaseException:
+            if room.begun:
+                note(f"What was done is kept in {room.path}; the same command goes on from there")
+            raise
         finally:
             stages.close()
         room.save(state)

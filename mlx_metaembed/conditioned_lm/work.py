@@ -34,6 +34,11 @@ class Work:
     def __init__(self, path: Path, key: str):
         self.path, self._key = path, key
 
+    @property
+    def begun(self) -> bool:
+        """Whether a step is kept."""
+        return (self.path / STATE).is_file()
+
     def state(self, note: Callable[[str], None]) -> State | None:
         """Where an earlier call of the same key came to; None where there was none."""
         path = self.path / STATE

@@ -162,7 +162,8 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not_been(
 
     monkeypatch.setattr(loop, "run", ended)
     with pytest.raises(loop.StoppedError, match="after step 3 of 6"):
-        make.make(Call(str(base), str(rows), out, engine=engine_name), settings)
+        make.make(Call(str(base), str(rows), out, engine=engine_name), settings, note=said.append)
+    assert f"What was done is kept in {work.folder_of(out)}; the same command goes on from there" in said
     monkeypatch.setattr(loop, "run", plain)
     assert not out.exists() and work.folder_of(out).is_dir()
     made = make.make(Call(str(base), str(rows), out, engine=engine_name), settings, note=said.append)
