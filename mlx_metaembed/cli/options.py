@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import click
 
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.errors import CallError
 
 engine_option = click.option(
@@ -41,7 +42,7 @@ def cache_options(command: Callable) -> Callable:
     """`--cache` and `--cache-hours`: where vectors of texts are kept, and for how long."""
     command = click.option(
         "--cache-hours",
-        type=click.FloatRange(0, min_open=True),
+        type=NumberRange(0, min_open=True),
         help="How long the cache keeps a vector.  [default: 48]",
     )(command)
     return click.option(
