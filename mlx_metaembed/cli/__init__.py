@@ -119,4 +119,4 @@ def main(args: list[str] | None = None) -> None:
 
         click.echo(f"metaembed: {cause(error)}", err=True)
         # A name that no file can have is the caller's; anything else befell the job.
-        sys.exit(2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1)
+        sys.exit(2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR) else 1)

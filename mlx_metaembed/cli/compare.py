@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.cli.options import (
     codes_option,
     columns_options,
@@ -43,7 +44,7 @@ RESULTS, PAGE = "results.json", "report.html"
 @codes_option
 @click.option(
     "--margin",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.02,
     show_default=True,
     help="How much less of the main figure than the best a cheaper model may have.",

@@ -37,7 +37,7 @@ Examples:
 @click.option("--range-min", type=int, help="First rank that is taken; the ones before are too near. Default: 0.")
 @click.option("--range-max", type=int, help="Rank before which it ends. Default: from the number of negatives.")
 @click.option("--relative-margin", type=float, help="Share of the positive's score to stay under it. Default: 0.05.")
-@click.option("--absolute-margin", type=float, help="The same as a difference; then there is no relative margin.")
+@click.option("--absolute-margin", type=float, help="The same as a difference, in place of the default share.")
 @click.option("--no-margin", is_flag=True, help="Keep candidates whose score is near the positive's, or above.")
 @click.option("--max-score", type=float, help="Candidates above are dropped.")
 @click.option("--min-score", type=float, help="Candidates under it are dropped.")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import click
 
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.errors import CallError
 
 engine_option = click.option(
@@ -41,7 +42,7 @@ def cache_options(command: Callable) -> Callable:
     """`--cache` and `--cache-hours`: where vectors of texts are kept, and for how long."""
     command = click.option(
         "--cache-hours",
-        type=click.FloatRange(0, min_open=True),
+        type=NumberRange(0, min_open=True),
         help="How long the cache keeps a vector.  [default: 48]",
     )(command)
     return click.option(
@@ -71,13 +72,17 @@ def named(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",")))
 
 
+LIKE = {"--k": "1,10,100"}
+"""What options of whole numbers are like, but for widths."""
+
+
 def widths(text: str | None, option: str = "--dims") -> tuple[int, ...] | None:
     """`"384,96"` as (384, 96). Raises CallError for anything but positive whole numbers."""
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdigit() and int(part) for part in parts):
-        raise CallError(f"{option} {text!r}: expected whole numbers of 1 or more, like 384,96")
+        raise CallError(f"{option} {text!r}: expected whole numbers of 1 or more, like {LIKE.get(option, '384,96')}")
     return tuple(int(part) for part in parts)
 
 

@@ -78,9 +78,10 @@ def command(
       metaembed train --resume --out runs/mine
     """
     if show_losses:
-        from mlx_metaembed.training import loss_choice, loss_table
+        from mlx_metaembed.training import loss_choice, loss_table, loss_variants
 
-        click.echo("\n".join([*loss_choice.by_columns(), "", *loss_choice.lines(), "", *loss_table.lines()]))
+        tables = (loss_choice.by_columns(), loss_choice.lines(), loss_table.lines(), loss_variants.lines())
+        click.echo("\n\n".join("\n".join(table) for table in tables))
         return
     from mlx_metaembed.training import Callbacks, train
     from mlx_metaembed.training.claim import resume_command, unfinished

@@ -109,9 +109,10 @@ class Cells:
             yield row["sentence1"], row["sentence2"], score
 
     def _labelled(self, where: str, row: Row) -> Iterator[tuple]:
-        text, label = row["text"], _name(row["label"])
-        if all([self._text(where, "text", text), self._text(where, "label", label)]):
-            yield text, label
+        good = self._text(where, "text", row["text"])
+        label = self.faults.label(where, self.columns.source("label"), row["label"])
+        if good and label is not None:
+            yield row["text"], label
 
     def _text_alone(self, where: str, row: Row) -> Iterator[tuple]:
         """A text's id, which is its row's number where it has none, and the text after its title, as in BEIR."""

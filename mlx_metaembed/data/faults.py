@@ -78,6 +78,14 @@ class Faults:
             self.add(where, column, what)
         return not what
 
+    def label(self, where: str, column: str | None, value: object) -> str | None:
+        """The name of a class, or None with its fault noted; true, false and whole numbers, also as 1.0, are names."""
+        name = _class(value)
+        if not isinstance(name, str):
+            self.add(where, column, f"{kind(value)}; expected a class: a text or a whole number")
+            return None
+        return name if self.text(where, column, name) else None
+
     def number(self, where: str, column: str | None, value: object, *, as_text: bool = False) -> float | None:
         """A finite number, or None with its fault noted; `as_text` where the source has only texts (CSV)."""
         wrong = isinstance(value, bool) or not isinstance(value, (int, float, str) if as_text else (int, float))
@@ -97,6 +105,14 @@ class Faults:
             self.add(where, column, f"{number}; expected a finite number")
             return None
         return number
+
+
+def _class(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
+        return str(int(value))
+    return str(value) if isinstance(value, int) and abs(value) < 10**40 else value
 
 
 def kind(value: object) -> str:

@@ -65,14 +65,14 @@ class RowCells(Cells):
         """A score or the name of a class; None with its fault noted."""
         source = self.columns.source(column)
         if name == "label":
-            label = _class(value)
-            return label if self.faults.text(where, source, label) else None
+            return self.faults.label(where, source, value)
         if column == "score":
             return self._number(where, source, value)
         number = BINARY.get(str(value).strip().lower()) if isinstance(value, str | int | float) else None
         if number is None:
             shown = repr(value[:40]) if isinstance(value, str) else kind(value)
-            what = f"{shown}; expected 1 or 0 as a score; --columns score={source} reads any number"
+            numbers = "" if isinstance(value, str) else f"; --columns score={source} reads any number"
+            what = f"{shown}; expected 1 or 0 as a score{numbers}"
             self.faults.add(where, source, what, group=("label", shown))
         self.faults.note(f"The scores are the labels in {source!r}, 1 or 0")
         return number
@@ -105,12 +105,3 @@ class RowCells(Cells):
 
 def _count(values: list | tuple, noun: str) -> str:
     return f"{len(values)} {noun}{'' if len(values) == 1 else 's'}"
-
-
-def _class(value: object) -> object:
-    """The name of a class: a whole number is one, also where it comes as 1.0, and so are true and false."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
-        return str(int(value))
-    return str(value) if isinstance(value, int) and abs(value) < 10**40 else value

@@ -40,7 +40,7 @@ class Work:
         model's folder can't be written into."""
         path = room / f".{name}.fitting"
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(path)
             with (path / LOCK).open("a") as file:
                 # Where the system has no locks, it goes on without.
                 if flock.take(file.fileno()) is False:

@@ -85,6 +85,14 @@ def bytes_on_disk(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where it is not there. Raises CallError where a file is in its place."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise CallError(f"{path} is, or lies in, a file; expected the name of a folder") from None
+
+
 def require_vacant(out: Path) -> None:
     """Raise CallError where `out` exists and holds anything: nothing of the user's is ever overwritten."""
     if out.is_file():
@@ -134,7 +142,7 @@ def _renamed(path: Path) -> Iterator[Path]:
     # "." and ".." have a name only then, and a link keeps pointing at what is replaced.
     path = Path(os.path.realpath(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with partials.writing(path) as partial:
             partials.remove(partial)
             yield partial

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlx_metaembed.losses.pairs import pair_scores
-from mlx_metaembed.losses.row_faults import Targets, cosine_faults
+from mlx_metaembed.losses.row_faults import Targets, alike_faults, cosine_faults
 from mlx_metaembed.losses.sample import Sample, Sizes
 from mlx_metaembed.losses.settings import similarity, unknown
 from mlx_metaembed.losses.widths import at_widths
@@ -33,7 +33,8 @@ class Mse:
         return unknown(self, "similarity")
 
     def score_faults(self, targets: Targets, gives: str) -> list[str]:
-        return cosine_faults(targets) if gives in ("vector", "code") and self.similarity == "cosine" else []
+        is_cosine = gives in ("vector", "code") and self.similarity == "cosine"
+        return cosine_faults(targets) if is_cosine else alike_faults(targets)
 
     def held_bytes(self, sizes: Sizes) -> int:
         return sizes.of_pairs()

@@ -37,12 +37,15 @@ def cosine_faults(targets: Targets) -> list[str]:
             f"it; a cosine is from -1 to 1. Divide the scores by {abs(scores).max():g}, or take cosent, which learns "
             "their order"
         ]
-    if (scores == scores[0]).all():
-        return [
-            f"all {len(scores)} rows have the score {scores[0]:g}, and nothing says which texts are less alike; "
-            "expected scores that differ"
-        ]
-    return []
+    return alike_faults(targets, "nothing says which texts are less alike")
+
+
+def alike_faults(targets: Targets, why: str = "one number says all of them") -> list[str]:
+    """A line where all scores are alike, and `why` they teach nothing."""
+    scores = targets["score"]
+    if not (scores == scores[0]).all():
+        return []
+    return [f"all {len(scores)} rows have the score {scores[0]:g}, and {why}; expected scores that differ"]
 
 
 def label_faults(targets: Targets, names: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from mlx_metaembed.data.rows import Kinds, Texts
 from mlx_metaembed.embedder import Embedder
 from mlx_metaembed.engine import footprint
 from mlx_metaembed.errors import JobError
+from mlx_metaembed.files import disk
 from mlx_metaembed.files.sizes import format_size
 from mlx_metaembed.mining import counts, tasks, work
 from mlx_metaembed.mining.judges import Judge
@@ -84,7 +85,7 @@ def mine(
     last_rank = settings.last_rank(task.most_positives, judged=judge is not None)
     searched = Searched(model, task, settings, index)
     if cache is not None:
-        cache.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(cache)
     with work.opened(out) as job:
         size = JUDGED if judge else PART
         about = {"settings": {**asdict(settings), "memory": None}, "part": size, "vectors": searched.keys}

@@ -74,6 +74,11 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 yield CallError(f"{name} = {value}: expected a finite number")
+        if (share := self.relative_margin) is not None and math.isfinite(share) and share > 1:
+            yield CallError(
+                f"relative_margin = {share:g}: expected a share of the positive's score, at most 1; 0.05 drops what "
+                "scores above 95 % of it"
+            )
         if self.max_score is not None and self.min_score is not None and self.max_score < self.min_score:
             yield CallError(f"max_score = {self.max_score} is under min_score = {self.min_score}: no score is between")
         for name, known in (("sampling_strategy", STRATEGIES), ("output_format", FORMATS), ("search", SEARCHES)):

@@ -77,7 +77,7 @@ def opened(out: Path) -> Iterator[Work]:
     """The folder of a job, made where there is none. Raises CallError where another process works in it."""
     path = folder_of(out)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(path)
         with (path / LOCK).open("a") as file:
             # Where the system has no locks, it goes on without.
             if flock.take(file.fileno()) is False:

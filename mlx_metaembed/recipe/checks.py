@@ -120,8 +120,8 @@ def invalid(recipe: "Recipe") -> Iterator[str]:
         if (getattr(recipe, name) or 0) < 0:
             yield f"{name} = {getattr(recipe, name)}: expected 0 or more"
     yield from _needs_tables(recipe)
-    if recipe.mine_margin < -1:
-        yield f"mine_margin = {recipe.mine_margin:g}: expected a share of the positive's score, -1 (no margin) or more"
+    if not -1 <= recipe.mine_margin <= 1:
+        yield f"mine_margin = {recipe.mine_margin:g}: expected a share of the positive's score, or -1 for no margin"
     ranks = None if recipe.mine_range_max is None else recipe.mine_range_max - recipe.mine_range_min
     if ranks is not None and ranks < recipe.mine_negatives:
         yield (

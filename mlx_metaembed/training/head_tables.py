@@ -152,8 +152,9 @@ def as_numbered(
             continue
         if unknown := [label for label in own.labels if label not in head.labels]:
             raise CallError(
-                f"data {each.data!r} has the label {unknown[0]!r}, and the head {each.head!r} knows "
-                f"{', '.join(head.labels[:20])}"
+                f"data {each.data!r} has the label{'s' if len(unknown) > 1 else ''} {_listed(unknown)}, and the head "
+                f"{each.head!r} knows {_listed(head.labels)}. Add what it lacks to its labels, or leave labels out: "
+                "they are then the data's"
             )
         numbers = np.array([head.labels.index(label) for label in own.labels], np.int32)
         targets = own.targets | {"label": numbers[own.targets["label"]]}
@@ -258,3 +259,7 @@ def _asked_again(name: str, head: CodeHead) -> str:
     """What asks for a code head as it is."""
     words = level_words(head.levels)
     return f"--fsq {words}" if head.kind == "fsq" else f'[[head]] {name}, type = "{head.kind}", levels = "{words}"'
+
+
+def _listed(labels: Sequence[str], most: int = 20) -> str:
+    return ", ".join(map(repr, labels[:most])) + (", ..." if len(labels) > most else "")

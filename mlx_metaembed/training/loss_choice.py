@@ -44,9 +44,13 @@ def lines() -> list[str]:
     found = ["| loss | rows | paper | when |", "|---|---|---|---|"]
     for name, loss in LOSSES.items():
         paper, when = CHOICE[name]
-        link = f"[arXiv:{paper}](https://arxiv.org/abs/{paper})" if paper else "-"
-        found.append(f"| {name} | {columns(loss)} | {link} | {when} |")
+        found.append(f"| {name} | {columns(loss)} | {link(paper)} | {when} |")
     return found
+
+
+def link(paper: str) -> str:
+    """A paper's number on arXiv as a link in Markdown; a dash for none."""
+    return f"[arXiv:{paper}](https://arxiv.org/abs/{paper})" if paper else "-"
 
 
 def by_columns() -> list[str]:

@@ -76,6 +76,18 @@ def test_an_option_of_one_value_is_not_given_twice(capsys, verb, args, option):
     assert option in refused(capsys, verb, *args)
 
 
+@pytest.mark.parametrize(
+    "verb, args, option",
+    [
+        ("data", ["messages", "a.jsonl", "o.jsonl", "--gap-minutes", "nan"], "'--gap-minutes'"),
+        ("data", ["split", "a.jsonl", "b.jsonl", "c.jsonl", "--share", "nan"], "'--share'"),
+        ("compare", ["m", "n", "--data", "a", "--margin", "nan"], "'--margin'"),
+    ],
+)
+def test_an_option_within_bounds_is_a_number(capsys, verb, args, option):
+    assert f"Invalid value for {option}: nan is no number" in refused(capsys, verb, *args)
+
+
 def test_one_setting_under_two_names(tiny, capsys):
     assert "--batch and --batch-size are one setting" in refused(
         capsys, "plan", "--model", tiny, "--batch", 8, "--batch-size", 9

@@ -92,6 +92,8 @@ def test_what_is_mined_trains_as_it_is(engine_name, tiny, rows, tmp_path, capsys
         (["--no-margin", "--absolute-margin", 0.1], "--no-margin and --absolute-margin are both given"),
         (["--add-positives"], "--add-positives belongs to --corpus"),
         (["--search", "graph"], "needs an index of more than 10,000 texts"),
+        (["--cache", __file__], "test_mine.py is, or lies in, a file; expected the name of a folder"),
+        (["--relative-margin", 5], "relative_margin = 5: expected a share"),
         (["--judge", "nowhere"], "There is no model folder nowhere"),
         (["--memory", "much"], "is no size"),
     ],

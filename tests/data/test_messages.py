@@ -230,6 +230,8 @@ def test_bad_input(talk, tmp_path, monkeypatch):
     alone = base(tmp_path / "alone.db", MESSAGES, ("INSERT INTO messages VALUES (?, ?, ?, ?)", TALK[:1]))
     assert "1 messages in 1 threads: each thread has one message" in refused(alone, out)
     assert "negatives found; expected as many messages of other threads" in refused(talk, out, negatives=9)
+    silent = base(tmp_path / "silent.db", MESSAGES, ("INSERT INTO messages VALUES (?, ?, ?, ?)", TALK[-1:]))
+    assert "has no message with a text: 1 have an empty one, none," in refused(silent, out)
     (tmp_path / "no.db").write_text("text,sender\n" * 99)
     assert "no.db is no SQLite file that can be read (file is not a database)" in refused(tmp_path / "no.db", out)
     assert "There is no file or folder" in refused(tmp_path / "gone.db", out)
@@ -238,3 +240,54 @@ def test_bad_input(talk, tmp_path, monkeypatch):
     with closing(sqlite3.connect(talk)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert "another program holds a lock on it" in refused(talk, out)
+
+
+def test_tables_without_rows(tmp_path):
+    out, header = tmp_path / "out.jsonl", "conversation_id,sender,text,timestamp\n"
+    empty = base(tmp_path / "empty.db", MESSAGES)
+    assert refused(empty, out) == f"{empty}?table=messages has no rows; expected a message a row"
+    (tmp_path / "empty.csv").write_text(header)
+    assert "empty.csv has no rows" in refused(tmp_path / "empty.csv", out)
+
+
+def test_a_database_that_is_written_through_a_second_file(talk, tmp_path):
+    rows, out = tmp_path / "closed.jsonl", tmp_path / "out.jsonl"
+    with closing(sqlite3.connect(talk)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["talk.db"]
+    assert len(made(talk, rows)) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["closed.jsonl", "talk.db"]
+    with closing(sqlite3.connect(talk)) as connection:
+        connection.execute("INSERT INTO messages VALUES ('b', 'cat', 'fine', 1700000060)")
+        connection.commit()
+        assert len(made(talk, out)) == 4
+    out.unlink()
+    fresh = tmp_path / "fresh.db"
+    with closing(sqlite3.connect(fresh)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(MESSAGES)
+        connection.execute("PRAGMA wal_checkpoint")
+        connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", TALK)
+        connection.commit()
+        (tmp_path / "copy.db").write_bytes(fresh.read_bytes())
+        said = refused(tmp_path / "copy.db", out)
+    assert said.endswith(
+        "has no rows; expected a message a row. If it is a copy, copy copy.db-wal too: the newest rows stand there"
+    )
+    assert not list(tmp_path.glob("copy.db-*"))
+
+
+def test_a_database_that_changes_while_it_is_read_as_it_lies(talk):
+    with closing(sqlite3.connect(talk)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(CallError, match=r"talk\.db was written to while it was read"), sqlite_file.opened(talk):
+        talk.write_bytes(talk.read_bytes() + bytes(4096))
+
+
+def test_a_database_that_is_cut_short(talk, tmp_path):
+    cut = tmp_path / "cut.db"
+    cut.write_bytes(talk.read_bytes()[:5000])
+    assert refused(cut, tmp_path / "out.jsonl") == (
+        f"{cut} is cut short: 5,000 bytes, expected whole pages of 4,096. Copy it again"
+    )

@@ -26,11 +26,27 @@ def test_scores_that_are_no_finite_number(write, value):
     assert "line 2, column 'score': " in fault(data.read_rows, write(row, row | {"score": value}, row), **RATED)
 
 
+@pytest.mark.parametrize("value, shown", [(0.5, "the number 0.5"), (float("nan"), "the number nan"), ([1], "a list")])
+def test_labels_that_are_no_class_are_refused_alike_by_both_readers(write, value, shown):
+    row = {"text": "a", "label": "x"}
+    expected = f"line 2, column 'label': {shown}; expected a class: a text or a whole number"
+    path = write(row, row | {"label": value}, row | {"text": "b", "label": "y"})
+    assert expected in fault(data.read_rows, path, **LABELLED)
+    assert expected in fault(data.read, path)
+
+
+def test_whole_numbers_and_truth_values_are_classes_for_both_readers(write):
+    path = write(*({"text": "a", "label": value} for value in (1, 1.0, -1, True)))
+    assert data.read(path).labels == ["1", "1", "-1", "true"]
+    rows = data.read_rows(path, **LABELLED)
+    assert [rows.labels[at] for at in rows.targets["label"]] == ["1", "1", "-1", "true"]
+
+
 def test_a_missing_label_and_one_class_only(write):
     row = {"text": "a", "label": "x"}
     said = fault(data.read_rows, write(row, row | {"label": None}, {"text": "a"}, row | {"label": ""}), **LABELLED)
     assert said.split("\n")[1:4] == [
-        "  - line 2, column 'label': null; expected text",
+        "  - line 2, column 'label': null; expected a class: a text or a whole number",
         "  - line 3, column 'label': missing; line 1 has it, and found are text",
         "  - line 4, column 'label': empty; expected text",
     ]

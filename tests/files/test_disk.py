@@ -81,6 +81,15 @@ def test_nothing_stands_at_out_after_a_failure(tmp_path: Path) -> None:
     assert list((tmp_path / "deep").iterdir()) == []
 
 
+def test_a_folder_within_a_file_is_the_callers_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for name in ("file", "file/below"):
+        with pytest.raises(CallError, match="is, or lies in, a file; expected the name of a folder"):
+            disk.make_folder(tmp_path / name)
+    with pytest.raises(CallError, match="file is, or lies in, a file"), disk.replacing(tmp_path / "file" / "out"):
+        raise AssertionError("nothing is written")
+
+
 def test_a_folder_named_by_a_dot_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

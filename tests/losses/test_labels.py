@@ -125,7 +125,9 @@ def test_scores_that_no_cosine_can_be_are_named():
         "cosent, which learns their order"
     )
     assert found([0.5, 0.5], "code")[0].startswith("all 2 rows have the score 0.5, and nothing says which texts are")
-    assert found([-1.0, 1.0], "vector") == found([1.0, 4.0], "scores") == found([4.0, 4.0], "tokens") == []
+    assert found([-1.0, 1.0], "vector") == found([1.0, 4.0], "scores") == found([4.0, 5.0], "tokens") == []
+    said = "all 2 rows have the score 4, and one number says all of them; expected scores that differ"
+    assert found([4.0, 4.0], "scores") == found([4.0, 4.0], "tokens") == [said]
     assert found([1.0, 4.0], "vector", similarity="dot") == []
 
 

@@ -93,6 +93,7 @@ def test_the_last_rank_is_that_of_sentence_transformers(settings, judged, last):
         ({"range_min": 20, "range_max": 10}, "range_min = 20 and range_max = 10 leave no rank"),
         ({"range_min": 8, "range_max": 10}, "leave 2 ranks for 3 negatives"),
         ({"relative_margin": float("nan")}, "relative_margin = nan: expected a finite number"),
+        ({"relative_margin": 95}, "relative_margin = 95: expected a share of the positive's score, at most 1"),
         ({"max_score": 0.1, "min_score": 0.2}, "no score is between"),
         ({"sampling_strategy": "topp"}, "sampling_strategy = 'topp'; did you mean 'top'?"),
         ({"output_format": "tuple"}, "output_format = 'tuple'; did you mean 'n-tuple'?"),

@@ -119,7 +119,7 @@ WRONG = {
     ),
     "another type": (
         PAIRS + head("lexicl") + on(),
-        "[[head]] other: type 'lexicl' is not known; did you mean 'lexical'?; known: dense, fsq, regression, "
+        "[[head]] other: type 'lexicl' is not known; did you mean 'lexical'?; known: dense, fsq, rvq, regression, "
         "classification, lexical, multi_vector, splade",
     ),
     "another key of a type": (
@@ -162,7 +162,7 @@ WRONG = {
     ),
     "other labels": (
         CLASSES + head("classification", 'labels = ["a", "x"]\n', "kinds"),
-        "data 'rows' has the label 'b', and the head 'kinds' knows a, x",
+        "data 'rows' has the label 'b', and the head 'kinds' knows 'a', 'x'. Add what it lacks to its labels",
     ),
     "rows of two sets that teach nothing": (
         '[[data]]\nname = "alike"\npath = "alike.jsonl"\n[[data]]\nname = "far"\npath = "far.jsonl"\n'

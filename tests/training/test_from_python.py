@@ -11,7 +11,7 @@ from mlx_metaembed.errors import CallError
 from mlx_metaembed.losses import LOSSES
 from mlx_metaembed.recipe import Recipe
 from mlx_metaembed.recipe.tables import DataTable, ObjectiveTable
-from mlx_metaembed.training import loss_choice, loss_table
+from mlx_metaembed.training import loss_choice, loss_table, loss_variants
 from mlx_metaembed.xp import namespace, normalize
 
 ROWS = [{"anchor": f"open a socket {row}", "positive": f"read a file {row}"} for row in range(12)]
@@ -53,22 +53,29 @@ def test_the_page_says_what_runs(capsys: pytest.CaptureFixture[str]):
     shown = page.split("<!-- losses:begin -->\n")[1].split("<!-- losses:end -->")[0]
     assert shown.splitlines() == loss_table.lines()
     main(["train", "--losses"])
-    assert capsys.readouterr().out.split("\n\n")[2] == shown
+    assert capsys.readouterr().out.split("\n\n")[2] + "\n" == shown
 
 
 def test_the_page_of_losses_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]):
     page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
-    by_columns, shown = (
-        page.split(f"<!-- {name}:begin -->\n")[1].split(f"<!-- {name}:end -->")[0] for name in ("columns", "losses")
+    by_columns, shown, variants = (
+        page.split(f"<!-- {name}:begin -->\n")[1].split(f"<!-- {name}:end -->")[0]
+        for name in ("columns", "losses", "variants")
     )
     main(["train", "--losses"])
-    first, second, _ = capsys.readouterr().out.split("\n\n")
-    assert (first + "\n", second + "\n") == (by_columns, shown)
+    first, second, _, last = capsys.readouterr().out.split("\n\n")
+    assert (first + "\n", second + "\n", last) == (by_columns, shown, variants)
+    assert '| several positives | `loss = "info_nce", same_anchor = "positives"` | [arXiv:2004.11362]' in variants
     assert "| anchor, positive, [negative] | info_nce, gist (and a guide), triplet, " in by_columns
     assert list(loss_choice.CHOICE) == list(LOSSES)
     assert (
         "| nt_xent | text, label | [arXiv:2004.11362](https://arxiv.org/abs/2004.11362) | texts have a label" in shown
     )
+
+
+def test_the_variants_of_losses_are_settings_that_they_take():
+    for loss, settings, _, _ in loss_variants.VARIANTS.values():
+        assert LOSSES[loss](**settings).faults() == []
 
 
 def test_the_page_s_program_runs(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mlx_metaembed.cli.data.progress import counting
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.cli.options import json_option
 from mlx_metaembed.cli.output import answer, note
 from mlx_metaembed.progress.display import Progress
@@ -53,7 +54,7 @@ Examples:
 )
 @click.option(
     "--gap-minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     default=30.0,
     show_default=True,
     help="After so long a message begins a new thread.",
@@ -75,7 +76,7 @@ Examples:
 )
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=NumberRange(0, 1, min_open=True, max_open=True),
     default=0.1,
     show_default=True,
     help="The share of the messages that is held out.",

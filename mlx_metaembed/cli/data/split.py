@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mlx_metaembed.cli.data.progress import counting
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.cli.options import columns_options, json_option
 from mlx_metaembed.cli.output import answer, notes
 from mlx_metaembed.errors import CallError
@@ -25,7 +26,7 @@ Examples:
 @click.argument("held_out", type=click.Path(path_type=Path))
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=NumberRange(0, 1, min_open=True, max_open=True),
     default=0.1,
     show_default=True,
     help="The share of the rows that is held out.",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.cli.options import columns_options, engine_option, json_option, max_characters_option
 from mlx_metaembed.cli.output import answer, note, table
 
@@ -43,7 +44,7 @@ FREE = ("axis", "tells", "accuracy", "commonest")
 @click.option("--unique", is_flag=True, help="A digit more for texts that would share an ID.")
 @click.option(
     "--held-out",
-    type=click.FloatRange(0, 0.5),
+    type=NumberRange(0, 0.5),
     default=0.1,
     show_default=True,
     help="Share of the texts that nothing is fitted on, to measure with.",

@@ -76,7 +76,10 @@ def make(source: str, out: Path, choices: Choices, told: Told = lambda count: No
             most=choices.max_characters,
         )
         if not held.count:
-            raise CallError(f"{source} has no message with a text; {held.left_out:,} have none")
+            raise CallError(
+                f"{source} has no message with a text: {held.left_out:,} have an empty one, none, one that is too long "
+                "or no valid Unicode. --columns text=COLUMN names another column"
+            )
         held.order()
         way = "replies" if choices.way == "auto" and preset == "irc" else choices.way
         found = threads.assign(held.base, way=way, gap=choices.gap)

@@ -68,9 +68,10 @@ def _rows(path: Path, options: Mapping[str, str], reader: str, mapped: str, take
     if reader not in sources.TABLES or reader in ("blocks", "replies"):
         raise CallError(f"{path} has no columns; expected a file of messages: .db, .jsonl, .csv, .parquet")
     conversation = path.name.split(".")[0]
-    texts = [False]
+    rows, texts = [0], [False]
 
     def row(where: str, found: dict[str, object]) -> None:
+        rows[0] += 1
         texts[0] = texts[0] or "text" in found
         number = where.rpartition(" ")[2]
         text, reply = found.get("text"), found.get("reply")
@@ -90,6 +91,10 @@ def _rows(path: Path, options: Mapping[str, str], reader: str, mapped: str, take
     same = reader != "jsonl"
     choose = roles.choose_all if same else roles.choose
     records.fill(path, options, max_characters=most, choose=choose, take=row, reader=reader)
+    if not rows[0]:
+        copied = f". If it is a copy, copy {path.name}-wal too: the newest rows stand there"
+        lacking = reader == "sqlite" and sqlite_file.lacks_wal(path)
+        raise CallError(f"{name} has no rows; expected a message a row{copied if lacking else ''}")
     roles.require(texts[0])
 
 
