@@ -1,9 +1,9 @@
 """What a codec is: fitted on a sample, it makes bytes of vectors and vectors of bytes, and scores float queries.
 
 N vectors, Q queries, D dimensions, B bytes a code. A score estimates the inner product of a float query and the vector
-behind a code, so vectors that are compared by cosine come in at length 1. What a code of such vectors stands for has that
-length too, without a byte for it: sums and centroids are shorter the less they say of a vector, which would then be
-found less often.
+behind a code, so vectors that are compared by cosine come in at length 1. What a code of such vectors stands for has
+that length too, without a byte for it: sums and centroids are shorter the less they say of a vector, which would then
+be found less often.
 """
 
 from abc import ABC, abstractmethod
