@@ -12,7 +12,7 @@ from mlx_metaembed import folder as folders
 from mlx_metaembed.cli.export import command
 from mlx_metaembed.embedder import load
 from mlx_metaembed.errors import CallError
-from mlx_metaembed.export import calibration, calibration_texts, kept
+from mlx_metaembed.export import calibration, calibration_texts, distillation, kept
 from mlx_metaembed.export.calibration import Calibration
 from mlx_metaembed.export.mlx import export
 from mlx_metaembed.files import safetensors
@@ -77,6 +77,17 @@ def test_each_part_brings_the_vectors_nearer(tiny: Path, texts: Path, tmp_path: 
         assert np.abs(codes[0][part] - codes[1][part]).max() > 1e-4
     for part in ("embeddings.word_embeddings.scales", "embeddings.position_embeddings.weight", "pooler.dense.bias"):
         np.testing.assert_array_equal(codes[0][part], codes[1][part])
+
+
+def test_what_brings_nothing_nearer_changes_nothing(
+    tiny: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distillation, "RATE", 1.0)
+    for name, steps in (("rounded", 0), ("distilled", 4)):
+        _exported(tiny, tmp_path / name, texts, "auto", steps=steps)
+    found = [safetensors.read(tmp_path / name / "model.safetensors") for name in ("rounded", "distilled")]
+    for name, array in found[0].items():
+        np.testing.assert_array_equal(array, found[1][name], err_msg=name)
 
 
 def test_both_engines_train_alike(tiny: Path, texts: Path, tmp_path: Path, two_engines: object) -> None:
