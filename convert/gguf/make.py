@@ -28,6 +28,7 @@ from mlx_metaembed.inputs import tokenizer_files
 
 POOLINGS = {0: None, 1: "mean", 2: "cls", 3: "lasttoken"}
 """llama.cpp's numbers for poolings; the fourth is a reranker's."""
+LONGEST_LINE = 100
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,14 @@ def _card(said: Metadata, title: str) -> str:
 
 
 def _name(said: Metadata) -> str:
-    return said.text("general.name", said.where.stem)
+    return _line(said.text("general.name", "")) or said.where.stem
+
+
+def _line(text: str) -> str:
+    """What of a file's words goes into a card: one line, not too long."""
+    return " ".join(text.split())[:LONGEST_LINE]
 
 
 def _carried(said: Metadata) -> dict[str, object]:
-    license = said.text("general.license", "")
+    license = _line(said.text("general.license", ""))
     return {"license": license} if license else {}

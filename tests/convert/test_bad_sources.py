@@ -107,11 +107,12 @@ def test_a_bad_call_is_named(source: Path, tmp_path: Path) -> None:
         convert(source, tmp_path / "out", dtype="floot16")
     with pytest.raises(CallError, match="already holds something"):
         convert(source, source)
-    (source / "model.gguf").write_bytes(b"GGUF")
+    (source / "model.tflite").write_bytes(b"TFL3")
     with pytest.raises(
-        CallError, match=r"model\.gguf is no weights file that is known; expected \.safetensors, \.onnx, \.bin"
+        CallError,
+        match=r"model\.tflite is no weights file that is known; expected \.safetensors, \.gguf, \.onnx, \.bin",
     ):
-        convert(source / "model.gguf", tmp_path / "out")
+        convert(source / "model.tflite", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -240,6 +240,7 @@ def test_the_verb_prints_one_json_object(tiny: Path, tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     assert found == {
         "out": str(out),
+        "kind": "embedder",
         "model_type": "bert",
         "dtype": "float16",
         "dimensions": 32,

@@ -48,13 +48,20 @@ def test_it_says_what_it_made(tmp_path: Path, capsys):
     assert said in found and "mlx_lm.load" in found
 
 
+def test_the_files_words_are_one_line_of_the_card(tmp_path: Path):
+    convert(gguf_files.llama(tmp_path / "a.gguf", general__name="A\n# B " + "c" * 200), tmp_path / "out")
+    lines = (tmp_path / "out" / "README.md").read_text().splitlines()
+    assert lines.count("# out") == 1 and not any(line.startswith("# B") for line in lines)
+    assert "A # B " + "c" * 94 + ", converted from GGUF by mlx-metaembed." in lines
+
+
 def test_a_turn_ends_what_is_written(tmp_path: Path):
     convert(gguf_files.llama(tmp_path / "a.gguf", tokenizer__ggml__eot_token_id=0), tmp_path / "out")
     assert json.loads((tmp_path / "out" / "generation_config.json").read_text())["eos_token_id"] == [1, 0]
 
 
 def test_a_pooling_makes_an_embedder(tmp_path: Path, engine_name: str, capsys):
-    source = gguf_files.llama(tmp_path / "a.gguf", llama__pooling_type=3, tokenizer__chat_template=None)
+    source = gguf_files.llama(tmp_path / "a.gguf", llama__pooling_type=3)
     _, found, err = call(capsys, "convert", source, tmp_path / "out", "--engine", engine_name, "--json")
     said = json.loads(found or "{}")
     assert (said["kind"], said["pooling"], said["dimensions"]) == ("embedder", "lasttoken", 32)
