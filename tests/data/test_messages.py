@@ -291,3 +291,13 @@ def test_a_database_that_is_cut_short(talk, tmp_path):
     assert refused(cut, tmp_path / "out.jsonl") == (
         f"{cut} is cut short: 5,000 bytes, expected whole pages of 4,096. Copy it again"
     )
+
+
+def test_apple_s_chat_db_without_messages(tmp_path):
+    tables = ["message (ROWID, date)", "chat (ROWID, chat_identifier)", "handle (ROWID, id)"]
+    path = base(
+        tmp_path / "chat.db",
+        *(f"CREATE TABLE {table}" for table in [*tables, "chat_message_join (chat_id, message_id)"]),
+    )
+    said = refused(path, tmp_path / "out.jsonl")
+    assert said == f"{path} has no messages; expected two or more, each with a text"

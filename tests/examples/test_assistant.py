@@ -13,6 +13,8 @@ import pytest
 from pages import Page
 from tiny import TEXTS, tiny_folder
 
+from mlx_metaembed.errors import CallError
+
 HERE = Path(__file__).parents[2] / "examples" / "assistant"
 WORDS = " ".join(TEXTS).split()
 
@@ -130,6 +132,32 @@ def test_a_message_is_answered_soon_or_not_or_nobody_can_tell(stage, tmp_path: P
     own = part.answered[part.days == "2020-01-01"]
     np.testing.assert_array_equal(own, [np.nan, 1, 0, 0, 0, np.nan, np.nan])
     assert part.texts[0] == "a: one" and part.bare[0] == "one"
+
+
+def test_a_short_chat_and_another_one_are_refused(stage, tmp_path: Path):
+    chats = stage("chat")
+    short, long, out = chat(tmp_path / "short", days=2), chat(tmp_path / "long", days=3), tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(CallError, match=r"short has threads of 2 days .* expected 3 or more"):
+        chats.read(short, out)
+    with pytest.raises(CallError, match=r"out holds what was made of .*short; expected another --out for .*long"):
+        chats.read(long, out)
+
+
+def test_intents_are_two_files_with_their_columns(stage, tmp_path: Path):
+    read = stage("intents").read
+    with pytest.raises(CallError, match=r"There is no file .*train\.csv; expected BANKING77's train\.csv and test"):
+        read(tmp_path)
+    (tmp_path / "train.csv").write_text("text,label\na,b\n")
+    with pytest.raises(CallError, match=r"train\.csv has the columns text, label; expected text, category"):
+        read(tmp_path)
+
+
+def test_a_wrong_call_is_one_message_and_exit_status_2(tmp_path: Path):
+    (tmp_path / "chat").mkdir()
+    done = run(tmp_path, "auto")
+    assert (done.returncode, done.stderr.splitlines()[-1][:7]) == (2, "Error: "), done.stderr
+    assert "is a folder without reply links" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_collapse_is_no_success(stage):

@@ -76,10 +76,7 @@ def make(source: str, out: Path, choices: Choices, told: Told = lambda count: No
             most=choices.max_characters,
         )
         if not held.count:
-            raise CallError(
-                f"{source} has no message with a text: {held.left_out:,} have an empty one, none, one that is too long "
-                "or no valid Unicode. --columns text=COLUMN names another column"
-            )
+            raise CallError(_silent(source, held.left_out, preset))
         held.order()
         way = "replies" if choices.way == "auto" and preset == "irc" else choices.way
         found = threads.assign(held.base, way=way, gap=choices.gap)
@@ -129,6 +126,16 @@ def _rows(
                 "messages with a smaller --gap-minutes"
             )
         yield pair[0].thread, rows.as_pair(pair, names, source, drawn)
+
+
+def _silent(source: str, left_out: int, preset: str) -> str:
+    if not left_out:
+        return f"{source} has no messages; expected two or more, each with a text"
+    other = ". --columns text=COLUMN names another column" if preset == "table" else ""
+    return (
+        f"{source} has no message with a text: {left_out:,} have an empty one, none, one that is too long or no valid "
+        f"Unicode{other}"
+    )
 
 
 def _empty(held: Spool, found: Threads, name: Path, choices: Choices) -> str:
