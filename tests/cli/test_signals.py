@@ -25,7 +25,9 @@ main(sys.argv[3:])
 
 
 def struck(name: str, number: int, *words: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", PROGRAM, name, str(int(number)), *map(str, words)]
+    # What started the tests may ignore SIGHUP, as nohup does, and its children with it.
+    heeds = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL){PROGRAM}"
+    command = [sys.executable, "-c", heeds, name, str(int(number)), *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert "Traceback" not in done.stderr
     return done

@@ -292,5 +292,5 @@ def lines() -> list[str]:
 
 def test_the_docs_show_the_table():
     page = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
-    shown = [line for line in page.splitlines() if line.startswith("| `")]
+    shown = [line for line in page.split("\n## Tokenizer files")[0].splitlines() if line.startswith("| `")]
     assert shown == lines()

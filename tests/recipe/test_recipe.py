@@ -115,6 +115,12 @@ FOREIGN = {
     "grad_cache": ({"train": "heads"}, "on", "belongs to train"),
     "freeze_embeddings": ({"train": "lora"}, True, "freeze_embeddings = true belongs to train = 'full'"),
     "average_with_base": ({"train": "heads"}, 0.5, "average_with_base = 0.5 belongs to train = 'full' or 'lora'"),
+    "quantization_aware": ({"train": "lora"}, 4, "quantization_aware = 4 belongs to train = 'full'"),
+    "quantization_group_size": (
+        {},
+        32,
+        "quantization_group_size = 32 belongs to quantization_aware, which is not set",
+    ),
     "distill_from_base": (
         {"train": "heads"},
         0.5,
@@ -132,7 +138,7 @@ FOREIGN = {
     "mine_range_max": ({}, 50, "mine_range_max = 50 belongs to mine_every, which is not set"),
     "mine_sampling": ({}, "random", 'mine_sampling = "random" belongs to mine_every, which is not set'),
 }
-SET = {"matryoshka": (8,), "eval_data": "held-out.jsonl", "mine_every": 100}
+SET = {"matryoshka": (8,), "eval_data": "held-out.jsonl", "mine_every": 100, "quantization_aware": 4}
 """A value of each setting whose own do not matter."""
 
 
