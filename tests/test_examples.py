@@ -96,6 +96,8 @@ def small(path: Path, work: Path, engine: str) -> Recipe:
         heads=heads,
         out=str(work / f"out-{engine}"),
         objectives=objectives,
+        # Fewer centroids than the rows have texts.
+        heads=tuple(replace(each, settings={"levels": "8x4"}) if each.type == "rvq" else each for each in recipe.heads),
         matryoshka=tuple(cut[width] for width in recipe.matryoshka),
         batch_size=8,
         iters=2,
