@@ -85,15 +85,9 @@ def small(path: Path, work: Path, engine: str) -> Recipe:
         replace(table, matryoshka=tuple(cut[width] for width in table.matryoshka), guide=table.guide and str(model))
         for table in recipe.objectives
     )
-    # As many centroids as so few texts can have.
-    heads = tuple(
-        replace(table, settings=table.settings | {"levels": "8x3"}) if table.type == "rvq" else table
-        for table in recipe.heads
-    )
     return replace(
         recipe,
         model=str(model),
-        heads=heads,
         out=str(work / f"out-{engine}"),
         objectives=objectives,
         # Fewer centroids than the rows have texts.
