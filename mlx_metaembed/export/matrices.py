@@ -3,6 +3,7 @@
 Linear layers and the word embedding are quantized; positions, token types, norms and the pooler are not.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,7 +67,11 @@ class Rounding:
             wrong.append(f"a budget in the mode {self.mode}: bits differ in the mode affine alone")
         if all(each is not None for each in budgets.values()):
             wrong.append("bytes and mean_bits: give one of them")
-        wrong += [f"{name} = {each:g}: expected more" for name, each in budgets.items() if each and each <= 0]
+        wrong += [
+            f"{name} = {each:g}: expected more than 0"
+            for name, each in budgets.items()
+            if each is not None and not 0 < each < math.inf
+        ]
         if wrong:
             raise faults("These weights can't be:", wrong) if len(wrong) > 1 else CallError(wrong[0])
 

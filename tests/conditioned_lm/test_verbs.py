@@ -141,6 +141,11 @@ def test_ids_that_are_none(made: Path, capsys: pytest.CaptureFixture):
     assert "no ID of this scheme" in refused(capsys, "ids", "lm-sample", made, "--id", "a.b")
 
 
+@pytest.mark.parametrize("option", ["--guidance", "--temperature", "--top-p"])
+def test_how_is_drawn_is_a_number(option: str, made: Path, capsys: pytest.CaptureFixture):
+    assert "nan is no number" in refused(capsys, "ids", "lm-sample", made, "--id", "1.2", option, "nan")
+
+
 def test_rows_without_text_or_id(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     path = tmp_path / "rows.jsonl"
     words = ["ids", "lm-train", room / "lm", path, tmp_path / "out", *QUICK]

@@ -108,7 +108,9 @@ def test_too_few_bytes_say_how_many_there_must_be(tiny: Path, tmp_path: Path) ->
         ({"mean_bits": 4, "embedding_bits": 4}, "embedding_bits beside a budget"),
         ({"mean_bits": 4, "mode": "mxfp4"}, "bits differ in the mode affine alone"),
         ({"mean_bits": 4, "bytes": 9}, "bytes and mean_bits: give one of them"),
-        ({"mean_bits": -1.0}, "mean_bits = -1: expected more"),
+        ({"mean_bits": -1.0}, "mean_bits = -1: expected more than 0"),
+        ({"mean_bits": float("nan")}, "mean_bits = nan: expected more than 0"),
+        ({"bytes": 0}, "bytes = 0: expected more than 0"),
     ],
 )
 def test_budgets_that_contradict(tiny: Path, tmp_path: Path, how: dict, said: str) -> None:

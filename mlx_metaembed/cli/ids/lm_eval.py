@@ -7,6 +7,7 @@ import click
 from mlx_metaembed.cli.ids.lm_sample import base_option, draw_options
 from mlx_metaembed.cli.ids.lm_train import dtype_option
 from mlx_metaembed.cli.ids.opened import with_model
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.cli.options import engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, table
 from mlx_metaembed.errors import CallError
@@ -30,7 +31,7 @@ TEXTS = ("name", "distinct_2", "tokens")
 @click.option(
     "--guidance",
     "guidances",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     multiple=True,
     default=(1.0,),
     show_default=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mlx_metaembed.cli.ids.lm_train import dtype_option
+from mlx_metaembed.cli.number_range import NumberRange
 from mlx_metaembed.cli.options import engine_option, json_option
 from mlx_metaembed.cli.output import answer, note
 
@@ -21,9 +22,9 @@ def draw_options(command: click.Command) -> click.Command:
     """How tokens are drawn."""
     for option in (
         click.option("--max-tokens", type=click.IntRange(1), default=64, show_default=True, help="Tokens a text."),
-        click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+        click.option("--top-p", type=NumberRange(0, 1, min_open=True), default=1.0, show_default=True,
                      help="Draw from the likeliest tokens that have this share together."),
-        click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True,
+        click.option("--temperature", type=NumberRange(0), default=1.0, show_default=True,
                      help="0 takes the likeliest token."),
     ):  # fmt: skip
         command = option(command)
@@ -36,7 +37,7 @@ def draw_options(command: click.Command) -> click.Command:
 @click.option("--count", type=click.IntRange(1), default=5, show_default=True, help="Texts to write.")
 @click.option(
     "--guidance",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=1.0,
     show_default=True,
     help="How far the ID counts beyond itself, by a second pass without it; 0 for none.",
