@@ -1,10 +1,15 @@
-"""Folders of source code: as files, and as a git repository."""
+"""Folders of source code, as files and as a git repository; a model to fit codes to, and texts for them."""
 
+import json
 import os
+import shutil
 import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
 from code_rows import PYTHON
+from tiny import TEXTS
 
 
 @pytest.fixture
@@ -37,3 +42,19 @@ def git(tree):
     git("init", "-q", "-b", "main")
     git.commit = commit
     return git
+
+
+@pytest.fixture
+def model(tiny: Path, tmp_path: Path) -> Path:
+    """The tiny model in a folder that codes may be written into."""
+    return Path(shutil.copytree(tiny, tmp_path / "model"))
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """Three hundred texts of the tiny model's words."""
+    words, random = " ".join(TEXTS).split(), np.random.default_rng(3)
+    lines = dict.fromkeys(" ".join(random.choice(words, 4 + at % 7)) for at in range(320))
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps({"text": line}) + "\n" for line in list(lines)[:300]))
+    return path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlx_metaembed.data import read, sqlite_file
-from mlx_metaembed.data.messages import times, typedstream
+from mlx_metaembed.data.messages import typedstream
 from mlx_metaembed.data.messages.make import Choices, make
 from mlx_metaembed.errors import CallError
 
@@ -185,25 +185,6 @@ def test_typedstreams():
     assert typedstream.text(archived("x" * 300)) == "x" * 300
     for wrong in (b"", HEADER, HEADER + STRING, archived("hello")[:-60], b"bplist00" + STRING + b"\x01a"):
         assert typedstream.text(wrong) is None
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (1_700_000_000, 1.7e9),
-        (1_700_000_000_000, 1.7e9),
-        ("1700000000000000", 1.7e9),
-        (1_700_000_000 * 10**9, 1.7e9),
-        ("2023-11-14 22:13:20", 1.7e9),
-        ("2023-11-14T23:13:20+01:00", 1.7e9),
-        ("yesterday", None),
-        (True, None),
-        (None, None),
-        (10**400, None),
-    ],
-)
-def test_times(value, seconds):
-    assert times.seconds(value) == seconds
 
 
 def test_irc_with_reply_links(tmp_path):
