@@ -15,7 +15,7 @@ import numpy as np
 from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import disk, flock, safetensors
 
-SUFFIX, STATE, LOCK = ".training", "state.safetensors", "lock"
+SUFFIX, STATE = ".training", "state.safetensors"
 
 
 @dataclass
@@ -88,14 +88,11 @@ def folder_of(out: Path) -> Path:
 def opened(out: Path, key: str) -> Iterator[Work]:
     """The folder of a run, made where there is none. Raises CallError where another process works in it."""
     path = folder_of(out)
-    if path.exists() and not (path / LOCK).is_file():
+    if path.exists() and not (path / flock.LOCK).is_file():
         raise CallError(f"{path} is in the way: it holds no unfinished run. Choose another OUT")
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with (path / LOCK).open("a") as file:
-            # Where the system has no locks, it goes on without.
-            if flock.take(file.fileno()) is False:
-                raise CallError(f"Another process trains into {path} now; wait for it, or choose another OUT")
+        disk.make_folder(path)
+        with flock.held(path, f"Another process trains into {path} now; wait for it, or choose another OUT"):
             yield Work(path, key)
     except OSError as error:
         raise JobError(f"Could not write into {path}: {disk.cause(error)}") from error

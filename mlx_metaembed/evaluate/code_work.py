@@ -22,8 +22,6 @@ from mlx_metaembed.mining import vectors as stored_vectors
 if TYPE_CHECKING:
     from mlx_metaembed.embedder import Embedder
 
-LOCK = "lock"
-
 
 @dataclass
 class Work:
@@ -41,11 +39,8 @@ class Work:
         path = room / f".{name}.fitting"
         try:
             disk.make_folder(path)
-            with (path / LOCK).open("a") as file:
-                # Where the system has no locks, it goes on without.
-                if flock.take(file.fileno()) is False:
-                    said = f"Another process fits this code now ({path})"
-                    raise CallError(f"{said}; wait for it, or choose another --name")
+            busy = f"Another process fits this code now ({path}); wait for it, or choose another --name"
+            with flock.held(path, busy):
                 yield cls(path, note)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
@@ -89,7 +84,7 @@ class Work:
     def _clear(self) -> None:
         """Remove what other vectors left."""
         for path in self.path.iterdir():
-            if path.name != LOCK and not path.name.startswith(self.key):
+            if path.name != flock.LOCK and not path.name.startswith(self.key):
                 path.unlink()
 
 

@@ -13,7 +13,7 @@ from mlx_metaembed.errors import CallError, JobError
 from mlx_metaembed.files import disk, flock
 
 SUFFIX = ".mining"
-ABOUT, LOCK = "mining.json", "lock"
+ABOUT = "mining.json"
 
 
 class Work:
@@ -68,7 +68,7 @@ def require_free(out: Path) -> None:
         raise CallError(f"{out}: expected a name that ends in .jsonl")
     if out.exists() or out.is_symlink():
         raise CallError(f"{out} is there already; choose a new name or remove it")
-    if folder_of(out).exists() and not (folder_of(out) / LOCK).is_file():
+    if folder_of(out).exists() and not (folder_of(out) / flock.LOCK).is_file():
         raise CallError(f"{folder_of(out)} is in the way: it holds no unfinished mining. Choose another OUT")
 
 
@@ -78,10 +78,7 @@ def opened(out: Path) -> Iterator[Work]:
     path = folder_of(out)
     try:
         disk.make_folder(path)
-        with (path / LOCK).open("a") as file:
-            # Where the system has no locks, it goes on without.
-            if flock.take(file.fileno()) is False:
-                raise CallError(f"Another process mines into {path} now; wait for it, or choose another OUT")
+        with flock.held(path, f"Another process mines into {path} now; wait for it, or choose another OUT"):
             yield Work(out, path)
     except OSError as error:
         raise JobError(f"Could not write into {path}: {disk.cause(error)}") from error
