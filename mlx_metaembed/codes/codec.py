@@ -70,9 +70,7 @@ class Codec(ABC):
         codes = self._checked(codes)
         vectors = np.empty((len(codes), self.dimensions), np.float32)
         for rows in blocks(len(codes)):
-            vectors[rows] = self._decoded(codes[rows])
-            if self.unit:
-                vectors[rows] /= _lengths(vectors[rows])[:, None]
+            vectors[rows] = self._stands_for(codes[rows])
         return vectors
 
     def lengths(self, codes: np.ndarray) -> np.ndarray | None:
@@ -92,11 +90,17 @@ class Codec(ABC):
         """
         queries = np.asarray(checked(queries, self.dimensions, "queries"), np.float32)
         codes = self._checked(codes)
-        asked, found = self._asked(queries), np.empty((len(queries), len(codes)), np.float32)
+        found = np.empty((len(queries), len(codes)), np.float32)
+        if self.unit and lengths is None:
+            # Their lengths take the vectors, which are then at hand for the scores.
+            for rows in blocks(len(codes)):
+                found[:, rows] = queries @ self._stands_for(codes[rows]).T
+            return found
+        asked = self._asked(queries)
         for rows in blocks(len(codes)):
             found[:, rows] = self._scored(asked, codes[rows])
         if self.unit:
-            found /= self.lengths(codes) if lengths is None else lengths
+            found /= lengths
         return found
 
     @abstractmethod
@@ -118,6 +122,11 @@ class Codec(ABC):
     @abstractmethod
     def _scored(self, asked: Any, codes: np.ndarray) -> np.ndarray:
         """Scores [Q, n] of a block of codes."""
+
+    def _stands_for(self, codes: np.ndarray) -> np.ndarray:
+        """A block of codes as the vectors that they stand for, at length 1 where those that went in were."""
+        vectors = self._decoded(codes)
+        return vectors / _lengths(vectors)[:, None] if self.unit else vectors
 
     def _checked(self, codes: np.ndarray) -> np.ndarray:
         if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.bytes_per_vector:
