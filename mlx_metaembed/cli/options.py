@@ -67,6 +67,16 @@ codes_option = click.option(
 )
 
 
+bootstrap_option = click.option(
+    "--bootstrap",
+    "draws",
+    type=click.IntRange(0),
+    default=1_000,
+    show_default=True,
+    help="Draws from which 95 % intervals are taken; 0 for none.",
+)
+
+
 def named(values: tuple[str, ...]) -> tuple[str, ...]:
     """`("int8,binary", "fsq")` as the names, each once."""
     return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",")))
@@ -104,14 +114,7 @@ def task_options(command: Callable) -> Callable:
             show_default=True,
             help="Leave a text of the corpus out of the ranking of the query that has its id, as BEIR does.",
         ),
-        click.option(
-            "--bootstrap",
-            "draws",
-            type=click.IntRange(0),
-            default=1_000,
-            show_default=True,
-            help="Draws from which 95 % intervals are taken; 0 for none.",
-        ),
+        bootstrap_option,
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn."),
     )
     for option in reversed(options):

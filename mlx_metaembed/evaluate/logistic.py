@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlx_metaembed.losses.cross_entropy import cross_entropy
+
 TOLERANCE, STEPS, MEMORY = 1e-5, 500, 10
 """Largest gradient at the end, most steps, and steps that the curvature is taken from."""
 STRENGTHS, HELD_OUT = (1.0, 10.0, 100.0, 1_000.0), 5
@@ -67,8 +69,7 @@ def chosen(vectors: np.ndarray, labels: np.ndarray, count: int, seed: int = 0) -
 
     def error(c: float) -> float:
         scores = fit(vectors[own], labels[own], count, c=c).scores(np.asarray(vectors[held], np.float64))
-        scores -= scores.max(axis=1, keepdims=True)
-        return float(np.mean(np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(held)), labels[held]]))
+        return float(cross_entropy(scores, labels[held]))
 
     return min(STRENGTHS, key=error)
 

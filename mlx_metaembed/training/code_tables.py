@@ -14,7 +14,7 @@ from mlx_metaembed.recipe.tables import HeadTable
 def fsq(table: HeadTable, folder: ModelFolder) -> Head:
     """The head of a table of the type fsq. Raises CallError for levels or a start that are none."""
     levels = _levels(table)
-    _required(table, lambda start: code_start.require(start, len(levels), folder.dimensions))
+    require_start(table, lambda start: code_start.require(start, len(levels), folder.dimensions))
     query = table.settings.get("query", FLOAT)
     gradient = table.settings.get("gradient", NOISE if query == FLOAT else STRAIGHT_THROUGH)
     return Fsq(folder.dimensions, levels, query, gradient)
@@ -23,7 +23,7 @@ def fsq(table: HeadTable, folder: ModelFolder) -> Head:
 def rvq(table: HeadTable, folder: ModelFolder) -> Head:
     """The head of a table of the type rvq. Raises CallError for levels or a start that are none."""
     levels = _levels(table)
-    _required(table, residual_start.require)
+    require_start(table, residual_start.require)
     return Rvq(folder.dimensions, levels, table.settings.get("query", FLOAT))
 
 
@@ -51,8 +51,9 @@ def _levels(table: HeadTable) -> tuple[int, ...]:
     return levels
 
 
-def _required(table: HeadTable, require: Callable[[object], None]) -> None:
+def require_start(table: HeadTable, require: Callable[[object], None], default: str = AUTO) -> None:
+    """Raise CallError, which names the table, where `require` does for its start."""
     try:
-        require(table.settings.get("start", AUTO))
+        require(table.settings.get("start", default))
     except CallError as error:
         raise CallError(f"[[head]] {table.name}: {error}") from None

@@ -105,19 +105,12 @@ def _default_start(head: Head) -> str:
 
 
 def _regression(table: HeadTable, folder: ModelFolder) -> Head:
-    _require_probe(table)
+    code_tables.require_start(table, probe_start.require, PROBE)
     return Regression(folder.dimensions)
 
 
-def _require_probe(table: HeadTable) -> None:
-    try:
-        probe_start.require(table.settings.get("start", PROBE))
-    except CallError as error:
-        raise CallError(f"[[head]] {table.name}: {error}") from None
-
-
 def _classification(table: HeadTable, folder: ModelFolder) -> Head:
-    _require_probe(table)
+    code_tables.require_start(table, probe_start.require, PROBE)
     labels = table.settings.get("labels", ())
     if not isinstance(labels, tuple):
         raise CallError(f"[[head]] {table.name}: labels = {labels!r:.80}, expected a list")

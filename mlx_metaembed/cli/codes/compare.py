@@ -6,6 +6,7 @@ import click
 
 from mlx_metaembed.cli.compare import require_folder
 from mlx_metaembed.cli.options import (
+    bootstrap_option,
     columns_options,
     engine_option,
     json_option,
@@ -34,9 +35,7 @@ SHOWN = ("name", "kept_r10", "kept_r100", "kept_spearman", "kept_ndcg", "kept_nd
 @click.option("--sample", type=click.IntRange(2), default=20_000, show_default=True, help="Texts to fit on, at most.")
 @click.option("--queries", type=click.IntRange(1), default=1_000, show_default=True, help="Queries, at most.")
 @click.option("--documents", type=click.IntRange(1), default=20_000, show_default=True, help="Texts searched, at most.")
-@click.option(
-    "--bootstrap", "draws", type=click.IntRange(0), default=1_000, show_default=True, help="Draws of intervals."
-)
+@bootstrap_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option("--out", type=click.Path(path_type=Path), help=f"A folder for {RESULTS} and {PAGE}.")
 @max_characters_option

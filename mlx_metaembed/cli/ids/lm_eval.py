@@ -8,7 +8,7 @@ from mlx_metaembed.cli.ids.lm_sample import base_option, draw_options
 from mlx_metaembed.cli.ids.lm_train import dtype_option
 from mlx_metaembed.cli.ids.opened import with_model
 from mlx_metaembed.cli.number_range import NumberRange
-from mlx_metaembed.cli.options import engine_option, json_option
+from mlx_metaembed.cli.options import bootstrap_option, engine_option, json_option
 from mlx_metaembed.cli.output import answer, note, table
 from mlx_metaembed.errors import CallError
 from mlx_metaembed.progress.display import Stages
@@ -38,14 +38,7 @@ TEXTS = ("name", "distinct_2", "tokens")
     help="Repeat it to compare several; the first is judged against shuffled IDs.",
 )
 @draw_options
-@click.option(
-    "--bootstrap",
-    "draws",
-    type=click.IntRange(0),
-    default=1_000,
-    show_default=True,
-    help="Draws for intervals; 0: none.",
-)
+@bootstrap_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @base_option
 @dtype_option
