@@ -105,6 +105,16 @@ def state(folder: Path) -> dict[str, bytes | None]:
     }
 
 
+def imported(modules: Path) -> None:
+    """Import what a file names, for all children at once; what is there then is left out of collections."""
+    for name in modules.read_text().split():
+        # Compiled modules register names that can't be imported.
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
 def whole(recipe: Recipe, modules: Path) -> None:
     """A run from its beginning to its end; the names of the modules that it imports go into a file."""
     train(recipe)
@@ -123,12 +133,7 @@ def main(engine: str, model: str, data: str, folder: str, rows: str = "", every:
     assert child(lambda: whole(recipe, modules)) == 0
     if rows:
         print("best step", json.loads((out / "metaembed" / "best.json").read_text())["step"])
-    for name in modules.read_text().split():
-        # Compiled modules register names that can't be imported.
-        with suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    imported(modules)
     shutil.rmtree(out)
     assert not killed(recipe, 0)
     expected, at = state(out.parent), 0

@@ -2,15 +2,12 @@
 ENGINE MODEL TEXTS`. Prints how many kills were made good.
 """
 
-import gc
-import importlib
 import shutil
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from killing import KILLED, Killer, child, state
+from killing import KILLED, Killer, child, imported, state
 
 from mlx_metaembed import embedder
 from mlx_metaembed.evaluate import code_data, code_fit
@@ -39,12 +36,7 @@ def main(engine: str, model: str, texts: str) -> None:
         modules.write_text(" ".join(sorted(sys.modules)))
 
     assert child(whole) == 0
-    for name in modules.read_text().split():
-        # Compiled modules register names that can't be imported.
-        with suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    imported(modules)
     # The last bits depend on what was imported before.
     shutil.rmtree(room)
     assert child(fit) == 0

@@ -2,15 +2,12 @@
 FOLDER SEARCH`. Prints how many kills were made good.
 """
 
-import gc
-import importlib
 import shutil
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from killing import KILLED, Killer, child, state
+from killing import KILLED, Killer, child, imported, state
 
 from mlx_metaembed import data, embedder
 from mlx_metaembed.files import partials
@@ -35,12 +32,7 @@ def main(engine: str, model: str, rows: str, folder: str, search: str) -> None:
         modules.write_text(" ".join(sorted(sys.modules)))
 
     assert child(whole) == 0
-    for name in modules.read_text().split():
-        # Compiled modules register names that can't be imported.
-        with suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    imported(modules)
     expected, at = state(job), 0
     assert list(expected) == ["out.jsonl"]
     while True:
